@@ -1,0 +1,217 @@
+"""What every way of making a training target is given, and the verbs it answers.
+
+A `Target` turns the evidence about the training cases into one target row per case, and scores a batch of
+class logits against such rows. The trainer calls, in this order::
+
+    evidence = evidence.take(target.usable(evidence))   # cases this method can learn from
+    targets = target.start(evidence)                    # (cases, columns)
+    each batch:  images, t = target.mix(images, targets[rows], generator)
+                 logits = network(images)               # one sigmoid neuron l is shown as [0, l]
+                 target.observe(logits.detach(), rows)  # before the update
+                 target.loss(logits, t, rows).mean().backward()
+    each epoch:  new = target.end_epoch(epoch, epochs, validation)
+                 targets = targets if new is None else new
+
+The objective is the *mean* of the per-case losses (METHODS §1 divides lambda by the number of cases for it).
+Rows count the cases of the evidence given to `start`. Target rows are opaque to the trainer: `columns` is the
+number of classes unless a method says otherwise (a teacher's logits or the moments of a label's posterior may
+stand beside the label). State per case lives on the device of that evidence; under torch.distributed
+it is summed over the processes at the end of an epoch, so that the order of sharding does not matter.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar, NamedTuple
+
+import torch
+import torch.distributed
+import torch.nn.functional as F  # noqa: N812 - torch's own name for it
+from torch import Tensor
+
+from labelppl.errors import InputError
+
+ROW_SUM_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that is known about the labels of the training cases. Give what there is, by keyword.
+
+    hard: (cases,) int64, -1 = unlabelled. soft: (cases, classes), p(Y|Z). draws: (draws, cases, classes),
+    the posterior draws of p(Y|Z); log_weights: (draws,) or (draws, cases), their log weights where they
+    differ. votes: (cases, classes), how many raters chose each class. teacher: (cases, classes), a
+    teacher's logits for the training cases. confusion: (classes, classes), the teacher's counts on the
+    validation cases, true class by predicted class. classes: the number of classes; needed only where
+    nothing but `hard` is given.
+    """
+
+    hard: Tensor
+    soft: Tensor | None = None
+    draws: Tensor | None = None
+    log_weights: Tensor | None = None
+    votes: Tensor | None = None
+    teacher: Tensor | None = None
+    confusion: Tensor | None = None
+    classes: int = 0
+
+    def __post_init__(self) -> None:
+        known = {
+            t.shape[-1] for t in (self.soft, self.draws, self.votes, self.teacher) if t is not None
+        }
+        if self.classes:
+            known.add(self.classes)
+        if len(known) != 1:
+            raise InputError(
+                f"evidence: got {sorted(known) or 'no'} as the number of classes, expected one number; "
+                "give soft labels, votes or `classes`"
+            )
+        object.__setattr__(self, "classes", known.pop())
+        n, k = self.hard.shape[0], self.classes
+        shapes = {
+            "soft": (n, k),
+            "votes": (n, k),
+            "teacher": (n, k),
+            "confusion": (k, k),
+        }
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value is not None and tuple(value.shape) != shape:
+                raise InputError(
+                    f"evidence.{name}: got shape {tuple(value.shape)}, expected {shape}"
+                )
+        if self.draws is not None and tuple(self.draws.shape[1:]) != (n, k):
+            raise InputError(
+                f"evidence.draws: got shape {tuple(self.draws.shape)}, expected (draws, {n}, {k})"
+            )
+        if bool(((self.hard < -1) | (self.hard >= k)).any()):
+            row = int(((self.hard < -1) | (self.hard >= k)).nonzero()[0])
+            raise InputError(
+                f"evidence.hard, row {row}: got {int(self.hard[row])}, expected 0..{k - 1}, or -1 = unlabelled"
+            )
+        if self.soft is not None:
+            bad = (self.soft.sum(1) - 1).abs().gt(ROW_SUM_TOLERANCE) | self.soft.lt(0).any(1)
+            bad = bad | ~self.soft.isfinite().all(1)
+            if bool(bad.any()):
+                row = int(bad.nonzero()[0])
+                raise InputError(
+                    f"evidence.soft, row {row}: got {self.soft[row].tolist()}, expected probabilities "
+                    "that sum to 1"
+                )
+
+    def __len__(self) -> int:
+        return self.hard.shape[0]
+
+    def take(self, index: Tensor) -> Evidence:
+        """The evidence of some cases: (cases,) bool, or (n,) integers. Class tables are kept whole."""
+        cases = {
+            "hard": self.hard[index],
+            "soft": None if self.soft is None else self.soft[index],
+            "draws": None if self.draws is None else self.draws[:, index],
+            "votes": None if self.votes is None else self.votes[index],
+            "teacher": None if self.teacher is None else self.teacher[index],
+        }
+        if self.log_weights is not None and self.log_weights.ndim == 2:
+            cases["log_weights"] = self.log_weights[:, index]
+        return replace(self, **cases)
+
+    def to(self, device: torch.device | str) -> Evidence:
+        """The same evidence on another device."""
+        moved = {
+            f.name: value.to(device)
+            for f in fields(self)
+            if isinstance(value := getattr(self, f.name), Tensor)
+        }
+        return replace(self, **moved)
+
+
+class Validation(NamedTuple):
+    """The student on the validation cases after an epoch: logits (cases, classes), hard (cases,) int64."""
+
+    logits: Tensor
+    hard: Tensor
+
+
+class Target(ABC):
+    """One way of making a target. Implement `start` and, where it is not soft cross entropy, `loss`.
+
+    name: as in `compare` and on the command line. needs_teacher: whether `start` reads
+    `Evidence.teacher` or `.confusion`; the runner then trains the same student on the hard labels with
+    the same schedule first. needs_full_head: whether two classes need two outputs, not one sigmoid
+    neuron. needs_observe: whether `observe` must be called (it costs nothing where it is not).
+    """
+
+    name: ClassVar[str]
+    needs_teacher: bool = False
+    needs_full_head: bool = False
+    needs_observe: bool = False
+    needs_validation: bool = False
+
+    def usable(self, evidence: Evidence) -> Tensor:
+        """Which cases this method can learn from, (cases,) bool. By default the labelled ones."""
+        return evidence.hard >= 0
+
+    @abstractmethod
+    def start(self, evidence: Evidence) -> Tensor:
+        """Initial targets (cases, columns). Raises InputError where the evidence is not enough."""
+
+    def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
+        """Loss per case (batch,) from logits (batch, classes), target (batch, columns), rows (batch,)."""
+        return soft_cross_entropy(logits, target)
+
+    def observe(self, logits: Tensor, rows: Tensor) -> None:
+        """See the detached train-mode logits (batch, classes) of a batch before its update."""
+
+    def end_epoch(self, epoch: int, epochs: int, validation: Validation | None) -> Tensor | None:
+        """New targets (cases, columns) after epoch `epoch` (from 0) of `epochs`, or None: as they were."""
+        return None
+
+    def mix(
+        self, images: Tensor, targets: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Mix images (batch, channels, height, width) and target rows (batch, columns) among cases."""
+        return images, targets
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Predicted p(Y|X) (batch, classes) of a student trained on these targets."""
+        return promote(logits).softmax(1)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that changes while training, for bit-identical resume; empty where nothing does."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> Tensor | None:
+        """Continue from a `state_dict`, after `start` on the same evidence; the targets then in force."""
+        return None
+
+
+def promote(logits: Tensor) -> Tensor:
+    """Logits in float32 at least: a log-softmax in bf16 loses the small probabilities."""
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+
+
+def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """-sum_k p_k log q_k per case (batch,), q = softmax(logits) in float32 at least."""
+    log_q = F.log_softmax(promote(logits), dim=1)
+    return -(target.to(log_q.dtype) * log_q).sum(1)
+
+
+def one_hot(evidence: Evidence, dtype: torch.dtype | None = None) -> Tensor:
+    """The hard labels as (cases, classes). Raises InputError where a case is unlabelled."""
+    if bool((evidence.hard < 0).any()):
+        row = int((evidence.hard < 0).nonzero()[0])
+        raise InputError(
+            f"hard labels, row {row}: unlabelled; this target needs a label for every training case, "
+            "leave the case out or choose a target made of soft labels"
+        )
+    if dtype is None:
+        dtype = torch.get_default_dtype() if evidence.soft is None else evidence.soft.dtype
+    return F.one_hot(evidence.hard, evidence.classes).to(dtype)
+
+
+def sum_over_processes(tensor: Tensor) -> Tensor:
+    """The sum of `tensor` over all processes of a distributed run, in place; itself otherwise."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(tensor)
+    return tensor
