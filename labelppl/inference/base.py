@@ -1,15 +1,20 @@
 """What every inference engine is given and what it returns.
 
-An engine sees a `Density` on unconstrained real vectors and nothing of Pyro, cases or classes; it returns
-`Draws`. `labelppl.model` builds the density, `labelppl.posterior` turns draws into named parameters.
+An engine sees a `Density` on unconstrained real vectors and nothing of Pyro, cases or classes; it
+returns `Draws`. `labelppl.model` builds the density, `labelppl.posterior` turns draws into named
+parameters.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor
+
+# Called with (steps done, steps in all) while an engine works.
+Progress = Callable[[int, int], None]
 
 
 class Density(Protocol):
@@ -24,18 +29,21 @@ class Density(Protocol):
         """A name for each coordinate, e.g. ``alpha_mean[1]``."""
 
     def log_prob(self, u: Tensor) -> Tensor:
-        """Log density at ``u`` (draws, dim) -> (draws,). Differentiable by autograd and ``torch.func``."""
+        """Log density at ``u`` (draws, dim) -> (draws,).
+
+        Differentiable by autograd and ``torch.func``.
+        """
 
     def start(self, n: int, seed: int) -> Tensor:
-        """``n`` starting points (n, dim) near the prior's median, so that priors settle label switching."""
+        """``n`` points (n, dim) near the prior's median, so that priors settle label switching."""
 
 
 @dataclass(frozen=True)
 class Draws:
     """Draws of the unconstrained parameters.
 
-    points: (chains, draws, dim). log_weights: (chains, draws), normalised to sum to one over all, or None
-    where every draw weighs the same. khat: Pareto k of the weights, None without weights.
+    points: (chains, draws, dim). log_weights: (chains, draws), normalised to sum to one over all,
+    or None where every draw weighs the same. khat: Pareto k of the weights, None without weights.
     problems: reasons, in words, why these draws must not be trusted; empty when they qualify.
     """
 

@@ -1,0 +1,104 @@
+"""Did the sampler converge? Rank-normalised split R-hat, effective sample sizes, Pareto k.
+
+All numbers are ArviZ's (Vehtari et al. 2021, 2024). This file is the only one that knows that ArviZ
+0.23 keeps them in ``arviz`` itself and ArviZ 1.x in ``arviz_stats``; arrays in and out are numpy's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+RHAT_MAX = 1.01
+ESS_MIN = 400.0
+KHAT_MAX = 0.7
+
+Floats = NDArray[np.float64]
+
+
+class Convergence(NamedTuple):
+    """One value for each coordinate (dim,)."""
+
+    rhat: Floats
+    ess_bulk: Floats
+    ess_tail: Floats
+
+
+def _arviz_stats() -> Any | None:
+    """ArviZ 1.x's array functions, or None where ArviZ 0.23 is installed."""
+    try:
+        from arviz_stats.base import array_stats
+    except ImportError:
+        return None
+    return array_stats
+
+
+def _arviz() -> Any:
+    import warnings
+
+    with warnings.catch_warnings():  # 0.23 announces 1.x at every import
+        warnings.simplefilter("ignore", FutureWarning)
+        import arviz
+
+    return arviz
+
+
+def convergence(points: Floats) -> Convergence:
+    """Split, rank-normalised R-hat and bulk and tail ESS of draws (chains, draws, dim)."""
+    stats = _arviz_stats()
+    if stats is not None:
+        return Convergence(
+            np.atleast_1d(stats.rhat(points, chain_axis=0, draw_axis=1, method="rank")),
+            np.atleast_1d(stats.ess(points, chain_axis=0, draw_axis=1, method="bulk")),
+            np.atleast_1d(stats.ess(points, chain_axis=0, draw_axis=1, method="tail")),
+        )
+    az = _arviz()
+    columns = [np.ascontiguousarray(points[..., d]) for d in range(points.shape[-1])]
+    return Convergence(
+        np.array([az.rhat(c, method="rank") for c in columns]),
+        np.array([az.ess(c, method="bulk") for c in columns]),
+        np.array([az.ess(c, method="tail") for c in columns]),
+    )
+
+
+def psis(log_ratios: Floats) -> tuple[Floats, float]:
+    """Pareto-smoothed log weights (draws,), normalised to sum to one, and their Pareto k."""
+    stats = _arviz_stats()
+    if stats is not None:
+        log_weights, khat = stats.psislw(log_ratios, axis=-1)
+    else:
+        log_weights, khat = _arviz().psislw(log_ratios)
+    return np.asarray(log_weights, dtype=np.float64), float(khat)
+
+
+def khat_limit(draws: int) -> float:
+    """Largest Pareto k at which the weights of so many draws can be trusted."""
+    return min(1 - 1 / math.log10(draws), KHAT_MAX)
+
+
+def weights_ess(log_weights: Floats) -> float:
+    """Effective number of draws 1/sum(w^2) behind normalised log weights (draws,)."""
+    return float(np.exp(-np.logaddexp.reduce(2 * log_weights)))
+
+
+def convergence_problems(found: Convergence, names: Sequence[str]) -> tuple[str, ...]:
+    """What the chains fail at, in words; the worst coordinate speaks for all of them."""
+    problems = []
+    worst = int(np.argmax(np.where(np.isfinite(found.rhat), found.rhat, np.inf)))
+    if not found.rhat[worst] <= RHAT_MAX:
+        problems.append(
+            f"R-hat of {names[worst]} is {found.rhat[worst]:.3f}, more than {RHAT_MAX}: "
+            "the chains have not met"
+        )
+    for kind, ess in (("bulk", found.ess_bulk), ("tail", found.ess_tail)):
+        worst = int(np.argmin(np.where(np.isfinite(ess), ess, -np.inf)))
+        if not ess[worst] >= ESS_MIN:
+            problems.append(
+                f"{kind} ESS of {names[worst]} is {ess[worst]:.0f}, less than {ESS_MIN:.0f}: "
+                "draw more"
+            )
+    return tuple(problems)
