@@ -1,0 +1,1 @@
+"""The zoo: one label model per file, each with its source and its simulation test."""

@@ -1,0 +1,19 @@
+"""Declaring a label model in Pyro, and its one density."""
+
+from .declare import LabelModel, label_model, read_cases
+from .density import ClassJoint, LabelDensity
+from .load import find_model, find_table, load_model, zoo
+from .plate import CasePlate
+
+__all__ = [
+    "CasePlate",
+    "ClassJoint",
+    "LabelDensity",
+    "LabelModel",
+    "find_model",
+    "find_table",
+    "label_model",
+    "load_model",
+    "read_cases",
+    "zoo",
+]

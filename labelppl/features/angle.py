@@ -1,0 +1,79 @@
+"""`Angle`: a direction in degrees or radians; the model always sees radians.
+
+Three kinds that must not be confused (METHODS §2; Mardia & Jupp, *Directional Statistics*, 2000):
+
+circular    theta and theta + 2 pi are the same direction.
+axial       theta and theta + pi are the same axis; the model sees the doubled angle 2 theta.
+halfcircle  an angle between two lines with distinct ends, in [0, pi]; nothing wraps, nothing is doubled.
+
+The kind is never guessed. Declaring both ``low`` and ``high`` less than a turn apart says that values stay inside one
+arc, where a circular density needs no further convention.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ..errors import InputError
+from .base import Scalar
+
+
+@dataclass(frozen=True)
+class Angle(Scalar):
+    """An angle, e.g. ``Angle("deg", low=20, high=90)`` or ``Angle("rad", kind="circular")``; bounds in its unit."""
+
+    unit: Literal["deg", "rad"]
+    low: float | None = None
+    high: float | None = None
+    kind: Literal["circular", "axial", "halfcircle"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("deg", "rad"):
+            raise InputError(f"Angle: got unit {self.unit!r}, expected 'deg' or 'rad'")
+        if self.kind not in (None, "circular", "axial", "halfcircle"):
+            raise InputError(
+                f"Angle: got kind {self.kind!r}, expected 'circular', 'axial' or 'halfcircle'"
+            )
+        if self.kind is None and (self.low is None or self.high is None):
+            raise InputError(
+                "Angle: expected kind='circular', 'axial' or 'halfcircle', or both low and high; "
+                "whether an angle wraps is not guessed"
+            )
+        turn = 360.0 if self.unit == "deg" else 2 * math.pi
+        default_low, default_high = (0.0, turn / 2) if self.kind == "halfcircle" else (-turn, turn)
+        low = default_low if self.low is None else float(self.low)
+        high = default_high if self.high is None else float(self.high)
+        if not low < high:
+            raise InputError(f"Angle: low {low:g} must be below high {high:g}; swap them")
+        if self.kind is None and high - low > turn:
+            raise InputError(
+                f"Angle: {low:g} to {high:g} {self.unit} is more than a turn; declare its kind"
+            )
+        if self.kind == "halfcircle" and (low < 0 or high > turn / 2):
+            raise InputError(
+                f"Angle: a half-circle angle lies in 0 to {turn / 2:g} {self.unit}, got {low:g} to {high:g}"
+            )
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    @property
+    def unit_name(self) -> str:  # type: ignore[override]
+        """The unit as printed in messages."""
+        return self.unit
+
+    def to_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        radians = np.deg2rad(values) if self.unit == "deg" else values
+        if self.kind == "axial":
+            return np.angle(np.exp(2j * radians))
+        return radians
+
+    def mend(self, value: float) -> str:
+        if self.unit == "deg" and self.inside(np.rad2deg(np.array([value])))[0]:
+            return "it looks like radians: declare Angle('rad', …) or convert the column"
+        if self.unit == "rad" and self.inside(np.deg2rad(np.array([value])))[0]:
+            return "it looks like degrees: declare Angle('deg', …) or convert the column"
+        return super().mend(value)

@@ -1,0 +1,193 @@
+"""What a declared feature is: a column (or several) of the cases table, its unit, and its support.
+
+A feature type reads its own columns once, at the door, and hands the label model tensors in the model's unit
+(radians, fractions, integer codes). What is missing is marked, never guessed; what is censored (">60") is kept as an
+interval; what is wrong is refused with the column, the row, what was got, what was expected and the mend.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+CENSORED = re.compile(r"^\s*(?P<sign>[<>])=?\s*(?P<bound>[-+0-9.eE]+)\s*$")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One feature of n cases, as the label model sees it.
+
+    values: (cases, ...) in the model's unit; where not observed, a harmless value inside the support.
+    observed: (cases,), or (cases, components) for a vector; True where the value was measured.
+    low, high: (cases,) bounds of the interval for censored cells, NaN elsewhere; None if nothing is censored.
+    """
+
+    values: Tensor
+    observed: Tensor
+    low: Tensor | None = None
+    high: Tensor | None = None
+
+    @property
+    def cases_observed(self) -> Tensor:
+        """(cases,) True where every component was measured."""
+        return self.observed if self.observed.dim() == 1 else self.observed.all(-1)
+
+    @property
+    def censored(self) -> Tensor:
+        """(cases,) True where only an interval is known."""
+        if self.low is None:
+            return torch.zeros(len(self.values), dtype=torch.bool)
+        return ~torch.isnan(self.low)
+
+    def take(self, index: Tensor) -> Column:
+        """The rows ``index`` (rows,), in that order."""
+        return Column(
+            self.values[index],
+            self.observed[index],
+            None if self.low is None else self.low[index],
+            None if self.high is None else self.high[index],
+        )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The table being read, for error messages: the frame and the id of each row."""
+
+    frame: pd.DataFrame
+    ids: np.ndarray[Any, Any]
+
+    def column(self, name: str, feature: str) -> pd.Series[Any]:
+        """The column ``name``; InputError if the table has none."""
+        if name not in self.frame.columns:
+            raise InputError(
+                f"column '{name}': not in the table; expected it for feature '{feature}'; the table has "
+                f"{', '.join(map(str, self.frame.columns))}; add it or change the model file's declaration"
+            )
+        return self.frame[name]
+
+    def refuse(self, column: str, row: int, got: object, expected: str, mend: str) -> NoReturn:
+        """Raise the one-line error about one cell; ``row`` counts from 0 and is printed from 1."""
+        raise InputError(
+            f"column '{column}', row {row + 1} (id '{self.ids[row]}'): got {got!r}, expected {expected}; {mend}"
+        )
+
+
+class Feature(ABC):
+    """A measurement the expert trusts. Subclass and implement ``columns`` and ``read`` to add a type."""
+
+    #: Whether values are integer codes that can be summed over.
+    discrete = False
+
+    def columns(self, name: str, classes: Sequence[str]) -> tuple[str, ...]:
+        """The table columns that this feature reads when it is declared as ``name``."""
+        return (name,)
+
+    @abstractmethod
+    def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
+        """Read and check the feature's columns; raises InputError for the first bad cell."""
+
+    def describe(self) -> str:
+        """What the feature expects, with its unit, for messages and reports."""
+        return type(self).__name__
+
+
+class Scalar(Feature):
+    """A feature that is one number per case, in a unit, within bounds."""
+
+    #: Bounds in the column's unit, and whether the bound itself is allowed.
+    low: float | None = None
+    high: float | None = None
+    closed = True
+    unit_name = ""
+
+    def to_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """From the column's unit to the model's."""
+        return values
+
+    def mend(self, value: float) -> str:
+        """What to do about a value out of bounds."""
+        return "mend the cell or widen the bounds in the model file"
+
+    def inside(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Which values (in the column's unit) lie within the bounds."""
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        if self.closed:
+            return (values >= low) & (values <= high)
+        return (values > low) & (values < high)
+
+    def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
+        values, low, high = self._numbers(rows, name)
+        for row in np.flatnonzero(~np.isnan(values) & ~self.inside(values)):
+            value = float(values[row])
+            rows.refuse(name, int(row), value, self.describe(), self.mend(value))
+        observed = ~np.isnan(values)
+        measured = self.to_model(values[observed])
+        filled = np.full(len(values), np.median(measured) if len(measured) else np.nan)
+        filled[observed] = measured
+        if not len(measured):
+            filled[:] = self.to_model(np.array([self._anywhere()]))[0]
+        censored = ~np.isnan(low)
+        if not censored.any():
+            return Column(torch.tensor(filled), torch.tensor(observed))
+        low[censored], high[censored] = self.to_model(low[censored]), self.to_model(high[censored])
+        return Column(
+            torch.tensor(filled), torch.tensor(observed), torch.tensor(low), torch.tensor(high)
+        )
+
+    def describe(self) -> str:
+        unit = f" {self.unit_name}" if self.unit_name else ""
+        if self.low is None and self.high is None:
+            return f"a number{unit}"
+        if self.high is None:
+            return f"a number{unit} {'at least' if self.closed else 'above'} {self.low:g}"
+        if self.low is None:
+            return f"a number{unit} {'at most' if self.closed else 'below'} {self.high:g}"
+        edge = "" if self.closed else ", bounds excluded"
+        return f"{self.low:g} to {self.high:g}{unit}{edge}"
+
+    def _anywhere(self) -> float:
+        """A value inside the bounds, to stand in for columns in which nothing was measured."""
+        if self.low is not None and self.high is not None:
+            return (self.low + self.high) / 2
+        if self.low is not None:
+            return self.low + 1.0
+        return 0.0 if self.high is None else self.high - 1.0
+
+    def _numbers(self, rows: Rows, name: str) -> tuple[np.ndarray[Any, Any], ...]:
+        """Measured values, and the bounds of censored cells; each (cases,), NaN where there is none."""
+        cells = rows.column(name, name)
+        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        low, high = np.full(len(cells), np.nan), np.full(len(cells), np.nan)
+        for row in np.flatnonzero(np.isinf(numbers)):
+            rows.refuse(
+                name,
+                int(row),
+                cells.iloc[row],
+                self.describe(),
+                "leave the cell empty if not measured",
+            )
+        for row in np.flatnonzero(np.isnan(numbers) & cells.notna().to_numpy()):
+            found = CENSORED.match(str(cells.iloc[row]))
+            try:
+                bound = float(found["bound"]) if found else math.nan
+            except ValueError:
+                bound = math.nan
+            if found is None or math.isnan(bound) or not self.inside(np.array([bound]))[0]:
+                mend = "write a number, '<bound', '>bound', or leave the cell empty if not measured"
+                rows.refuse(name, int(row), cells.iloc[row], self.describe(), mend)
+            upper = found["sign"] == ">"
+            low[row] = bound if upper else (-math.inf if self.low is None else self.low)
+            high[row] = (math.inf if self.high is None else self.high) if upper else bound
+        return numbers, low, high

@@ -1,0 +1,80 @@
+"""Named values: the `Label` itself, `Category` and `Ordinal` features; the model sees integer codes from 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..errors import InputError
+from .base import Column, Feature, Rows
+
+
+def read_codes(rows: Rows, name: str, names: Sequence[str], mend: str) -> np.ndarray[Any, Any]:
+    """Codes (cases,) int64 of the column's cells among ``names``; -1 where the cell is empty."""
+    cells = rows.column(name, name)
+    given = cells.notna().to_numpy()
+    text = cells.map(_as_text, na_action="ignore")
+    codes = pd.Index(names).get_indexer(pd.Index(text))
+    for row in np.flatnonzero(given & (codes < 0)):
+        rows.refuse(name, int(row), text.iloc[row], f"one of {', '.join(names)}", mend)
+    return np.where(given, codes, -1).astype(np.int64)
+
+
+def _as_text(cell: object) -> str:
+    """A table written by another tool may hold whole numbers as floats: 1.0 is the name '1'."""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).strip()
+
+
+def check_names(kind: str, names: Sequence[object], least: int) -> tuple[str, ...]:
+    """The declared names as text; InputError if too few, empty or repeated."""
+    text = tuple(str(name) for name in names)
+    if len(text) < least or any(not name.strip() for name in text):
+        raise InputError(
+            f"{kind}: got {text!r}, expected at least {least} names, none of them empty"
+        )
+    if len(set(text)) < len(text):
+        raise InputError(f"{kind}: got {text!r}, expected different names; remove the repeated one")
+    return text
+
+
+class Label:
+    """The class Y, e.g. ``Label("normal", "dysplastic")``; ``Label()`` takes its classes from the table.
+
+    Open classes are those of the vote columns if the model has votes, else the label column's values, sorted.
+    """
+
+    def __init__(self, *classes: str) -> None:
+        self.classes = check_names("Label", classes, 2) if classes else ()
+
+    def __repr__(self) -> str:
+        return f"Label({', '.join(map(repr, self.classes))})"
+
+
+class Category(Feature):
+    """An unordered named value, e.g. ``Category("left", "right")``; the model sees codes 0, 1, …"""
+
+    discrete = True
+
+    def __init__(self, *names: str) -> None:
+        self.names = check_names(type(self).__name__, names, 2)
+
+    def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
+        mend = "mend the cell or add the name to the model file"
+        codes = torch.from_numpy(read_codes(rows, name, self.names, mend))
+        return Column(codes.clamp(min=0), codes >= 0)
+
+    def describe(self) -> str:
+        return f"one of {', '.join(self.names)}"
+
+
+class Ordinal(Category):
+    """An ordered named value, lowest first, e.g. ``Ordinal("none", "mild", "severe")``."""
+
+    def describe(self) -> str:
+        return f"one of {' < '.join(self.names)}"

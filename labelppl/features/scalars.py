@@ -1,0 +1,140 @@
+"""Plain numbers: `Real`, `Positive`, `Ratio` and `Count`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ..errors import InputError
+from .base import Column, Rows, Scalar
+
+
+@dataclass(frozen=True)
+class Real(Scalar):
+    """A real number, e.g. ``Real()``, ``Real("mm")``, ``Real(low=0, high=1)``; bounds in the column's unit."""
+
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise InputError(f"Real: low {self.low:g} must be below high {self.high:g}; swap them")
+
+    @property
+    def unit_name(self) -> str:  # type: ignore[override]
+        """The unit as printed in messages."""
+        return self.unit
+
+
+@dataclass(frozen=True)
+class Positive(Scalar):
+    """A number above zero, e.g. a length or a concentration; zero itself is refused."""
+
+    unit: str = ""
+    high: float | None = None
+    low: float | None = 0.0
+    closed = False
+
+    @property
+    def unit_name(self) -> str:  # type: ignore[override]
+        """The unit as printed in messages."""
+        return self.unit
+
+    def mend(self, value: float) -> str:
+        if value == 0:
+            return "write '<bound' with the smallest measurable value if it was below detection"
+        return super().mend(value)
+
+
+@dataclass(frozen=True)
+class Ratio(Scalar):
+    """A fraction strictly between 0 and 1, or with ``unit="%"`` between 0 and 100; the model sees 0 to 1.
+
+    An exact 0 or 1 has density zero or infinity under every density on (0, 1), so it is refused unless
+    ``squeeze=n`` says how to read it: every value c becomes (c (n - 1) + 1/2) / n (Smithson & Verkuilen 2006).
+    """
+
+    unit: Literal["", "%"] = ""
+    squeeze: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("", "%"):
+            raise InputError(
+                f"Ratio: got unit {self.unit!r}, expected '' (0 to 1) or '%' (0 to 100)"
+            )
+        if self.squeeze is not None and self.squeeze < 2:
+            raise InputError(
+                f"Ratio: got squeeze={self.squeeze}, expected a sample size of 2 or more"
+            )
+
+    @property
+    def low(self) -> float:  # type: ignore[override]
+        """0, excluded unless values are squeezed."""
+        return 0.0
+
+    @property
+    def high(self) -> float:  # type: ignore[override]
+        """1 or 100 %, excluded unless values are squeezed."""
+        return 100.0 if self.unit else 1.0
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        """Whether exact 0 and 1 are accepted."""
+        return self.squeeze is not None
+
+    @property
+    def unit_name(self) -> str:  # type: ignore[override]
+        """The unit as printed in messages."""
+        return self.unit
+
+    def to_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        values = values / self.high
+        if self.squeeze is None:
+            return values
+        return (values * (self.squeeze - 1) + 0.5) / self.squeeze
+
+    def mend(self, value: float) -> str:
+        if value in (self.low, self.high):
+            return "declare Ratio(squeeze=n) to accept exact 0 and 1, or write '<bound' or '>bound'"
+        if not self.unit and 1 < value <= 100:
+            return "declare Ratio('%') if the column is in per cent"
+        return "a ratio that may leave (0, 1) is a Real or a Positive"
+
+
+@dataclass(frozen=True)
+class Count(Scalar):
+    """A whole number, zero or more, e.g. lesions seen. Not summed over when missing: a missing count is masked."""
+
+    high: float | None = None
+    low: float | None = 0.0
+
+    def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
+        column = super().read(rows, name, classes)
+        if column.low is not None:
+            row = int(column.censored.nonzero()[0])
+            cell = rows.column(name, name).iloc[row]
+            rows.refuse(
+                name,
+                row,
+                cell,
+                "a whole number",
+                "censored counts are not supported; leave the cell empty",
+            )
+        values = column.values
+        for broken in np.flatnonzero((column.observed & (values != values.round())).numpy()):
+            row = int(broken)
+            rows.refuse(
+                name, int(row), float(values[row]), "a whole number", "declare Real or Positive"
+            )
+        return Column(values.round(), column.observed)
+
+    def describe(self) -> str:
+        return (
+            "a whole number of 0 or more"
+            if self.high is None
+            else f"a whole number from 0 to {self.high:g}"
+        )

@@ -1,0 +1,122 @@
+"""`label_model`: declares which sites of a Pyro function are columns of the cases table.
+
+The name is the contract: a site inside ``with cases:`` whose name is a declared feature *is* that column, and the site
+named like the `Label` is the class. The expert writes no ``obs=``, sees no NaN and enumerates nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import InputError
+from ..features import Feature, Label
+from ..table import Cases, cases_from_frame, read_frame
+from .plate import CasePlate
+
+ModelFunction = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class LabelModel:
+    """A Pyro function of ``cases`` with its declared label and features.
+
+    fn is the untouched Pyro function. options are the function's keyword-only arguments with their values in force.
+    """
+
+    fn: ModelFunction
+    label_name: str
+    label: Label
+    features: Mapping[str, Feature]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    source: Path | None = None
+
+    def __call__(self, cases: CasePlate) -> Any:
+        """Run the Pyro function with the options in force."""
+        return self.fn(cases, **self.options)
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.fn.__name__
+
+    def with_options(self, **options: Any) -> LabelModel:
+        """The same model with some keyword-only arguments of its function set; InputError for unknown names."""
+        for name, value in options.items():
+            if name not in self.options:
+                known = ", ".join(f"{k}={v!r}" for k, v in self.options.items()) or "no options"
+                raise InputError(f"model '{self.name}': no option '{name}'; it has {known}")
+            default = self.options[name]
+            if default is not None and not isinstance(value, type(default)):
+                try:
+                    options[name] = type(default)(value)
+                except (TypeError, ValueError) as error:
+                    kind = type(default).__name__
+                    raise InputError(
+                        f"model '{self.name}', option '{name}': got {value!r}, expected {kind}"
+                    ) from error
+        return replace(self, options={**self.options, **options})
+
+    def plate(
+        self, cases: Cases | int, classes: Sequence[str] = (), *, broadcast: bool = True
+    ) -> CasePlate:
+        """The ``cases`` argument for the Pyro function: the columns of ``cases``, or so many cases without columns."""
+        if isinstance(cases, int):
+            return CasePlate(cases, classes or self.label.classes, broadcast=broadcast)
+        columns: dict[str, Tensor] = {name: column.values for name, column in cases.columns.items()}
+        return CasePlate(len(cases), cases.classes, columns, broadcast=broadcast)
+
+
+def label_model(**declared: Label | Feature) -> Callable[[ModelFunction], LabelModel]:
+    """Declare a label model; exactly one argument is a `Label`, the others are features.
+
+    >>> @label_model(diagnosis=Label("normal", "dysplastic"), alpha=Angle("deg", low=20, high=90))
+    ... def hip(cases): ...
+    """
+    labels = [name for name, kind in declared.items() if isinstance(kind, Label)]
+    if len(labels) != 1:
+        found = ", ".join(labels) or "none"
+        raise InputError(
+            f"label_model: expected exactly one Label, got {found}; declare one, e.g. y=Label('no', 'yes')"
+        )
+    for name, kind in declared.items():
+        if not isinstance(kind, Label | Feature):
+            raise InputError(
+                f"label_model: '{name}' is {kind!r}, expected a Label or a feature such as Real()"
+            )
+
+    def declare(fn: ModelFunction) -> LabelModel:
+        parameters = list(inspect.signature(fn).parameters.values())
+        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        if len(parameters) - len(options) != 1 or inspect.Parameter.empty in options.values():
+            raise InputError(
+                f"label model '{fn.__name__}': expected one argument, cases, and options with defaults after a *"
+            )
+        name = labels[0]
+        label = declared[name]
+        assert isinstance(label, Label)
+        features = {k: v for k, v in declared.items() if isinstance(v, Feature)}
+        source = Path(fn.__code__.co_filename)
+        return LabelModel(fn, name, label, features, options, source if source.is_file() else None)
+
+    return declare
+
+
+def read_cases(
+    path: str | Path, model: LabelModel, *, classes: Sequence[str] | None = None, seed: int = 0
+) -> Cases:
+    """Read and check the cases table at ``path`` for ``model``.
+
+    classes fixes those of an open ``Label()``; seed makes the split where the table has none. Raises InputError with the
+    column, the row, what was got, what was expected and the mend.
+    """
+    path = Path(path)
+    frame = read_frame(path)
+    return cases_from_frame(
+        frame, model.label_name, model.label, model.features, path=path, classes=classes, seed=seed
+    )

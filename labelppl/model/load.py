@@ -1,0 +1,100 @@
+"""Finding a label model: by path (``hip.py``) or by zoo name (``hip``), and its table by the same stem."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from ..errors import InputError
+from .declare import LabelModel
+
+TABLE_SUFFIXES = (".csv", ".parquet")
+
+
+def zoo() -> dict[str, Path]:
+    """Name -> file of every label model that comes with labelppl."""
+    from labelppl import models
+
+    files = sorted(Path(p) for folder in models.__path__ for p in Path(folder).glob("*.py"))
+    return {p.stem: p for p in files if not p.stem.startswith("_")}
+
+
+def load_model(name: str | Path) -> LabelModel:
+    """The one label model of a file or of the zoo; its file is executed.
+
+    Raises InputError if there is no such file, if it fails, or if it holds no label model or several.
+    """
+    path = find_model(name)
+    models = [v for v in vars(_run(path)).values() if isinstance(v, LabelModel)]
+    models = [model for i, model in enumerate(models) if model not in models[:i]]
+    if len(models) != 1:
+        found = ", ".join(model.name for model in models) or "none"
+        raise InputError(
+            f"{path}: expected one label model, found {found}; keep one @label_model per file"
+        )
+    return models[0]
+
+
+def find_model(name: str | Path) -> Path:
+    """The path of a model file, or of the zoo model of that name."""
+    path = Path(name)
+    if path.suffix == ".py":
+        if path.is_file():
+            return path
+        raise InputError(
+            f"{path}: no such model file; give --model FILE.py or one of {_listed(zoo())}"
+        )
+    found = zoo().get(str(name))
+    if found is None:
+        raise InputError(
+            f"model '{name}': not in the zoo; give --model FILE.py or one of {_listed(zoo())}"
+        )
+    return found
+
+
+def find_table(model: str | Path) -> Path:
+    """The table of the same stem beside the model file (for a zoo name: in the working folder)."""
+    stem = Path(model).with_suffix("") if Path(model).suffix == ".py" else Path(model)
+    for suffix in TABLE_SUFFIXES:
+        if stem.with_suffix(suffix).is_file():
+            return stem.with_suffix(suffix)
+    raise InputError(f"{stem.with_suffix('.csv')}: no table beside the model; give --data FILE")
+
+
+def _run(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"labelppl_model_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path}: not a Python file; expected a model file ending in .py")
+    module = importlib.util.module_from_spec(spec)
+    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    except InputError:
+        raise
+    except Exception as error:
+        where = line_in(path, error)
+        raise InputError(
+            f"{path}{where}: {type(error).__name__}: {error}; mend the model file"
+        ) from error
+    finally:
+        sys.dont_write_bytecode = writes_bytecode
+    return module
+
+
+def line_in(path: Path, error: BaseException) -> str:
+    """The deepest line of the model file on the error's way, as ', line 12'."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f", line {error.lineno}"
+    line, step = None, error.__traceback__
+    while step is not None:
+        if Path(step.tb_frame.f_code.co_filename) == path:
+            line = step.tb_lineno
+        step = step.tb_next
+    return f", line {line}" if line else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,103 @@
+"""The parameters of a label model: its latent sites outside ``with cases:``, as one unconstrained vector.
+
+Each site's value theta = t(u) with t = biject_to(support); the density of u carries log |dt/du|. A von Mises latent has
+support `Real()` in Pyro, where its density is periodic and so improper: chains could wrap by 2 pi. Here it lives on one
+turn around its prior mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pyro.distributions import constraints
+from torch import Tensor
+from torch.distributions import biject_to
+from torch.distributions.transforms import Transform
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class Site:
+    """One latent site: where it sits in the unconstrained vector, and its transform."""
+
+    name: str
+    transform: Transform
+    shape: torch.Size
+    unconstrained_shape: torch.Size
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """Number of unconstrained coordinates."""
+        return self.unconstrained_shape.numel()
+
+
+class Parameters:
+    """The layout of the unconstrained vector u (dim,); every method takes one vector and works under ``vmap``."""
+
+    def __init__(self, nodes: Mapping[str, Mapping[str, Any]]) -> None:
+        """``nodes``: site name -> Pyro trace node with its distribution and a value from the prior."""
+        self.sites: list[Site] = []
+        offset = 0
+        for name, node in nodes.items():
+            support = _support(name, node["fn"])
+            transform = biject_to(support)
+            shape = node["value"].shape
+            site = Site(name, transform, shape, transform.inverse_shape(shape), offset)
+            self.sites.append(site)
+            offset += site.size
+        self.dim = offset
+
+    def __iter__(self) -> Iterator[Site]:
+        return iter(self.sites)
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """A name for each unconstrained coordinate."""
+        names: list[str] = []
+        for site in self.sites:
+            scalar = site.unconstrained_shape == torch.Size([])
+            for at in torch.cartesian_prod(*map(torch.arange, site.unconstrained_shape)).reshape(
+                site.size, -1
+            ):
+                names.append(
+                    site.name if scalar else f"{site.name}[{','.join(map(str, at.tolist()))}]"
+                )
+        return tuple(names)
+
+    def constrain(self, u: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Values of every site at ``u`` (dim,), and the log Jacobian ()."""
+        values, log_jacobian = {}, u.new_zeros(())
+        for site in self.sites:
+            x = u[site.offset : site.offset + site.size].reshape(site.unconstrained_shape)
+            values[site.name] = site.transform(x)
+            log_jacobian = (
+                log_jacobian + site.transform.log_abs_det_jacobian(x, values[site.name]).sum()
+            )
+        return values, log_jacobian
+
+    def unconstrain(self, values: Mapping[str, Tensor]) -> Tensor:
+        """The vector (dim,) of one value for every site."""
+        flat = [site.transform.inv(values[site.name].double()).reshape(-1) for site in self.sites]
+        return torch.cat(flat) if flat else torch.zeros(0, dtype=torch.float64)
+
+
+def _support(name: str, fn: Any) -> Any:
+    base = fn
+    while hasattr(base, "base_dist"):
+        base = base.base_dist
+    if type(base).__name__ == "VonMises":
+        loc = base.loc.detach().double()
+        return constraints.interval(loc - math.pi, loc + math.pi)
+    support = fn.support
+    if support.is_discrete:
+        raise InputError(
+            f"site '{name}': a discrete latent outside `with cases:` cannot be summed over; "
+            "move it inside `with cases:` or replace it by its probability"
+        )
+    return support

@@ -1,0 +1,55 @@
+"""`CasePlate`: what a label model calls ``cases``; a `pyro.plate` that also knows the columns.
+
+``with cases:`` is an ordinary plate. ``with cases as z:`` also gives the columns as inputs (``z.alpha``), which is how
+discriminative models p(Y | Z) read them. The function stays plain Pyro: trace, Predictive, NUTS and SVI all run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyro
+from pyro.poutine.broadcast_messenger import BroadcastMessenger
+from pyro.poutine.subsample_messenger import SubsampleMessenger
+from torch import Tensor
+
+
+class CasePlate(pyro.plate):  # type: ignore[misc]
+    """The plate over n cases, always the rightmost batch dimension.
+
+    classes: names of the classes, so that a model may size its parameters by ``len(cases.classes)``.
+    columns: feature name -> (cases, ...) in the model's unit; an entry read as ``z.<name>`` is noted in ``read``.
+    broadcast=False leaves distributions at their own batch shape, which the density uses: a distribution that does not
+    differ between cases is then evaluated once instead of once per case.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        classes: Sequence[str],
+        columns: Mapping[str, Tensor] | None = None,
+        *,
+        broadcast: bool = True,
+    ) -> None:
+        super().__init__("cases", size, dim=-1)
+        self.classes = tuple(classes)
+        self.broadcast = broadcast
+        self.read: set[str] = set()
+        self._columns = dict(columns or {})
+
+    def __enter__(self) -> CasePlate:
+        super().__enter__()
+        return self
+
+    def __getattr__(self, name: str) -> Tensor:
+        columns = self.__dict__.get("_columns", {})
+        if name in columns:
+            self.read.add(name)
+            return columns[name]
+        raise AttributeError(f"cases has no column '{name}'; it has {', '.join(columns) or 'none'}")
+
+    def _process_message(self, msg: dict[str, Any]) -> None:
+        SubsampleMessenger._process_message(self, msg)
+        if self.broadcast:
+            BroadcastMessenger._pyro_sample(msg)

@@ -1,0 +1,77 @@
+"""`Score`: a Pyro handler that runs a label model once and adds up its log probabilities, clamping every site.
+
+Parameters take the given values, features their columns, the label and other discrete sites one value for all cases.
+The sums are kept apart: the prior, the label given the parameters, and everything else per case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pyro.poutine.messenger import Messenger
+from pyro.poutine.util import site_is_subsample
+from torch import Tensor
+
+from ..features import Column
+from .marginal import observed_log_prob
+
+
+class Score(Messenger):  # type: ignore[misc]
+    """Log probabilities of one run.
+
+    After the run: ``log_prior`` (); ``log_label`` and ``log_rest``, each () or (cases,), so that
+    log p(z_i, y_i = k | theta) = log_label + log_rest.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        parameters: Mapping[str, Tensor],
+        discrete: Mapping[str, Tensor],
+        columns: Mapping[str, Column],
+    ) -> None:
+        super().__init__()
+        self.label, self.parameters, self.discrete, self.columns = (
+            label,
+            parameters,
+            discrete,
+            columns,
+        )
+        self.log_prior: Tensor = torch.zeros((), dtype=torch.float64)
+        self.log_label: Tensor = self.log_prior
+        self.log_rest: Tensor = self.log_prior
+
+    def _pyro_sample(self, msg: dict[str, Any]) -> None:
+        if site_is_subsample(msg) or msg["infer"].get("_deterministic"):
+            return
+        name, fn = msg["name"], msg["fn"]
+        if name in self.columns:
+            msg["value"] = self.columns[name].values
+            log_prob = observed_log_prob(name, fn, self.columns[name])
+        else:
+            if not msg["is_observed"]:
+                given = self.parameters if name in self.parameters else self.discrete
+                msg["value"] = given[name]
+            log_prob = fn.log_prob(msg["value"])
+        msg["done"] = True
+        if msg["mask"] is not None:
+            log_prob = torch.where(torch.as_tensor(msg["mask"]), log_prob, 0.0)
+        log_prob = log_prob * msg["scale"]
+        if not inside_cases(msg):
+            self.log_prior = self.log_prior + log_prob.sum()
+        elif name == self.label:
+            self.log_label = self.log_label + per_case(log_prob)
+        else:
+            self.log_rest = self.log_rest + per_case(log_prob)
+
+
+def inside_cases(site: Mapping[str, Any]) -> bool:
+    """Whether the site lies in ``with cases:``."""
+    return any(frame.name == "cases" for frame in site["cond_indep_stack"])
+
+
+def per_case(log_prob: Tensor) -> Tensor:
+    """Sum everything but the last axis, the cases."""
+    return log_prob.sum(tuple(range(log_prob.dim() - 1))) if log_prob.dim() > 1 else log_prob

@@ -1,0 +1,238 @@
+"""Reading a cases table: one row per case, checked against the label model's declarations.
+
+The table (CSV or Parquet) has the feature columns by name, the label column, and optionally ``id``, ``image`` (path
+relative to the table), ``group`` (patient) and ``split`` (train, val, test). Phantoms also carry ``p_true_<class>``,
+which evaluation alone uses. Without ``split``, 30 % of the groups become the test split, stratified, by seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from sklearn.model_selection import StratifiedGroupKFold
+
+from .errors import InputError
+from .features import Column, Feature, Label, Rows, VoteCounts
+from .features.codes import read_codes
+
+SPLITS = ("train", "val", "test")
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Cases:
+    """n cases as the label model and the trainer see them; every array has the cases along its first axis.
+
+    columns: the features, each a `Column`. labels: (cases,) int64, -1 where unlabelled.
+    images: paths, or None without an image column. groups: (cases,) patient, or None. p_true: (cases, classes) or None.
+    path: the table on disk, or None when read from a frame.
+    """
+
+    ids: Array
+    classes: tuple[str, ...]
+    labels: Array
+    columns: Mapping[str, Column]
+    split: Array
+    images: tuple[Path, ...] | None = None
+    groups: Array | None = None
+    p_true: Array | None = None
+    path: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, index: Array | Sequence[int]) -> Cases:
+        """The cases ``index`` (integers or a mask), in that order."""
+        rows = np.asarray(index)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
+        at = torch.from_numpy(rows)
+        return replace(
+            self,
+            ids=self.ids[rows],
+            labels=self.labels[rows],
+            columns={name: column.take(at) for name, column in self.columns.items()},
+            split=self.split[rows],
+            images=None if self.images is None else tuple(self.images[i] for i in rows),
+            groups=None if self.groups is None else self.groups[rows],
+            p_true=None if self.p_true is None else self.p_true[rows],
+        )
+
+    @property
+    def train(self) -> Cases:
+        """The cases of the training split."""
+        return self.take(self.split == "train")
+
+    @property
+    def val(self) -> Cases:
+        """The cases of the validation split; may be empty."""
+        return self.take(self.split == "val")
+
+    @property
+    def test(self) -> Cases:
+        """The cases of the test split."""
+        return self.take(self.split == "test")
+
+    @property
+    def labelled(self) -> Array:
+        """(cases,) True where the label is known."""
+        return self.labels >= 0
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """The table as written: CSV cells as text, Parquet cells with their types."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such table; expected a CSV or Parquet file; give --data FILE")
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path, dtype=str)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: not a readable table ({str(error).splitlines()[0]})") from error
+
+
+def cases_from_frame(
+    frame: pd.DataFrame,
+    label_name: str,
+    label: Label,
+    features: Mapping[str, Feature],
+    *,
+    path: Path | None = None,
+    classes: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Cases:
+    """Check the frame against the declarations and return its cases; InputError for the first bad cell.
+
+    classes fixes the classes of an open ``Label()``, e.g. to those of an earlier fit.
+    """
+    if frame.empty:
+        raise InputError(f"{path or 'table'}: no rows; expected at least one case")
+    ids = _ids(frame)
+    rows = Rows(frame, ids)
+    names = tuple(classes or label.classes or _open_classes(rows, label_name, features))
+    labels = np.full(len(frame), -1, dtype=np.int64)
+    if label_name in frame.columns:
+        labels = read_codes(
+            rows, label_name, names, "mend the cell or the classes in the model file"
+        )
+    columns = {name: feature.read(rows, name, names) for name, feature in features.items()}
+    groups = None
+    if "group" in frame.columns:
+        groups = frame["group"].to_numpy(dtype=object)
+        for row in np.flatnonzero(frame["group"].isna()):
+            rows.refuse(
+                "group",
+                int(row),
+                None,
+                "a patient or group",
+                "write one; cases alone get their own",
+            )
+        groups = groups.astype(str)
+    return Cases(
+        ids=ids,
+        classes=names,
+        labels=labels,
+        columns=columns,
+        split=_split(rows, labels, groups, seed),
+        images=_images(rows, path),
+        groups=groups,
+        p_true=_p_true(rows, names),
+        path=path,
+    )
+
+
+def _ids(frame: pd.DataFrame) -> Array:
+    if "id" not in frame.columns:
+        return np.array([str(i) for i in range(len(frame))])
+    if frame["id"].isna().any():
+        row = int(np.flatnonzero(frame["id"].isna())[0])
+        raise InputError(
+            f"column 'id', row {row + 1}: got an empty cell, expected a name; write one"
+        )
+    ids = frame["id"].astype(str)
+    again = ids.duplicated()
+    if again.any():
+        row = int(np.flatnonzero(again)[0])
+        first = int(np.flatnonzero(ids == ids.iloc[row])[0])
+        raise InputError(
+            f"column 'id', row {row + 1}: got '{ids.iloc[row]}', which row {first + 1} has too, "
+            "expected ids that differ; remove or rename one (repeated patients belong in 'group')"
+        )
+    return ids.to_numpy(dtype=str)
+
+
+def _open_classes(rows: Rows, label_name: str, features: Mapping[str, Feature]) -> tuple[str, ...]:
+    for name, feature in features.items():
+        if isinstance(feature, VoteCounts):
+            classes = feature.classes_in(rows.frame, name)
+            if len(classes) > 1:
+                return classes
+            raise InputError(
+                f"columns '{name}_<class>': found {len(classes)}, expected a vote column for each of two or more classes"
+            )
+    classes = tuple(sorted(set(rows.column(label_name, label_name).dropna().astype(str))))
+    if len(classes) < 2:
+        raise InputError(f"column '{label_name}': got the classes {classes}, expected two or more")
+    return classes
+
+
+def _images(rows: Rows, path: Path | None) -> tuple[Path, ...] | None:
+    if "image" not in rows.frame.columns:
+        return None
+    base = path.parent if path is not None else Path()
+    for row in np.flatnonzero(rows.frame["image"].isna()):
+        rows.refuse(
+            "image", int(row), None, "a path relative to the table", "write it or remove the row"
+        )
+    return tuple(base / str(image) for image in rows.frame["image"])
+
+
+def _p_true(rows: Rows, classes: Sequence[str]) -> Array | None:
+    if not all(f"p_true_{k}" in rows.frame.columns for k in classes):
+        return None
+    return np.stack(
+        [pd.to_numeric(rows.frame[f"p_true_{k}"]).to_numpy(np.float64) for k in classes], 1
+    )
+
+
+def _split(rows: Rows, labels: Array, groups: Array | None, seed: int) -> Array:
+    if "split" in rows.frame.columns:
+        cells = rows.frame["split"]
+        for row in np.flatnonzero(~cells.isin(SPLITS)):
+            rows.refuse("split", int(row), cells.iloc[row], "train, val or test", "mend the cell")
+        if groups is not None:
+            _refuse_leak(groups, cells.to_numpy(dtype=str))
+        return cells.to_numpy(dtype=str)
+    return make_split(labels, groups, seed)
+
+
+def _refuse_leak(groups: Array, split: Array) -> None:
+    """A patient in two splits makes every test figure optimistic, so the table is refused."""
+    across = pd.Series(split).groupby(groups).nunique()
+    if (across > 1).any():
+        group = across.index[across > 1][0]
+        found = ", ".join(sorted(set(split[groups == group])))
+        raise InputError(
+            f"column 'split': group '{group}' is in {found}; expected one split per group; mend the split"
+        )
+
+
+def make_split(labels: Array, groups: Array | None, seed: int) -> Array:
+    """``train`` or ``test`` for each case: 30 % test, stratified by label, whole groups together, by seed."""
+    own = np.arange(len(labels)) if groups is None else groups
+    folds = min(10, len(np.unique(own)))
+    split = np.full(len(labels), "train")
+    if folds < 4:
+        return split
+    cut = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    with np.errstate(all="ignore"):
+        for fold, (_, test) in enumerate(cut.split(labels, labels, own)):
+            if fold < round(0.3 * folds):
+                split[test] = "test"
+    return split
