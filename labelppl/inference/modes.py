@@ -1,0 +1,113 @@
+"""Modes of a density from several starts at once: saddle-free Newton with a line of candidates.
+
+At u with gradient g and negative Hessian A = Q diag(a) Q' the step is Q diag(1/|a|) Q' g
+(Dauphin et al. 2014: |a| turns a saddle's ascent directions the right way). Every start tries a
+ladder of steps in one batch and takes the best, so that one iteration costs one
+Hessian and one batched evaluation whatever the number of starts.
+
+Assumption: twice differentiable by autograd; dimension small enough for a dense Hessian.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from labelppl.inference.base import Density
+
+ITERATIONS = 60
+# Half a squared Newton step, in log density: .014 posterior standard deviations from the mode.
+DECREMENT = 1e-4
+LENGTHS = (1.0, 0.5, 0.2, 0.05, 0.01)
+REACHES = (4.0, 1.0, 0.25)
+COLUMNS_AT_ONCE = 16
+
+
+class Modes(NamedTuple):
+    """Where each start arrived. All by start: points (starts, dim), log_probs (starts,),
+    precisions (starts, dim, dim) = the negative Hessians there, converged (starts,)."""
+
+    points: Tensor
+    log_probs: Tensor
+    precisions: Tensor
+    converged: Tensor
+    iterations: int
+
+
+def find_modes(density: Density, starts: Tensor, *, iterations: int = ITERATIONS) -> Modes:
+    """Climb from every start (starts, dim) to a point where the gradient vanishes below a maximum.
+
+    A start that reaches no proper maximum (runs off to infinity, ends on a ridge, or begins where
+    the density is zero or not a number) is returned with ``converged`` false.
+    """
+    points = starts.detach().clone()
+    with torch.no_grad():
+        log_probs = density.log_prob(points)
+    precisions = torch.eye(density.dim, dtype=points.dtype, device=points.device).repeat(
+        len(points), 1, 1
+    )
+    converged = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+    active = torch.isfinite(log_probs)
+    done = 0
+    while bool(active.any()) and done < iterations:
+        done += 1
+        at = active.nonzero().squeeze(-1)
+        _, gradient, hessian = derivatives(density, points[at])
+        usable = torch.isfinite(gradient).all(-1) & torch.isfinite(hessian).all(-1).all(-1)
+        active[at[~usable]] = False
+        at, gradient, hessian = at[usable], gradient[usable], hessian[usable]
+        if not len(at):
+            break
+        precisions[at] = -hessian
+        curvature, axes = torch.linalg.eigh(-hessian)
+        slope = (axes.mT @ gradient.unsqueeze(-1)).squeeze(-1)
+        floor = curvature.abs().amax(-1, keepdim=True) * 1e-10 + 1e-300
+        bent = curvature.abs().clamp_min(floor)
+        decrement = 0.5 * (slope.square() / bent).sum(-1)
+        newton = (axes @ (slope / bent).unsqueeze(-1)).squeeze(-1)
+        arrived = (decrement < DECREMENT) & (curvature > floor).all(-1)
+        converged[at[arrived]] = True
+        # The last Newton step is free and lands within DECREMENT squared of the mode.
+        points[at[arrived]] += newton[arrived]
+
+        candidates = points[at].unsqueeze(1) + _steps(axes, slope / bent)
+        with torch.no_grad():
+            values = density.log_prob(candidates.flatten(0, 1)).view(candidates.shape[:2])
+        values = torch.where(torch.isfinite(values), values, -torch.inf)
+        best, which = values.max(-1)
+        better = (best > log_probs[at]) & ~arrived
+        moved = at[better]
+        points[moved] = candidates[better, which[better]]
+        log_probs[moved] = best[better]
+        active[at[~better]] = False
+    with torch.no_grad():
+        log_probs = density.log_prob(points)
+    return Modes(points, log_probs, precisions, converged, done)
+
+
+def derivatives(density: Density, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Log density (n,), gradient (n, dim) and Hessian (n, dim, dim) at points u (n, dim)."""
+    u = u.detach().requires_grad_()
+    value = density.log_prob(u)
+    (gradient,) = torch.autograd.grad(value.sum(), u, create_graph=True)
+    rows = []
+    basis = torch.eye(density.dim, dtype=u.dtype, device=u.device)
+    for chunk in basis.split(COLUMNS_AT_ONCE):
+        pull = chunk.unsqueeze(1).expand(-1, *gradient.shape)
+        (row,) = torch.autograd.grad(gradient, u, pull, retain_graph=True, is_grads_batched=True)
+        rows.append(row)
+    hessian = torch.cat(rows).transpose(0, 1)
+    return value.detach(), gradient.detach(), (0.5 * (hessian + hessian.mT)).detach()
+
+
+def _steps(axes: Tensor, along: Tensor) -> Tensor:
+    """The ladder of trial steps (n, candidates, dim) of a Newton step ``along`` the axes (n, dim).
+
+    Shortened as a whole, for a step that overshoots; and clipped axis by axis, for one that runs
+    off along a flat direction (coordinates are unconstrained, so that 1 is a natural length).
+    """
+    ladder = [length * along for length in LENGTHS]
+    ladder += [along.clamp(-reach, reach) for reach in REACHES]
+    return torch.stack(ladder, 1) @ axes.mT
