@@ -165,14 +165,14 @@ class Target(ABC):
         """Initial targets (cases, columns). Raises InputError where the evidence is not enough."""
 
     def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
-        """Loss per case (batch,): logits (batch, classes), target (batch, columns), rows (batch,)."""
+        """Loss per case (batch,) of logits (batch, classes), targets (batch, columns), rows."""
         return soft_cross_entropy(logits, target)
 
     def observe(self, logits: Tensor, rows: Tensor) -> None:  # noqa: B027 - most see nothing
         """See the detached train-mode logits (batch, classes) of a batch before its update."""
 
     def end_epoch(self, epoch: int, epochs: int, validation: Validation | None) -> Tensor | None:
-        """New targets (cases, columns) after epoch `epoch` (from 0) of `epochs`; None: unchanged."""
+        """New targets (cases, columns) after epoch `epoch` (from 0) of `epochs`; None: as before."""
         return None
 
     def mix(

@@ -1,0 +1,154 @@
+"""A Dirichlet student: distils the posterior of the label, not its mean alone.
+
+The student's logits z are read as a Dirichlet with concentrations a = exp(z), a0 = sum_k a_k. Its
+mean a / a0 = softmax(z) is the prediction, as for any other student; its spread is what the label
+model does not know, so that one output separates ambiguity from ignorance: epistemic MI = sum_k
+p_k [psi(a_k + 1) - psi(a0 + 1) - ln p_k], p = a / a0.
+
+proxy (default): KL(Dir(a) || Dir(b)) / b0, b = b0 p̄ + offset, the reverse KL to a Dirichlet with
+    the label's mean and a concentration that matches the disagreement of its draws: b0 = (K - 1)
+    / EPKL, exact for Dirichlet draws (EPKL: expected pairwise KL), or (K - 1) / (2 MKL),
+    approximate. Up to a constant this is -sum_k p̄_k (psi(a_k) - psi(a0)) - H[Dir(a)] / b0 for
+    offset = 1 (Ryabinin, Malinin & Gales 2021, arXiv 2105.06987); with offset = 0 its minimiser's
+    mean is p̄ itself (smoothed as below).
+endd: -[ln G(a0) - sum_k ln G(a_k) + sum_k (a_k - 1) m_k], m_k = mean_s ln p_sk: the likelihood of
+    the draws (Malinin et al. 2020, arXiv 1905.00076), which needs no more of them than m. Draws
+    are smoothed, p <- (1 - smoothing) p + smoothing / K, since one zero would make m infinite.
+    Tempering (`temperature` > 1 at the start, down to 1 at half the epochs) applies to draws and
+    logits alike. Cases with certain labels have by far the steepest losses, which is why it is
+    not the default.
+
+Target rows: proxy [b, b0] (K + 1 columns); endd m (K columns).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .base import Evidence, Target, Validation, check, given, promote
+
+CEILING = 1e4  # of b0: draws that agree to the last digit would make it infinite
+_FLOOR = 1e-6  # of a drawn probability, before its logarithm
+
+
+class Dirichlet(Target):
+    """loss and match as above; offset >= 0; smoothing in (0, 1); temperature >= 1 (endd).
+
+    Learns from every case, labelled or not. The student needs one output per class.
+    """
+
+    name = "dirichlet"
+    needs_full_head = True
+
+    def __init__(
+        self,
+        loss: Literal["proxy", "endd"] = "proxy",
+        match: Literal["epkl", "mkl"] = "epkl",
+        offset: float = 0.0,
+        smoothing: float = 1e-4,
+        temperature: float = 1.0,
+    ) -> None:
+        check(loss in ("proxy", "endd"), self.name, "loss", loss, "'proxy' or 'endd'")
+        check(match in ("epkl", "mkl"), self.name, "match", match, "'epkl' or 'mkl'")
+        check(offset >= 0, self.name, "offset", offset, "a number >= 0")
+        check(0 < smoothing < 1, self.name, "smoothing", smoothing, "a number in (0, 1)")
+        check(temperature >= 1, self.name, "temperature", temperature, "a number >= 1")
+        self.kind = loss
+        self.match = match
+        self.offset = offset
+        self.smoothing = smoothing
+        self.hottest = temperature
+        self.temperature = temperature if loss == "endd" else 1.0
+
+    def usable(self, evidence: Evidence) -> Tensor:
+        return torch.ones_like(evidence.hard, dtype=torch.bool)
+
+    def start(self, evidence: Evidence) -> Tensor:
+        draws = given(evidence, "draws", self.name)
+        if self.kind == "endd":
+            self._draws, self._log_weights = draws, evidence.log_weights
+            return self._mean_log()
+        mean = (
+            average(draws, evidence.log_weights)
+            if evidence.soft is None
+            else evidence.soft.double()
+        )
+        b0 = concentration(draws, evidence.log_weights, self.match)[:, None]
+        return torch.cat([b0 * mean + self.offset, b0], 1)
+
+    def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
+        a = (promote(logits).double() / self.temperature).exp()
+        target = target.to(a)
+        if self.kind == "endd":
+            return -(log_normaliser(a) + ((a - 1) * target).sum(1))
+        b, b0 = target[:, :-1], target[:, -1]
+        return dirichlet_kl(a, b) / b0
+
+    def end_epoch(self, epoch: int, epochs: int, validation: Validation | None) -> Tensor | None:
+        if self.kind == "proxy" or self.hottest == 1:
+            return None
+        cooled = min(2 * (epoch + 1) / epochs, 1.0)
+        self.temperature = self.hottest + (1 - self.hottest) * cooled
+        return self._mean_log()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {"temperature": torch.tensor(self.temperature, dtype=torch.float64)}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> Tensor | None:
+        self.temperature = float(state["temperature"])
+        return self._mean_log() if self.kind == "endd" else None
+
+    def _mean_log(self) -> Tensor:
+        """Mean log probability of the tempered, smoothed draws (cases, classes)."""
+        p = (self._draws.double().clamp(min=_FLOOR).log() / self.temperature).softmax(-1)
+        p = (1 - self.smoothing) * p + self.smoothing / p.shape[-1]
+        return average(p.log(), self._log_weights)
+
+
+def average(values: Tensor, log_weights: Tensor | None) -> Tensor:
+    """Weighted mean over draws of (draws, cases, classes): (cases, classes), float64."""
+    if log_weights is None:
+        return values.double().mean(0)
+    weights = log_weights.double().softmax(0)
+    weights = weights.reshape(*weights.shape, *[1] * (values.ndim - weights.ndim))
+    return (weights * values.double()).sum(0)
+
+
+def concentration(
+    draws: Tensor, log_weights: Tensor | None = None, match: Literal["epkl", "mkl"] = "epkl"
+) -> Tensor:
+    """The Dirichlet concentration a0 (cases,) of draws (draws, cases, classes), by disagreement.
+
+    (K - 1) / EPKL or (K - 1) / (2 MKL), at most `CEILING`. Draws are floored at 1e-6.
+    """
+    p = draws.double().clamp(min=_FLOOR)
+    p = p / p.sum(-1, keepdim=True)
+    mean, mean_log = average(p, log_weights), average(p.log(), log_weights)
+    if match == "epkl":
+        spread = (average(p * p.log(), log_weights) - mean * mean_log).sum(1)
+    else:
+        spread = 2 * (mean * (mean.log() - mean_log)).sum(1)
+    return ((p.shape[-1] - 1) / spread.clamp(min=1e-300)).clamp(max=CEILING)
+
+
+def epistemic(logits: Tensor) -> Tensor:
+    """Mutual information (cases,), in nats, of Dirichlet logits (cases, classes)."""
+    a = promote(logits).double().exp()
+    a0 = a.sum(1, keepdim=True)
+    p = a / a0
+    gain = torch.special.digamma(a + 1) - torch.special.digamma(a0 + 1) - torch.log(p)
+    return torch.where(p > 0, p * gain, 0).sum(1)
+
+
+def log_normaliser(a: Tensor) -> Tensor:
+    """ln G(a0) - sum_k ln G(a_k) per case (cases,), for concentrations (cases, classes)."""
+    return torch.lgamma(a.sum(1)) - torch.lgamma(a).sum(1)
+
+
+def dirichlet_kl(a: Tensor, b: Tensor) -> Tensor:
+    """KL(Dir(a) || Dir(b)) per case (cases,), for concentrations (cases, classes)."""
+    mean_log = torch.special.digamma(a) - torch.special.digamma(a.sum(1, keepdim=True))
+    return log_normaliser(a) - log_normaliser(b) + ((a - b) * mean_log).sum(1)
