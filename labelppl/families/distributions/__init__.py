@@ -1,0 +1,45 @@
+"""Distributions for measurements, in the torch and Pyro interface, safe under `torch.func.vmap`.
+
+Each has a stable `log_prob` with gradients and Hessians in every parameter, `sample`, `expand`, and `cdf`
+where one exists, which the tail mass of censored entries needs.
+"""
+
+from __future__ import annotations
+
+from .abe_ley import AbeLey
+from .axial_von_mises import AxialVonMises
+from .half_circle_von_mises import HalfCircleVonMises
+from .inverse_wishart_cholesky import InverseWishartCholesky
+from .libby_novick import LibbyNovick
+from .logit_normal import LogitNormal, MultivariateLogitNormal
+from .mardia_sutton import MardiaSutton
+from .ordered_logistic import OrderedLogistic
+from .plackett_luce import PlackettLuce
+from .ratio_of_normals import RatioOfNormals
+from .sine_bivariate_von_mises import SineBivariateVonMises
+from .von_mises import VonMises
+from .votes import DirichletMultinomial, VoteMultinomial
+from .with_cdf import Beta, Gamma, StudentT
+from .zero_one_inflated import ZeroOneInflated
+
+__all__ = [
+    "AbeLey",
+    "AxialVonMises",
+    "Beta",
+    "DirichletMultinomial",
+    "Gamma",
+    "HalfCircleVonMises",
+    "InverseWishartCholesky",
+    "LibbyNovick",
+    "LogitNormal",
+    "MardiaSutton",
+    "MultivariateLogitNormal",
+    "OrderedLogistic",
+    "PlackettLuce",
+    "RatioOfNormals",
+    "SineBivariateVonMises",
+    "StudentT",
+    "VonMises",
+    "VoteMultinomial",
+    "ZeroOneInflated",
+]

@@ -1,0 +1,84 @@
+"""Logit-normal laws of ratios in (0, 1).
+
+    log f(c) = log N(logit c; mu, sigma) - log c - log(1 - c)
+
+exact for d2 / (d1 + d2) with log-normal d1, d2. The multivariate law keeps the correlation of several
+ratios of one case. Source: Atchison and Shen, Biometrika 67 (1980).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+
+from ._base import Parametric
+
+
+class LogitNormal(Parametric):
+    """`logit(c) ~ Normal(loc, scale)`; parameters and values (batch)."""
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}  # noqa: RUF012
+    parameter_dims = {"loc": 0, "scale": 0}  # noqa: RUF012
+    support = constraints.unit_interval
+    has_rsample = True
+
+    def __init__(
+        self, loc: Tensor | float, scale: Tensor | float, *, validate_args: bool | None = None
+    ) -> None:
+        self._set_parameters(torch.Size(), validate_args, loc=loc, scale=scale)
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        shape = self._extended_shape(torch.Size(sample_shape))
+        noise = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+        return torch.sigmoid(self.loc + self.scale * noise)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        standard = (torch.logit(value) - self.loc) / self.scale
+        jacobian = torch.log(value) + torch.log1p(-value)
+        return -0.5 * standard**2 - torch.log(self.scale) - 0.5 * math.log(2 * math.pi) - jacobian
+
+    def cdf(self, value: Tensor) -> Tensor:
+        return torch.special.ndtr((torch.logit(value) - self.loc) / self.scale)
+
+    def icdf(self, value: Tensor) -> Tensor:
+        return torch.sigmoid(self.loc + self.scale * torch.special.ndtri(value))
+
+
+class MultivariateLogitNormal(Parametric):
+    """`logit(c) ~ MultivariateNormal(loc, scale_tril)`; values (batch, ratios).
+
+    loc (batch, ratios); scale_tril (batch, ratios, ratios), lower Cholesky factor on the logit scale.
+    """
+
+    arg_constraints = {  # noqa: RUF012
+        "loc": constraints.real_vector,
+        "scale_tril": constraints.lower_cholesky,
+    }
+    parameter_dims = {"loc": 1, "scale_tril": 2}  # noqa: RUF012
+    support = constraints.independent(constraints.unit_interval, 1)
+    has_rsample = True
+
+    def __init__(
+        self, loc: Tensor, scale_tril: Tensor, *, validate_args: bool | None = None
+    ) -> None:
+        self._set_parameters(loc.shape[-1:], validate_args, loc=loc, scale_tril=scale_tril)
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        shape = self._extended_shape(torch.Size(sample_shape))
+        noise = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+        return torch.sigmoid(self.loc + (self.scale_tril @ noise[..., None])[..., 0])
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        normal = torch.distributions.MultivariateNormal(
+            self.loc, scale_tril=self.scale_tril, validate_args=False
+        )
+        jacobian = (torch.log(value) + torch.log1p(-value)).sum(-1)
+        return normal.log_prob(torch.logit(value)) - jacobian
