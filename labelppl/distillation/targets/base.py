@@ -28,8 +28,8 @@ from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.distributed
-import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
+from torch.nn import functional
 
 from labelppl.errors import InputError
 
@@ -204,7 +204,7 @@ def promote(logits: Tensor) -> Tensor:
 
 def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """-sum_k p_k log q_k per case (batch,), q = softmax(logits) in float32 at least."""
-    log_q = F.log_softmax(promote(logits), dim=1)
+    log_q = functional.log_softmax(promote(logits), dim=1)
     return -(target.to(log_q.dtype) * log_q).sum(1)
 
 
@@ -217,7 +217,7 @@ def one_hot(evidence: Evidence) -> Tensor:
             "the case out or choose a target made of soft labels"
         )
     dtype = torch.get_default_dtype() if evidence.soft is None else evidence.soft.dtype
-    return F.one_hot(evidence.hard, evidence.classes).to(dtype)
+    return functional.one_hot(evidence.hard, evidence.classes).to(dtype)
 
 
 def given(evidence: Evidence, field: str, method: str) -> Tensor:

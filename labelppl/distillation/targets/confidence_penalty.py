@@ -6,8 +6,8 @@ label smoothing adds KL(u || q). beta is chosen per task.
 
 from __future__ import annotations
 
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+from torch.nn import functional
 
 from .base import Evidence, Target, check, one_hot, promote
 
@@ -25,6 +25,6 @@ class ConfidencePenalty(Target):
         return one_hot(evidence)
 
     def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
-        log_q = F.log_softmax(promote(logits), dim=1)
+        log_q = functional.log_softmax(promote(logits), dim=1)
         entropy = -(log_q.exp() * log_q).sum(1)
         return -(target.to(log_q.dtype) * log_q).sum(1) - self.beta * entropy

@@ -71,12 +71,10 @@ class Dirichlet(Target):
         if self.kind == "endd":
             self._draws, self._log_weights = draws, evidence.log_weights
             return self._mean_log()
-        mean = (
-            average(draws, evidence.log_weights)
-            if evidence.soft is None
-            else evidence.soft.double()
-        )
-        b0 = concentration(draws, evidence.log_weights, self.match)[:, None]
+        soft, weights = evidence.soft, evidence.log_weights
+        mean = average(draws, weights) if soft is None else soft.double()
+        mean = (1 - self.smoothing) * mean + self.smoothing / evidence.classes
+        b0 = concentration(draws, weights, self.match)[:, None]
         return torch.cat([b0 * mean + self.offset, b0], 1)
 
     def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:

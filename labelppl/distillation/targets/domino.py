@@ -10,8 +10,8 @@ beforehand (effectively 9; here it is not).
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+from torch.nn import functional
 
 from labelppl.errors import InputError
 
@@ -55,7 +55,7 @@ class Domino(Target):
         return labels
 
     def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
-        log_q = F.log_softmax(promote(logits), dim=1)
+        log_q = functional.log_softmax(promote(logits), dim=1)
         p = target.to(log_q.dtype)
         cost = (p @ self.matrix.to(log_q)) * log_q.exp()
         return -(p * log_q).sum(1) + self.beta * cost.sum(1)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+from torch.nn import functional
 
 from .base import Base, Evidence, Target, base_labels, check, promote
 
@@ -39,7 +39,7 @@ class Focal(Target):
         return base_labels(evidence, self.base, self.name)
 
     def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
-        log_q = F.log_softmax(promote(logits), dim=1)
+        log_q = functional.log_softmax(promote(logits), dim=1)
         per_class = -self._hardness(log_q.exp()) * log_q
         return (target.to(log_q.dtype) * per_class).sum(1)
 

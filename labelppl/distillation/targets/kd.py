@@ -9,8 +9,8 @@ Target rows are [e_y, z_t], 2 K columns.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+from torch.nn import functional
 
 from .base import Evidence, Target, check, given, one_hot, promote, soft_cross_entropy
 
@@ -40,6 +40,6 @@ class KD(Target):
 
 def tempered_kl(teacher: Tensor, logits: Tensor, temperature: float) -> Tensor:
     """T^2 KL(softmax(teacher / T) || softmax(logits / T)) per case (batch,)."""
-    log_q = F.log_softmax(promote(logits) / temperature, dim=1)
-    log_p = F.log_softmax(teacher.to(log_q.dtype) / temperature, dim=1)
+    log_q = functional.log_softmax(promote(logits) / temperature, dim=1)
+    log_p = functional.log_softmax(teacher.to(log_q.dtype) / temperature, dim=1)
     return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(1)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+from torch.nn import functional
 
 from .base import Evidence, Target, check, given
 from .mean_vote import voted
@@ -49,7 +49,7 @@ class Majority(Target):
             chosen = (winners * (1 + chance)).argmax(1)
         else:
             chosen = winners.argmax(1)
-        return F.one_hot(chosen, evidence.classes).to(votes.dtype)
+        return functional.one_hot(chosen, evidence.classes).to(votes.dtype)
 
 
 def _winners(votes: Tensor) -> Tensor:

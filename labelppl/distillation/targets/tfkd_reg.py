@@ -20,8 +20,8 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+from torch.nn import functional
 
 from .base import Evidence, Target, check, one_hot, promote, soft_cross_entropy
 
@@ -63,10 +63,10 @@ class TfKDReg(Target):
         true, teacher = target.chunk(2, dim=1)
         z = promote(logits)
         if self.mode == "paper":
-            log_q = F.log_softmax(z / self.temperature, dim=1)
+            log_q = functional.log_softmax(z / self.temperature, dim=1)
             scale = self.temperature**2 if self.multiplier is None else self.multiplier
         else:
-            log_q = F.log_softmax(z, dim=1)
+            log_q = functional.log_softmax(z, dim=1)
             scale = 1.0 if self.multiplier is None else self.multiplier / logits.shape[1]
         teacher = teacher.to(log_q.dtype)
         kl = (teacher * (teacher.log() - log_q)).sum(1)
