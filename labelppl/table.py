@@ -32,7 +32,7 @@ class Cases:
 
     columns: the features, each a `Column`. labels: (cases,) int64, -1 where unlabelled.
     images: paths, or None without an image column. groups: (cases,) patient, or None. p_true: (cases, classes) or None.
-    path: the table on disk, or None when read from a frame.
+    path: the table on disk, or None when read from a frame. split_given: the table had a split column.
     """
 
     ids: Array
@@ -44,6 +44,7 @@ class Cases:
     groups: Array | None = None
     p_true: Array | None = None
     path: Path | None = None
+    split_given: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -105,11 +106,13 @@ def cases_from_frame(
     *,
     path: Path | None = None,
     classes: Sequence[str] | None = None,
+    group: str = "group",
     seed: int = 0,
 ) -> Cases:
     """Check the frame against the declarations and return its cases; InputError for the first bad cell.
 
-    classes fixes the classes of an open ``Label()``, e.g. to those of an earlier fit.
+    classes fixes the classes of an open ``Label()``, e.g. to those of an earlier fit. group: the column of patients; only
+    the default may be absent.
     """
     if frame.empty:
         raise InputError(f"{path or 'table'}: no rows; expected at least one case")
@@ -123,17 +126,13 @@ def cases_from_frame(
         )
     columns = {name: feature.read(rows, name, names) for name, feature in features.items()}
     groups = None
-    if "group" in frame.columns:
-        groups = frame["group"].to_numpy(dtype=object)
-        for row in np.flatnonzero(frame["group"].isna()):
+    if group in frame.columns or group != "group":
+        cells = rows.column(group, "--group")
+        for row in np.flatnonzero(cells.isna()):
             rows.refuse(
-                "group",
-                int(row),
-                None,
-                "a patient or group",
-                "write one; cases alone get their own",
+                group, int(row), None, "a patient or group", "write one; cases alone get their own"
             )
-        groups = groups.astype(str)
+        groups = cells.to_numpy(dtype=object).astype(str)
     return Cases(
         ids=ids,
         classes=names,
@@ -144,6 +143,7 @@ def cases_from_frame(
         groups=groups,
         p_true=_p_true(rows, names),
         path=path,
+        split_given="split" in frame.columns,
     )
 
 

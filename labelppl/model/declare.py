@@ -108,15 +108,27 @@ def label_model(**declared: Label | Feature) -> Callable[[ModelFunction], LabelM
 
 
 def read_cases(
-    path: str | Path, model: LabelModel, *, classes: Sequence[str] | None = None, seed: int = 0
+    path: str | Path,
+    model: LabelModel,
+    *,
+    classes: Sequence[str] | None = None,
+    group: str = "group",
+    seed: int = 0,
 ) -> Cases:
     """Read and check the cases table at ``path`` for ``model``.
 
-    classes fixes those of an open ``Label()``; seed makes the split where the table has none. Raises InputError with the
-    column, the row, what was got, what was expected and the mend.
+    classes fixes those of an open ``Label()``; group names the column of patients; seed makes the split where the table
+    has none. Raises InputError with the column, the row, what was got, what was expected and the mend.
     """
     path = Path(path)
     frame = read_frame(path)
     return cases_from_frame(
-        frame, model.label_name, model.label, model.features, path=path, classes=classes, seed=seed
+        frame,
+        model.label_name,
+        model.label,
+        model.features,
+        path=path,
+        classes=classes,
+        group=group,
+        seed=seed,
     )

@@ -1,0 +1,5 @@
+"""p(Y|Z) of every case, with uncertainty: the soft targets."""
+
+from .labels import SoftLabels, read_prevalence, soft_labels
+
+__all__ = ["SoftLabels", "read_prevalence", "soft_labels"]
