@@ -102,3 +102,27 @@ def convergence_problems(found: Convergence, names: Sequence[str]) -> tuple[str,
                 "draw more"
             )
     return tuple(problems)
+
+
+def nested_rhat(points: Floats, superchains: int) -> Floats:
+    """Nested R-hat (dim,) of draws (chains, draws, dim), for many chains too short to split.
+
+    Neighbouring chains form ``superchains`` groups that share a start (Margossian et al. 2024):
+    sqrt(1 + B / mean_k(B_k + W_k)), with B the variance between the groups' means and B_k, W_k the
+    variances between and within the chains of group k; the larger of the rank-normalised and the
+    folded, as for the split R-hat. About 1 + 1/(2 ESS of one group) when all chains have met.
+    """
+    from scipy.stats import norm, rankdata
+
+    chains, draws, dim = points.shape
+
+    def of(values: Floats) -> Floats:
+        ranks = rankdata(values.reshape(-1, dim), axis=0)
+        scores = norm.ppf((ranks - 0.375) / (len(ranks) + 0.25))
+        grouped = scores.reshape(superchains, chains // superchains, draws, dim)
+        means = grouped.mean(2)
+        between = means.mean(1).var(0, ddof=1)
+        inside = means.var(1, ddof=1) + grouped.var(2, ddof=1).mean(1)
+        return np.asarray(np.sqrt(1 + between / inside.mean(0)))
+
+    return np.maximum(of(points), of(np.abs(points - np.median(points, axis=(0, 1)))))
