@@ -1,0 +1,402 @@
+"""The whole job: soft labels and images -> a student.
+
+Step 1 trains a new student on p(Y|Z) of the training cases (or on any other target), which gives
+theta_p. Step 2 continues from theta_p on the hard labels as MAP under N(theta_p, (2 lambda)^-1 I)
+(Vega et al., AISTATS 2021, equations 4 and 5). Both are `train`. Test cases are never touched;
+validation cases choose epochs and lambda, and nothing is fitted to them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from labelppl.distillation.curve import save_curve
+from labelppl.distillation.device import make_fabric
+from labelppl.distillation.lam import (
+    FOLDS,
+    GRID,
+    Job,
+    LamChoice,
+    Refit,
+    choose_by_folds,
+    choose_by_validation,
+)
+from labelppl.distillation.prior import WeightPrior
+from labelppl.distillation.schedule import Schedule
+from labelppl.distillation.source import Resident
+from labelppl.distillation.targets.base import Evidence, Target
+from labelppl.distillation.targets.hard import Hard
+from labelppl.distillation.targets.prob import Prob
+from labelppl.distillation.train import Augment, Epoch, Held, Trained, predict_logits, train
+from labelppl.errors import InputError
+from labelppl.images.augment import augmentation
+from labelppl.images.read import Images, Size, read_images
+from labelppl.runs import versions
+from labelppl.students.logits import outputs_for
+from labelppl.students.network import build_network
+from labelppl.students.spec import Spec
+from labelppl.students.student import ImagesLike, Student, normalise
+
+if TYPE_CHECKING:
+    from labelppl.softlabels import SoftLabels
+    from labelppl.table import Cases
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Distilled:
+    """student: after step 2. theta_p: after step 1 (the same where there was no step 2).
+
+    history: the learning curve of both steps. choice: how lambda was chosen, None where it was
+    given. notes: what the user should know, one sentence each.
+    """
+
+    student: Student
+    theta_p: Student
+    history: tuple[Epoch, ...]
+    choice: LamChoice | None
+    notes: tuple[str, ...]
+
+    def predict_proba(self, images: ImagesLike, batch: int = 256) -> Array:
+        """p(Y|X), (cases, classes) float64."""
+        return self.student.predict_proba(images, batch)
+
+    def save(self, folder: Path | str) -> None:
+        """Write student.safetensors, theta_p.safetensors, student.json, curve.csv and curve.png."""
+        target = Path(folder)
+        self.theta_p.save(target, "theta_p")
+        self.student.save(target)
+        save_curve(self.history, target)
+
+
+def distill(
+    labels: SoftLabels,
+    cases: Cases,
+    *,
+    student: str = "cnn",
+    weights: Path | None = None,
+    image_size: Size = None,
+    channels: int | None = None,
+    keep_aspect: bool = False,
+    augment: str = "none",
+    target: Target | None = None,
+    votes: Array | None = None,
+    lam: float | Literal["auto"] = "auto",
+    grid: Sequence[float] = GRID,
+    folds: int = FOLDS,
+    refit: Refit | None = None,
+    exclude: tuple[str, ...] = (),
+    freeze_norm: bool = True,
+    schedule: Schedule | None = None,
+    map_schedule: Schedule | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    out: Path | str | None = None,
+    resume: bool = False,
+    progress: bool = False,
+) -> Distilled:
+    """Train a student on the training rows of `cases`, with the soft labels of the same ids.
+
+    student: `cnn` or `timm:NAME`; weights: a local safetensors file of a timm backbone.
+    image_size: pixels, None = the files' own. augment: a preset of `labelppl.images.augment`.
+    target: what step 1 learns, None = the soft labels. votes: (cases, classes) counts, aligned
+    with `cases`, for targets made of votes. lam: lambda of step 2; 0 = no prior, inf = stay at
+    theta_p (no step 2), `auto` = by held-out NLL, over `grid`: on the validation split where it
+    holds labels, else by grouped cross-validation in `folds` folds. refit: training rows (positions
+    within `cases.train`) -> soft labels (rows, classes) by a label model fitted to those rows alone;
+    without it the given soft labels serve in every fold. exclude: patterns of parameter names that
+    the prior leaves free. freeze_norm: keep the running statistics of theta_p in step 2. schedule,
+    map_schedule: of step 1 and 2. out: a folder that receives all files, and checkpoints while
+    training; resume: continue from them.
+
+    Raises InputError for cases without images, labels without a training case and unreadable
+    images; FailedWork where training diverges.
+    """
+    first = schedule or default_schedule(int((cases.split == "train").sum()))
+    second = map_schedule or first.for_map()
+    goal = target or Prob()
+    fabric = make_fabric(device, first.precision)
+    folder = None if out is None else Path(out)
+    console = Console(stderr=True, quiet=not (progress and fabric.global_rank == 0))
+    data = _read(labels, cases, votes, image_size, channels, keep_aspect)
+    spec = _spec(data, student, goal, seed)
+    prepared = _Prepared(
+        Resident(torch.from_numpy(data.train.pixels), lambda x: normalise(x, spec)), data, spec
+    )
+    options: dict[str, Any] = {
+        "seed": seed,
+        "augment": augmentation(augment),
+        "fabric": fabric,
+        "resume": resume,
+    }
+    network = build_network(student, spec.shape, seed=seed, weights=weights)
+    evidence = data.evidence
+    if goal.needs_teacher:
+        evidence = _taught(prepared, copy.deepcopy(network), first, options, progress)
+    held = prepared.held()
+    one = train(
+        network,
+        prepared.source,
+        evidence,
+        goal,
+        first,
+        held=held,
+        checkpoint=None if folder is None else folder / "checkpoint-step1.safetensors",
+        progress=progress,
+        step="step 1",
+        **options,
+    )
+    theta_p = copy.deepcopy(network)
+    notes: list[str] = []
+    choice: LamChoice | None = None
+    labelled = int((evidence.hard >= 0).sum())
+    value: float = math.inf
+    if labelled == 0:
+        notes.append("no training case has a hard label: step 2 was skipped, student = theta_p")
+    elif lam == "auto":
+        job = _job(prepared, evidence, goal, first, second, weights, exclude, freeze_norm, options)
+        if held is not None and bool((held.hard >= 0).any()):
+            choice = choose_by_validation(
+                job, network, prepared.held_images(), held.hard, grid=grid
+            )
+        else:
+            choice = choose_by_folds(
+                job, grid=grid, folds=folds, refit=refit, seed=seed, say=console.print
+            )
+            if refit is None:
+                notes.append(
+                    "lambda was chosen with the given soft labels in every fold; the label model "
+                    "was not refitted"
+                )
+        value = choice.lam
+    else:
+        value = float(lam)
+    prior = WeightPrior.around(network, value, exclude=exclude)
+    two = _Nothing
+    if labelled and not math.isinf(value):
+        two = train(
+            network,
+            prepared.source,
+            evidence,
+            Hard(),
+            second,
+            prior=prior,
+            freeze_norm=freeze_norm,
+            checkpoint=None if folder is None else folder / "checkpoint-step2.safetensors",
+            progress=progress,
+            step="step 2",
+            **options,
+        )
+    training = {
+        "target": goal.name,
+        "augment": augment,
+        "cases": one.cases,
+        "labelled": labelled,
+        "step1": asdict(first),
+        "step2": asdict(second) if two is not _Nothing else None,
+        "precision": one.precision,
+        "best_epoch_step1": one.best_epoch,
+        "prior": {**prior.record(), "proximal": two.proximal, "freeze_norm": freeze_norm},
+        "lam": choice.record() if choice else {"lam": value, "source": "given"},
+        "notes": notes,
+    }
+    spec = replace(spec, training=training)
+    done = Distilled(
+        Student(network.cpu().eval(), spec),
+        Student(theta_p.cpu().eval(), spec),
+        one.history + two.history,
+        choice,
+        tuple(notes),
+    )
+    if folder is not None and fabric.global_rank == 0:
+        done.save(folder)
+        for name in ("checkpoint-step1.safetensors", "checkpoint-step2.safetensors"):
+            (folder / name).unlink(missing_ok=True)
+    return done
+
+
+_Nothing = Trained((), -1, 0, None, "")
+
+
+def default_schedule(cases: int) -> Schedule:
+    """About 200 updates for a few hundred cases, and 10 epochs at least for many thousands."""
+    batch = 32 if cases < 2000 else 64
+    updates = math.ceil(max(1, cases) / batch)
+    return Schedule(epochs=min(40, max(10, round(200 / updates))), batch_size=batch)
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """Training images with their evidence in one order; validation images with their labels."""
+
+    train: Images
+    evidence: Evidence
+    groups: Array | None
+    classes: tuple[str, ...]
+    val: Images | None
+    val_hard: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    source: Resident
+    data: _Data
+    spec: Spec
+
+    def held_images(self) -> Resident:
+        """The validation images."""
+        assert self.data.val is not None
+        return Resident(torch.from_numpy(self.data.val.pixels), self.source.normalise)
+
+    def held(self) -> Held | None:
+        """The validation cases, or None."""
+        if self.data.val is None or self.data.val_hard is None:
+            return None
+        return Held(self.held_images(), self.data.val_hard)
+
+
+def _read(
+    labels: SoftLabels,
+    cases: Cases,
+    votes: Array | None,
+    size: Size,
+    channels: int | None,
+    keep_aspect: bool,
+) -> _Data:
+    if cases.images is None:
+        raise InputError("cases: no column 'image'; expected one with the path of each image")
+    if tuple(labels.classes) != tuple(cases.classes):
+        raise InputError(
+            f"labels: got the classes {list(labels.classes)}, expected {list(cases.classes)}"
+        )
+    rows = np.flatnonzero(cases.split == "train")
+    if len(rows) == 0:
+        raise InputError("cases: column 'split' has no 'train' row, expected at least one")
+    position = {str(name): i for i, name in enumerate(labels.ids)}
+    missing = [str(cases.ids[i]) for i in rows if str(cases.ids[i]) not in position]
+    if missing:
+        raise InputError(
+            f"labels: no soft label for training case {missing[0]!r} (and {len(missing) - 1} "
+            "more); label the whole table"
+        )
+    at = np.array([position[str(cases.ids[i])] for i in rows])
+    hard = torch.from_numpy(np.asarray(cases.labels[rows], np.int64))
+    draws = getattr(labels, "draws", None)
+    weights = getattr(labels, "weights", None)
+    evidence = Evidence(
+        hard=hard,
+        soft=torch.from_numpy(np.asarray(labels.probs, np.float64)[at]),
+        draws=None if draws is None else _tensor(np.asarray(draws)[:, at]),
+        log_weights=None if weights is None else _tensor(np.log(np.asarray(weights)[:, at])),
+        votes=None if votes is None else _tensor(np.asarray(votes)[rows]),
+    )
+    held = np.flatnonzero(cases.split == "val")
+    paths = [cases.images[i] for i in (*rows, *held)]
+    images = read_images(paths, size=size, channels=channels, keep_aspect=keep_aspect)
+    n = len(rows)
+    return _Data(
+        train=images.take(np.arange(n)),
+        evidence=evidence,
+        groups=None if cases.groups is None else np.asarray(cases.groups)[rows],
+        classes=tuple(cases.classes),
+        val=images.take(np.arange(n, len(paths))) if len(held) else None,
+        val_hard=torch.from_numpy(np.asarray(cases.labels[held], np.int64)) if len(held) else None,
+    )
+
+
+def _tensor(array: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))
+
+
+def _spec(data: _Data, student: str, goal: Target, seed: int) -> Spec:
+    pixels = data.train.pixels
+    scaled = pixels.astype(np.float64) / data.train.full_scale
+    mean, std = scaled.mean((0, 2, 3)), scaled.std((0, 2, 3))
+    if not (std > 0).all():
+        raise InputError("images: every training image is the same single colour")
+    soft = data.evidence.soft
+    assert soft is not None
+    head = {"head": "dirichlet"} if goal.name.startswith("dirichlet") else {}
+    return Spec(
+        architecture=student,
+        classes=data.classes,
+        channels=pixels.shape[1],
+        height=pixels.shape[2],
+        width=pixels.shape[3],
+        outputs=outputs_for(len(data.classes), goal.needs_full_head),
+        mean=tuple(map(float, mean)),
+        std=tuple(map(float, std)),
+        depth=data.train.depth,
+        keep_aspect=data.train.keep_aspect,
+        seed=seed,
+        study_prevalence=tuple(map(float, soft.double().mean(0))),
+        versions=versions(),
+        **head,  # type: ignore[arg-type]
+    )
+
+
+def _taught(
+    prepared: _Prepared, network: nn.Module, schedule: Schedule, options: dict[str, Any], show: bool
+) -> Evidence:
+    """The evidence with a teacher: the same student trained on the hard labels first."""
+    evidence = prepared.data.evidence
+    held = prepared.held()
+    train(
+        network, prepared.source, evidence, Hard(), schedule,
+        held=held, progress=show, step="teacher", **options,
+    )  # fmt: skip
+    device = next(network.parameters()).device
+    teacher = predict_logits(network, prepared.source, device).cpu()
+    confusion = None
+    if held is not None:
+        seen = held.hard >= 0
+        guess = predict_logits(network, held.source, device).argmax(1).cpu()
+        k = evidence.classes
+        confusion = torch.bincount(held.hard[seen] * k + guess[seen], minlength=k * k).reshape(k, k)
+    return replace(evidence, teacher=teacher, confusion=confusion)
+
+
+def _job(
+    prepared: _Prepared,
+    evidence: Evidence,
+    goal: Target,
+    first: Schedule,
+    second: Schedule,
+    weights: Path | None,
+    exclude: tuple[str, ...],
+    freeze_norm: bool,
+    options: dict[str, Any],
+) -> Job:
+    quiet = {**options, "resume": False}
+    spec = prepared.spec
+
+    def new() -> nn.Module:
+        return build_network(spec.architecture, spec.shape, seed=spec.seed, weights=weights)
+
+    def step1(network: nn.Module, source: Resident, some: Evidence) -> None:
+        train(network, source, some, copy.deepcopy(goal), first, step="step 1", **quiet)
+
+    def step2(
+        network: nn.Module, source: Resident, some: Evidence, prior: WeightPrior, path: Schedule
+    ) -> None:
+        prior = replace(prior, exclude=exclude)
+        train(
+            network, source, some, Hard(), path,
+            prior=prior, freeze_norm=freeze_norm, step="step 2", **quiet,
+        )  # fmt: skip
+
+    return Job(prepared.source, evidence, prepared.data.groups, new, step1, step2, second)
+
+
+__all__ = ["Augment", "Distilled", "default_schedule", "distill"]

@@ -1,0 +1,224 @@
+"""Choosing lambda by held-out negative log-likelihood.
+
+For every fold: the label model is refitted on the other cases (by the caller's `refit`), step 1
+is trained on its soft labels, then the path lambda = inf, large, ..., small, 0 is followed, each
+value starting from the weights of the one before, so that the path costs little more than one
+training. Held-out cases are scored by -log q(y) on their hard labels. The lambda with the smallest
+mean is chosen, the larger one in a tie. Folds keep groups (patients) whole and classes in
+proportion.
+
+With a validation split that has labels, that split is scored instead and no fold is made: nothing
+of it was used to fit labels or weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.model_selection import StratifiedGroupKFold
+from torch import nn
+
+from labelppl.distillation.prior import WeightPrior
+from labelppl.distillation.schedule import Schedule
+from labelppl.distillation.source import Resident
+from labelppl.distillation.targets.base import Evidence
+from labelppl.distillation.train import predict_logits
+from labelppl.errors import InputError
+
+Array = np.ndarray[Any, Any]
+Refit = Callable[[Array], Array]
+"""Training rows (cases,) int64 -> their soft labels (cases, classes) from those rows alone."""
+
+GRID = (math.inf, 100.0, 10.0, 1.0, 0.1, 0.01, 0.0)
+FOLDS = 5
+FEWEST_PER_CLASS = 2
+
+
+@dataclass(frozen=True)
+class LamChoice:
+    """lam: the chosen one. grid: the candidates, large to small.
+
+    nll: (folds, candidates), held-out mean NLL in nats. cases: (folds,), how many were held out.
+    se: (candidates,), standard error of the mean NLL over cases. source: `cross-validation` or
+    `validation`. refitted: whether the label model was refitted inside the folds; else its soft
+    labels (leave-one-out by default) were taken as they are. evidence: (candidates,), log evidence
+    of the linearised student, or None.
+    """
+
+    lam: float
+    grid: tuple[float, ...]
+    nll: tuple[tuple[float, ...], ...]
+    cases: tuple[int, ...]
+    se: tuple[float, ...]
+    source: str
+    refitted: bool
+    evidence: tuple[float, ...] | None = None
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Held-out NLL per candidate over all held-out cases."""
+        weights = np.asarray(self.cases) / sum(self.cases)
+        return tuple(float(v) for v in weights @ np.asarray(self.nll))
+
+    def record(self) -> dict[str, Any]:
+        """What student.json says about it."""
+        return {**asdict(self), "mean": self.mean}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the choice needs to train: all of it about training cases, in one order.
+
+    network: a function that makes the untrained network. step1: trains it in place on
+    (network, images, evidence). step2: trains it in place on (network, images, evidence, prior,
+    schedule).
+    """
+
+    source: Resident
+    evidence: Evidence
+    groups: Array | None
+    network: Callable[[], nn.Module]
+    step1: Callable[[nn.Module, Resident, Evidence], None]
+    step2: Callable[[nn.Module, Resident, Evidence, WeightPrior, Schedule], None]
+    schedule: Schedule
+
+
+def descending(grid: Sequence[float]) -> tuple[float, ...]:
+    """The candidates from large to small, each once. Raises InputError for a negative one."""
+    if not grid or any(not lam >= 0 for lam in grid):
+        raise InputError(f"lambda: got the grid {list(grid)}, expected numbers >= 0")
+    return tuple(sorted({float(lam) for lam in grid}, reverse=True))
+
+
+def path_schedule(schedule: Schedule, candidates: int) -> Schedule:
+    """The schedule of step 2 spread over the path: every candidate gets its share of the epochs."""
+    moving = max(1, candidates)
+    return replace(schedule, epochs=max(1, math.ceil(schedule.epochs / moving)), patience=None)
+
+
+def follow_path(
+    job: Job,
+    network: nn.Module,
+    source: Resident,
+    evidence: Evidence,
+    grid: Sequence[float],
+    held: Resident,
+    hard: torch.Tensor,
+) -> Array:
+    """-log q(y) of the held cases along the path, (candidates, held cases).
+
+    network: after step 1, theta_p; it ends at the last candidate. hard: (held cases,) int64.
+    """
+    centre = WeightPrior.around(network, 0.0)
+    share = path_schedule(job.schedule, sum(not math.isinf(lam) for lam in grid))
+    device = next(network.parameters()).device
+    scores = []
+    for lam in grid:
+        if not math.isinf(lam):
+            job.step2(network, source, evidence, replace(centre, lam=lam), share)
+        probs = predict_logits(network, held, device).double().softmax(1).cpu()
+        picked = probs.gather(1, hard.cpu()[:, None]).squeeze(1)
+        scores.append(-picked.clamp_min(1e-12).log().numpy())
+    return np.stack(scores)
+
+
+def folds_of(hard: Array, groups: Array | None, folds: int, seed: int) -> list[Array]:
+    """Held-out labelled rows of each fold; as many folds as the rarest class allows, at most `folds`.
+
+    Raises InputError where a class has fewer than two labelled groups.
+    """
+    labelled = np.flatnonzero(hard >= 0)
+    names = np.arange(len(hard)) if groups is None else np.asarray(groups)
+    rarest = min(
+        len(np.unique(names[labelled][hard[labelled] == k])) for k in np.unique(hard[labelled])
+    )
+    if rarest < FEWEST_PER_CLASS:
+        raise InputError(
+            "lambda: a class has fewer than two labelled training groups, too few to "
+            "cross-validate; give --lam a number"
+        )
+    splitter = StratifiedGroupKFold(min(folds, rarest), shuffle=True, random_state=seed)
+    parts = splitter.split(labelled, hard[labelled], names[labelled])
+    return [labelled[test] for _, test in parts]
+
+
+def choose_by_folds(
+    job: Job,
+    *,
+    grid: Sequence[float] = GRID,
+    folds: int = FOLDS,
+    refit: Refit | None = None,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda _: None,
+) -> LamChoice:
+    """Grouped cross-validation over the training cases of `job`."""
+    candidates = descending(grid)
+    hard = job.evidence.hard.cpu().numpy()
+    scores, sizes = [], []
+    parts = folds_of(hard, job.groups, folds, seed)
+    for number, test in enumerate(parts):
+        say(f"lambda: fold {number + 1} of {len(parts)}")
+        out = np.isin(np.arange(len(hard)), test)
+        if job.groups is not None:
+            out |= np.isin(job.groups, np.asarray(job.groups)[test])
+        rows = np.flatnonzero(~out)
+        evidence = job.evidence.take(torch.from_numpy(rows).to(job.evidence.hard.device))
+        if refit is not None:
+            soft = torch.from_numpy(np.asarray(refit(rows), np.float64))
+            like = job.evidence.soft if job.evidence.soft is not None else soft
+            evidence = replace(evidence, soft=soft.to(like), draws=None, log_weights=None)
+        network = job.network()
+        images = job.source.take(torch.from_numpy(rows))
+        job.step1(network, images, evidence)
+        held = job.source.take(torch.from_numpy(test))
+        truth = torch.from_numpy(hard[test])
+        scores.append(follow_path(job, network, images, evidence, candidates, held, truth))
+        sizes.append(len(test))
+    return _choice(candidates, scores, sizes, "cross-validation", refit is not None)
+
+
+def choose_by_validation(
+    job: Job,
+    theta_p: nn.Module,
+    held: Resident,
+    hard: torch.Tensor,
+    *,
+    grid: Sequence[float] = GRID,
+) -> LamChoice:
+    """One path from theta_p, scored on validation cases. hard: (held cases,) int64, -1 skipped."""
+    candidates = descending(grid)
+    labelled = (hard >= 0).nonzero().squeeze(1).cpu()
+    scores = follow_path(
+        job,
+        copy.deepcopy(theta_p),
+        job.source,
+        job.evidence,
+        candidates,
+        held.take(labelled),
+        hard[labelled],
+    )
+    return _choice(candidates, [scores], [len(labelled)], "validation", True)
+
+
+def _choice(
+    grid: tuple[float, ...], scores: list[Array], sizes: list[int], source: str, refitted: bool
+) -> LamChoice:
+    every = np.concatenate(scores, axis=1)
+    mean = every.mean(1)
+    spread = every.std(1, ddof=1) / math.sqrt(every.shape[1]) if every.shape[1] > 1 else mean * 0
+    best = int(np.argmin(mean))  # the first of equals, hence the larger lambda
+    return LamChoice(
+        grid[best],
+        grid,
+        tuple(tuple(float(v) for v in s.mean(1)) for s in scores),
+        tuple(sizes),
+        tuple(float(v) for v in spread),
+        source,
+        refitted,
+    )

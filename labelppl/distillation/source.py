@@ -1,0 +1,49 @@
+"""Batches of normalised images on the training device.
+
+Small sets live decoded in memory, in their stored type, and a batch is one indexed copy on the
+device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Source(Protocol):
+    """Images by row number."""
+
+    def __len__(self) -> int:
+        """How many images."""
+
+    def batches(self, rows: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
+        """Normalised float32 images (batch, channels, height, width) for each (batch,) of rows."""
+
+
+class Resident:
+    """Images held in memory: pixels (images, channels, height, width) in their stored type.
+
+    normalise: stored values -> float32 network input.
+    """
+
+    def __init__(self, pixels: Tensor, normalise: Callable[[Tensor], Tensor]) -> None:
+        self.pixels = pixels
+        self.normalise = normalise
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def take(self, rows: Tensor) -> Resident:
+        """Some of the images."""
+        return Resident(self.pixels[rows], self.normalise)
+
+    def batches(self, rows: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
+        """See `Source`. The whole set moves to the device at the first call and stays there."""
+        if self.pixels.device != device:
+            wide = self.pixels.dtype == torch.uint16  # which CUDA cannot index
+            self.pixels = (self.pixels.to(torch.int32) if wide else self.pixels).to(device)
+        for batch in rows:
+            yield self.normalise(self.pixels[batch.to(device)])

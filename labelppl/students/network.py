@@ -1,0 +1,50 @@
+"""A network by its name: `cnn` is the paper's, `timm:NAME` any timm backbone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from labelppl.errors import InputError
+from labelppl.students.cnn import PaperCNN
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a network is built for. channels, height, width: of its images. outputs: its neurons."""
+
+    channels: int
+    height: int
+    width: int
+    outputs: int
+
+
+def build_network(
+    name: str, shape: Shape, *, seed: int = 0, weights: Path | None = None
+) -> nn.Module:
+    """A new network in channels-last memory, its random weights by `seed`.
+
+    weights: a local safetensors file of a timm backbone. Raises InputError for an unknown name, for
+    images it cannot take and for weights that do not fit.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if name.startswith("timm:"):
+            from labelppl.students.timm import timm_network
+
+            network: nn.Module = timm_network(name.removeprefix("timm:"), shape, weights)
+        elif name == "cnn":
+            if weights is not None:
+                raise InputError("student cnn: starting weights are for timm: students only")
+            network = PaperCNN(
+                channels=shape.channels,
+                height=shape.height,
+                width=shape.width,
+                outputs=shape.outputs,
+            )
+        else:
+            raise InputError(f"student: got {name!r}, expected cnn or timm:NAME")
+    return network.to(memory_format=torch.channels_last)

@@ -1,0 +1,48 @@
+"""`predict_files`: the verb that leaves the house. A run folder and image files in, a table of probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import InputError
+from ..prevalence import read_prevalence
+from ..runs import write_atomically
+from .student import load
+
+
+def predict_files(
+    run: Path,
+    images: Sequence[Path],
+    out: Path,
+    *,
+    prevalence: Mapping[str, float] | None = None,
+    device: str = "auto",
+) -> pd.DataFrame:
+    """Classify ``images`` with the student in ``run`` and write ``out`` (CSV or Parquet).
+
+    Columns: ``id`` (the image's path as given), ``p_<class>``, and ``epistemic`` where the student has it. prevalence:
+    where it is used, class -> probability. Raises InputError for a missing student or an unreadable image.
+    """
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if out.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{out}: expected a file name ending in .csv or .parquet")
+    student = load(run, device=device)
+    if prevalence is not None:
+        student = student.at(read_prevalence(prevalence, student.classes))
+    prediction = student.predict(images)
+    frame = pd.DataFrame({"id": [str(image) for image in images]})
+    for k, name in enumerate(prediction.classes):
+        frame[f"p_{name}"] = prediction.probs[:, k]
+    if prediction.epistemic is not None:
+        frame["epistemic"] = prediction.epistemic
+    if out.suffix == ".parquet":
+        write_atomically(out, lambda temporary: frame.to_parquet(temporary, index=False))
+    else:
+        write_atomically(out, lambda temporary: frame.to_csv(temporary, index=False))
+    return frame

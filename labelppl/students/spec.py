@@ -1,0 +1,84 @@
+"""What must be known beside the weights to use a student: the contents of student.json."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from labelppl.errors import InputError
+from labelppl.students.network import Shape
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Spec:
+    """architecture: `cnn` or `timm:NAME`. classes: in the order of the probabilities.
+
+    channels, height, width, keep_aspect, depth: of the images it reads (depth uint8, uint16 or
+    float32). mean, std: per channel, of pixels on the [0, 1] scale. outputs: neurons of the last
+    layer. head: `softmax`, or `dirichlet` with concentrations exp(logit) + offset. seed: of its
+    random weights. study_prevalence: p(Y) where it was trained; deployment_prevalence: p(Y) it is
+    used at, None = the same. versions: of the software. training: how it was trained.
+    """
+
+    architecture: str
+    classes: tuple[str, ...]
+    channels: int
+    height: int
+    width: int
+    outputs: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    depth: str = "uint8"
+    keep_aspect: bool = False
+    head: Literal["softmax", "dirichlet"] = "softmax"
+    offset: float = 0.0
+    seed: int = 0
+    study_prevalence: tuple[float, ...] | None = None
+    deployment_prevalence: tuple[float, ...] | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> Shape:
+        """What the network is built for."""
+        return Shape(self.channels, self.height, self.width, self.outputs)
+
+    def to_json(self) -> str:
+        """student.json. Non-finite numbers are written as the strings inf, -inf and nan."""
+        return json.dumps({"format": FORMAT, **_plain(asdict(self))}, indent=2, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, path: Path) -> Spec:
+        """Read student.json. Raises InputError where it is missing or not one of ours."""
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; expected the folder of a finished run")
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path}: is not JSON ({error})") from error
+        if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
+            raise InputError(f"{path}: expected a student.json of format {FORMAT}")
+        names = {f.name for f in fields(cls)}
+        if set(record) != names:
+            odd = sorted(set(record) ^ names)
+            raise InputError(f"{path}: missing or unknown keys {', '.join(odd)}")
+        for name in ("classes", "mean", "std", "study_prevalence", "deployment_prevalence"):
+            if record[name] is not None:
+                record[name] = tuple(record[name])
+        return cls(**record)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinity, and lambda may be infinite."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and (not math.isfinite(value)):
+        return str(value)
+    return value

@@ -1,0 +1,195 @@
+"""A trained image classifier: images -> p(Y|X). Needs neither Pyro nor the label model.
+
+p(Y = k | x) = softmax(logits(x) + log pi'_k - log pi_k)_k, where pi is the prevalence it was
+trained at and pi' the one it is used at (no shift unless a deployment prevalence was given). A
+Dirichlet head gives concentrations alpha = exp(logits) + offset, p = alpha / sum(alpha), and the
+mutual information between label and probabilities as its epistemic uncertainty.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from labelppl.errors import InputError
+from labelppl.images.read import FULL_SCALE, Images, from_array, read_images
+from labelppl.students.logits import class_logits, prevalence_shift
+from labelppl.students.network import build_network
+from labelppl.students.spec import Spec
+
+Array = np.ndarray[Any, Any]
+ImagesLike = Images | Array | Sequence[Path] | Sequence[str]
+
+
+class Prediction(NamedTuple):
+    """ids: one per image. classes: names. probs: (cases, classes) float64, rows sum to 1.
+
+    epistemic: (cases,) nats, or None where the student has no Dirichlet head.
+    """
+
+    ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    probs: Array
+    epistemic: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """network: in evaluation mode. spec: all else that prediction needs."""
+
+    network: nn.Module
+    spec: Spec
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities."""
+        return self.spec.classes
+
+    def predict_proba(self, images: ImagesLike, batch: int = 256) -> Array:
+        """p(Y|X), (cases, classes) float64. See `predict`."""
+        return self.predict(images, batch).probs
+
+    def predict(self, images: ImagesLike, batch: int = 256) -> Prediction:
+        """Classify images, arrays (images[, channels], height, width) or image files.
+
+        Raises InputError for images of another size, depth or number of channels than it was
+        trained on; files are resized as in training.
+        """
+        seen = self._checked(images)
+        logits = self.logits(seen, batch)
+        if self.spec.deployment_prevalence is not None and self.spec.study_prevalence is not None:
+            shift = prevalence_shift(self.spec.study_prevalence, self.spec.deployment_prevalence)
+        else:
+            shift = torch.zeros(len(self.classes), dtype=torch.float64)
+        epistemic = None
+        if self.spec.head == "dirichlet":
+            alpha = logits.exp() + self.spec.offset
+            p = alpha / alpha.sum(1, keepdim=True)
+            epistemic = _mutual_information(alpha).numpy()
+            probs = (p.log() + shift).softmax(1)
+        else:
+            probs = (logits + shift).softmax(1)
+        return Prediction(seen.ids, self.classes, probs.numpy(), epistemic)
+
+    def logits(self, images: Images, batch: int = 256) -> Tensor:
+        """Class logits (cases, classes) in float64 at the study prevalence."""
+        device = next(self.network.parameters()).device
+        self.network.eval()
+        found = [torch.empty(0, len(self.classes), dtype=torch.float64)]
+        with torch.inference_mode():
+            for start in range(0, len(images), batch):
+                pixels = torch.from_numpy(images.pixels[start : start + batch]).to(device)
+                found.append(
+                    class_logits(self.network(normalise(pixels, self.spec))).double().cpu()
+                )
+        return torch.cat(found)
+
+    def at(self, deployment_prevalence: Sequence[float]) -> Student:
+        """The same student where classes are as common as (classes,) says; recorded in its spec.
+
+        Raises InputError where the study prevalence is unknown or the new one is not a
+        probability vector.
+        """
+        if self.spec.study_prevalence is None:
+            raise InputError("student: its study prevalence is not recorded, so it cannot be moved")
+        prevalence_shift(self.spec.study_prevalence, deployment_prevalence)
+        moved = replace(self.spec, deployment_prevalence=tuple(map(float, deployment_prevalence)))
+        return Student(self.network, moved)
+
+    def save(self, folder: Path | str, name: str = "student") -> None:
+        """Write NAME.safetensors and student.json, each by an atomic rename."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        write_tensors(target / f"{name}.safetensors", state)
+        write_text(target / "student.json", self.spec.to_json() + "\n")
+
+    def _checked(self, images: ImagesLike) -> Images:
+        spec = self.spec
+        if isinstance(images, np.ndarray):
+            images = from_array(images)
+        elif not isinstance(images, Images):
+            images = read_images(
+                images,
+                size=(spec.height, spec.width),
+                channels=spec.channels,
+                keep_aspect=spec.keep_aspect,
+            )
+        got = (images.depth, *images.pixels.shape[1:])
+        expected = (spec.depth, spec.channels, spec.height, spec.width)
+        if got != expected:
+            raise InputError(
+                f"images: got {_words(got)}, expected {_words(expected)} as the student was trained"
+            )
+        return images
+
+
+def load(folder: Path | str, name: str = "student", device: str | torch.device = "cpu") -> Student:
+    """Read a saved student. name: `student`, or `theta_p` for the weights after step 1.
+
+    Raises InputError where files are missing or do not fit each other.
+    """
+    source = Path(folder)
+    spec = Spec.from_json(source / "student.json")
+    path = source / f"{name}.safetensors"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected the weights of a finished run")
+    network = build_network(spec.architecture, spec.shape)
+    try:
+        network.load_state_dict(load_file(path))
+    except (RuntimeError, OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[-1].strip()
+        raise InputError(f"{path}: does not fit student.json beside it ({first})") from error
+    return Student(network.to(device).eval(), spec)
+
+
+def predict_files(paths: Sequence[Path | str], folder: Path | str, batch: int = 256) -> Prediction:
+    """Classify image files with the student of a run folder."""
+    return load(folder).predict([Path(p) for p in paths], batch)
+
+
+def normalise(pixels: Tensor, spec: Spec) -> Tensor:
+    """(batch, channels, height, width) of stored values -> float32, mean 0 and sd 1 per channel."""
+    std = torch.tensor(spec.std, device=pixels.device).reshape(1, -1, 1, 1)
+    mean = torch.tensor(spec.mean, device=pixels.device).reshape(1, -1, 1, 1)
+    scale = 1 / (std * FULL_SCALE[spec.depth])
+    floats = pixels.to(torch.float32, memory_format=torch.channels_last)
+    return (
+        floats.mul_(scale).sub_(mean / std) if floats is not pixels else floats * scale - mean / std
+    )
+
+
+def write_tensors(
+    path: Path, tensors: dict[str, Tensor], note: dict[str, str] | None = None
+) -> None:
+    """A safetensors file that is either whole or absent."""
+    part = path.with_name(path.name + ".part")
+    save_file(tensors, part, metadata=note)
+    os.replace(part, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file that is either whole or absent."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def _mutual_information(alpha: Tensor) -> Tensor:
+    """sum_k p_k [psi(alpha_k + 1) - psi(alpha_0 + 1) - ln p_k], (cases,) >= 0 (METHODS §4)."""
+    total = alpha.sum(1, keepdim=True)
+    p = alpha / total
+    return (p * ((alpha + 1).digamma() - (total + 1).digamma() - p.log())).sum(1).clamp_min(0)
+
+
+def _words(kind: tuple[Any, ...]) -> str:
+    depth, channels, height, width = kind
+    return f"{channels}x{height}x{width} {depth}"
