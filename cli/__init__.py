@@ -1,0 +1,51 @@
+"""The command line: one verb per file. Bodies parse, call one library function, and write.
+
+A mistake in the input ends as one line and exit status 2, a stated failure of the work as one line and exit status 1;
+``--debug`` shows the traceback instead. Heavy imports wait until a verb runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from labelppl import __version__
+from labelppl.errors import FailedWork, InputError
+
+from .distill import distill
+from .evaluate import evaluate
+from .fit import fit
+from .label import label
+from .predict import predict
+from .simulate import simulate
+
+
+class OneLineErrors(click.Group):
+    """A group whose commands end in one line where labelppl says what is wrong."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (InputError, FailedWork) as error:
+            if ctx.params.get("debug"):
+                raise
+            click.echo(f"labelppl: {error}", err=True)
+            sys.exit(2 if isinstance(error, InputError) else 1)
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="labelppl")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Turn trusted measurements into calibrated soft labels, and those into an image classifier.
+
+    \b
+    Try it:
+      labelppl simulate hip --out hips && cd hips
+      labelppl distill --model hip.py
+    """
+
+
+for command in (simulate, fit, label, distill, evaluate, predict):
+    main.add_command(command)

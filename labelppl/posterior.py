@@ -110,8 +110,8 @@ class Posterior:
             "point": (("chain", "draw", "coordinate"), points.numpy()),
             "log_weight": (("chain", "draw"), self.log_weights.reshape(chains, draws).numpy()),
         }
-        observed = {label: ("case", self.cases.labels)}
-        measured = {}
+        observed: dict[str, Any] = {label: ("case", self.cases.labels)}
+        measured: dict[str, Any] = {}
         for name, column in self.cases.columns.items():
             dims = ("case", f"{name}_component")[: column.values.dim()]
             present = (

@@ -39,7 +39,11 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write ``content`` as indented JSON, atomically."""
     text = json.dumps(content, indent=2, default=str) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text) and None)
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text)
+
+    write_atomically(path, write)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """p(Y|Z) of every case, with uncertainty: the soft targets."""
 
-from .labels import SoftLabels, read_prevalence, soft_labels
+from .labels import SoftLabels, soft_labels
 
-__all__ = ["SoftLabels", "read_prevalence", "soft_labels"]
+__all__ = ["SoftLabels", "soft_labels"]

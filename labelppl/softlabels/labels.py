@@ -23,6 +23,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..inference.convergence import khat_limit
 from ..posterior import Posterior, fit
+from ..prevalence import read_prevalence
 from ..runs import write_atomically
 from ..table import Cases
 from . import summary
@@ -154,7 +155,9 @@ def soft_labels(
     if targets not in ("loo", "fitted", "crossfit"):
         raise InputError(f"targets '{targets}': expected loo, fitted or crossfit")
     cases = posterior.cases if cases is None else cases
-    shift = None if prevalence is None else read_prevalence(prevalence, posterior.density.classes)
+    shift = None if prevalence is None else torch.tensor(
+        read_prevalence(prevalence, posterior.density.classes), dtype=torch.float64
+    )
     fitted = dict(zip(posterior.cases.ids, posterior.cases.labels, strict=True))
     used = np.array([_used(fitted, case, targets) for case in cases.ids])
     labels = _labels(posterior, cases, used, shift, keep_draws)
@@ -181,7 +184,7 @@ def soft_labels(
         rows = np.zeros(len(cases), dtype=bool)
         rows[doubtful] = True
         return _crossfit(posterior, cases, labels, rows, shift, keep_draws)
-    for i in doubtful:
+    for i in map(int, doubtful):
         rest = posterior.cases.take(posterior.cases.ids != cases.ids[i])
         labels = _replace(
             labels,
@@ -189,27 +192,6 @@ def soft_labels(
             _refitted(posterior, rest, cases.take([i]), shift, keep_draws, "refit"),
         )
     return labels
-
-
-def read_prevalence(prevalence: Mapping[str, float], classes: tuple[str, ...]) -> Tensor:
-    """(classes,) probabilities from class -> probability; one class may be left out and gets the rest."""
-    for name, p in prevalence.items():
-        if name not in classes:
-            raise InputError(
-                f"prevalence: unknown class '{name}', expected one of {', '.join(classes)}"
-            )
-        if not 0 < p < 1:
-            raise InputError(
-                f"prevalence of '{name}': got {p:g}, expected a probability above 0 and below 1"
-            )
-    missing = [k for k in classes if k not in prevalence]
-    total = sum(prevalence.values())
-    if len(missing) > 1 or (missing and total >= 1) or (not missing and abs(total - 1) > 1e-9):
-        raise InputError(
-            f"prevalence: got {dict(prevalence)}, expected probabilities of {', '.join(classes)} that sum to 1; "
-            "one class may be left out"
-        )
-    return torch.tensor([prevalence.get(k, 1 - total) for k in classes], dtype=torch.float64)
 
 
 def _used(fitted: Mapping[str, int], case: str, targets: str) -> str:
@@ -323,7 +305,7 @@ def _crossfit(
 
 def _replace(labels: SoftLabels, at: Array, new: SoftLabels) -> SoftLabels:
     """``labels`` with the rows ``at`` taken from ``new``; k-hat keeps what leave-one-out found."""
-    changed = {}
+    changed: dict[str, Any] = {}
     for name in _PER_CASE - {"khat"}:
         column = np.array(getattr(labels, name), dtype=object if name == "source" else None)
         column[at] = getattr(new, name)

@@ -1,0 +1,38 @@
+# make demo   the whole job on simulated hips       make test   the tests
+# make check  ruff, mypy, import layers             Each sets up its own virtual environment first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip
+DEMO := demo
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.runtime
+	rm -rf $(DEMO)
+	$(BIN)/labelppl simulate hip --out $(DEMO)
+	cd $(DEMO) && ../$(BIN)/labelppl distill --model hip.py
+	$(BIN)/labelppl report --run $(DEMO)/runs/hip
+
+test: $(VENV)/.development
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+
+check: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy labelppl cli
+	$(BIN)/lint-imports
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.development: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,timm,dicom,export]'
+	touch $@ $(VENV)/.runtime
+
+clean:
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,30 @@
+"""``labelppl evaluate``: student + cases -> metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options
+
+
+@click.command(epilog="Example: labelppl evaluate --run runs/hip")
+@options.run
+@click.option("--data", type=options.FILE, help="Another cases table [default: the run's own].")
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    type=click.Choice(["train", "val", "test", "all"]),
+    help="Which cases.",
+)
+@click.option(
+    "--out", type=options.FILE, help="Where to write [default: metrics.json in the run folder]."
+)
+@options.seed
+def evaluate(run: Path, data: Path | None, split: str, out: Path | None, seed: int) -> None:
+    """Measure the student on held-out cases; writes metrics.json and predictions.parquet."""
+    from labelppl.job import evaluate_job
+
+    evaluate_job(run, data, split=split, out=out, seed=seed, say=click.echo)

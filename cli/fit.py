@@ -1,0 +1,41 @@
+"""``labelppl fit``: label model + cases -> posterior."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options
+
+
+@click.command(epilog="Example: labelppl fit --model hip.py --run runs/hip")
+@options.model
+@options.model_options
+@options.data
+@options.out
+@options.group
+@options.method
+@options.seed
+@options.quiet
+def fit(
+    model_name: str,
+    model_options: tuple[str, ...],
+    data: Path | None,
+    run: Path | None,
+    group: str,
+    method: str,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Fit the label model to the training cases; writes posterior.nc for ArviZ.
+
+    The training cases are those of the table's split column, or all cases where there is none.
+    """
+    from labelppl.job import Source, fit_job
+
+    source = Source.open(
+        options.open_model(model_name, model_options), model_name, data, group, seed
+    )
+    folder = options.run_folder(run, model_name)
+    fit_job(source, folder, method=method, seed=seed, quiet=quiet, say=click.echo)

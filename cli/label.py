@@ -1,0 +1,38 @@
+"""``labelppl label``: posterior + cases -> soft labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options
+
+
+@click.command(epilog="Example: labelppl label --run runs/hip --prevalence dysplastic=0.03")
+@options.run
+@click.option(
+    "--data", type=options.FILE, help="Another cases table [default: the one that was fitted]."
+)
+@click.option(
+    "--out", type=options.FILE, help="Where to write [default: labels.parquet in the run folder]."
+)
+@options.targets
+@options.prevalence
+def label(
+    run: Path, data: Path | None, out: Path | None, targets: str, prevalence: tuple[str, ...]
+) -> None:
+    """Write p(Y|Z) of every case, with intervals and uncertainty, from a fitted run.
+
+    Cases fitted with their label are labelled as if it had been left out, unless --targets says otherwise.
+    """
+    from labelppl.job import label_job
+
+    label_job(
+        run,
+        data,
+        out,
+        targets=targets,
+        prevalence=options.read_prevalence(prevalence),
+        say=click.echo,
+    )

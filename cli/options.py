@@ -1,0 +1,111 @@
+"""Options that several verbs share, and how their text becomes values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labelppl.errors import InputError
+
+if TYPE_CHECKING:
+    from labelppl.model import LabelModel
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+FILE = click.Path(path_type=Path)
+
+model = click.option(
+    "--model",
+    "model_name",
+    required=True,
+    metavar="FILE.py|NAME",
+    help="Label model: a file, or a name of the zoo.",
+)
+model_options = click.option(
+    "--option",
+    "model_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set an option of the label model.",
+)
+data = click.option(
+    "--data", type=FILE, help="Cases table, CSV or Parquet [default: same stem as the model]."
+)
+group = click.option(
+    "--group",
+    default="group",
+    show_default=True,
+    metavar="COLUMN",
+    help="Column of patients; whole groups stay together.",
+)
+seed = click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Seed of everything random.",
+)
+device = click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+method = click.option(
+    "--method",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "exact", "laplace", "chains", "nuts", "svi"]),
+    help="Inference engine.",
+)
+targets = click.option(
+    "--targets",
+    default="loo",
+    show_default=True,
+    type=click.Choice(["loo", "fitted", "crossfit"]),
+    help="How cases that were fitted with their label are labelled.",
+)
+prevalence = click.option(
+    "--prevalence",
+    multiple=True,
+    metavar="CLASS=P",
+    help="Prevalence where the labels or the student will be used; one class may be left out.",
+)
+out = click.option("--out", "--run", "run", type=FILE, help="Run folder [default: runs/NAME].")
+run = click.option("--run", "run", type=FILE, required=True, help="Folder of a finished run.")
+quiet = click.option("--quiet", is_flag=True, help="No progress bars.")
+
+
+def read_pairs(pairs: tuple[str, ...], what: str) -> dict[str, str]:
+    """``("a=1", "b=2")`` -> ``{"a": "1", "b": "2"}``."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(
+                f"--{what} {pair!r}: expected NAME=VALUE, e.g. --{what} dysplastic=0.03"
+            )
+        found[name.strip()] = value.strip()
+    return found
+
+
+def read_prevalence(pairs: tuple[str, ...]) -> dict[str, float] | None:
+    """``("dysplastic=0.03",)`` -> ``{"dysplastic": 0.03}``, or None without any."""
+    found = {}
+    for name, value in read_pairs(pairs, "prevalence").items():
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise InputError(
+                f"--prevalence {name}={value}: expected a number, e.g. {name}=0.03"
+            ) from None
+    return found or None
+
+
+def open_model(name: str, options: tuple[str, ...]) -> LabelModel:
+    """The label model with its options set."""
+    from labelppl.model import load_model
+
+    return load_model(name).with_options(**read_pairs(options, "option"))
+
+
+def run_folder(given: Path | None, model: str) -> Path:
+    """The run folder: as given, or ``runs/NAME`` in the working folder."""
+    return given or Path("runs") / Path(model).stem

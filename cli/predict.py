@@ -1,0 +1,31 @@
+"""``labelppl predict``: student + image files -> probabilities. Needs neither Pyro nor measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options
+
+
+@click.command(epilog="Example: labelppl predict --run runs/hip new/*.png --out predictions.csv")
+@options.run
+@click.argument("images", nargs=-1, required=True, type=options.FILE)
+@click.option(
+    "--out",
+    type=options.FILE,
+    default=Path("predictions.csv"),
+    show_default=True,
+    help="Table to write.",
+)
+@options.prevalence
+@options.device
+def predict(
+    run: Path, images: tuple[Path, ...], out: Path, prevalence: tuple[str, ...], device: str
+) -> None:
+    """Classify image files that the student has never seen."""
+    from labelppl.students.predict import predict_files
+
+    predict_files(run, images, out, prevalence=options.read_prevalence(prevalence), device=device)
+    click.echo(f"{len(images)} predictions in {out}")
