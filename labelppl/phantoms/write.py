@@ -1,0 +1,96 @@
+"""Write a phantom data set: a table, its pictures, and the model file that explains them.
+
+The folder is built beside its destination and moved there when complete, so that an interrupted
+simulation leaves nothing that looks like a data set.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from labelppl.errors import InputError
+
+from .hip import HipPopulation
+from .hip_image import render
+
+
+def simulate_hip(
+    out: Path,
+    cases: int = 612,
+    seed: int = 0,
+    size: int = 128,
+    model_file: Path | None = None,
+    population: HipPopulation | None = None,
+) -> Path:
+    """Simulate `cases` infant hips into the folder `out` and return it.
+
+    Writes `hip.csv` (id, image, split, diagnosis, alpha in degrees, coverage, p_true_normal,
+    p_true_dysplastic), `images/<id>.png` of `size` × `size` pixels and, where `model_file` is
+    given, a copy of it as `hip.py`. 30 % of the cases, rounded down but at least one, are `test`
+    (183 of 612), the others `train`, by `seed`. The same seed writes the same bytes.
+
+    Raises InputError for fewer than 2 cases, a negative seed, a size below 32, a missing model
+    file, and an `out` that exists and is not an empty folder or that cannot be created.
+    """
+    out = Path(out).resolve()
+    if cases < 2:
+        raise InputError(
+            f"cases: got {cases}, expected at least 2, one to train on and one to test on"
+        )
+    if seed < 0:
+        raise InputError(f"seed: got {seed}, expected a whole number of at least 0")
+    if size < 32:
+        raise InputError(f"size: got {size}, expected at least 32 pixels")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(
+            f"{out}: exists and is not an empty folder; name a new folder or empty this one"
+        )
+    if model_file is not None and not Path(model_file).is_file():
+        raise InputError(f"{model_file}: no such file; name the model file to copy beside the data")
+
+    part = out.parent / f".{out.name}-{uuid.uuid4().hex[:8]}.part"
+    try:
+        (part / "images").mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"{out}: cannot be created ({error.strerror}); name a folder you may write to"
+        ) from error
+    try:
+        _write(part, cases, seed, size, population or HipPopulation())
+        if model_file is not None:
+            shutil.copyfile(model_file, part / "hip.py")
+        if out.exists():  # kept, not replaced: it may be the caller's working directory
+            for entry in sorted(part.iterdir(), key=lambda path: path.name == "hip.csv"):
+                os.rename(entry, out / entry.name)
+        else:
+            os.rename(part, out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return out
+
+
+def _write(folder: Path, cases: int, seed: int, size: int, population: HipPopulation) -> None:
+    """The table and the pictures; one seed each for measurements, split and every picture."""
+    measured, divided, *drawn = (
+        int(word) for word in np.random.SeedSequence(seed).generate_state(2 + cases, np.uint64)
+    )
+    table = population.sample(cases, measured)
+    table.insert(1, "image", [f"images/{name}.png" for name in table["id"]])
+    table.insert(2, "split", _split(cases, divided))
+    for path, alpha, coverage, picture in zip(
+        table["image"], table["alpha"], table["coverage"], drawn, strict=True
+    ):
+        Image.fromarray(render(alpha, coverage, picture, size)).save(folder / path)
+    table.to_csv(folder / "hip.csv", index=False, lineterminator="\n")
+
+
+def _split(cases: int, seed: int) -> NDArray[np.str_]:
+    test = np.random.default_rng(seed).permutation(cases) < max(1, 3 * cases // 10)
+    return np.where(test, "test", "train")
