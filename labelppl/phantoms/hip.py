@@ -4,7 +4,7 @@
     coverage | Y=k ~ Beta(m_k c, (1 - m_k) c);     p(Y=k|z) = π_k f_k(z) / Σ_j π_j f_j(z)
 
 alpha is Graf's bony roof angle, coverage the bony rim index d/D. The picture is drawn from (alpha,
-coverage) alone (`hip_image.render`), hence p(Y|X) = p(Y|Z) is known exactly for every picture.
+coverage) alone and shows both (`hip_image`), hence p(Y|X) = p(Y|Z) is known for every picture.
 
 Sources: Graf, *Hip Sonography*, 2nd ed. (2006): alpha >= 60 degrees is mature, below 50 is
 pathological; Terjesen et al., J. Bone Joint Surg. Br. 71 (1989) 767-773: coverage of 50 % and more

@@ -16,7 +16,8 @@ For the rare steep and deep hips in which the tangent head would leave the pictu
 Sources: Graf, *Hip Sonography*, 2nd ed. (2006), for plane, lines and landmarks; Terjesen et al.,
 J. Bone Joint Surg. Br. 71 (1989) 767-773, and Morin, Harcke & MacEwen, Radiology 157 (1985)
 673-677, for d/D. Assumption of the phantom: image = f(alpha, coverage, noise), and the noise (pose,
-size, ossific nucleus, gain, speckle) depends on nothing else; hence p(Y|X) = p(Y|Z).
+size, ossific nucleus, gain, speckle) depends on nothing else; hence p(Y|X, Z) = p(Y|Z), and p(Y|X)
+equals it as far as the picture shows Z: to about 1 degree and 0.01 at 128 pixels (see the tests).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ COVERAGE_RANGE = (0.05, 0.95)
 """Coverages that can be drawn: at 0 and 1 the head no longer crosses the baseline."""
 
 RIM = (0.49, 0.35)
-"""Where the bony rim lies before rotation and shift; this and all lengths: fractions of the side."""
+"""Where the bony rim lies before rotation and shift; all lengths are fractions of the side."""
 CARTILAGE = 0.030
 """The gap between the bony roof and the head."""
 LOWEST_HEAD = 0.42
