@@ -17,7 +17,7 @@ Sources: Graf, *Hip Sonography*, 2nd ed. (2006), for plane, lines and landmarks;
 J. Bone Joint Surg. Br. 71 (1989) 767-773, and Morin, Harcke & MacEwen, Radiology 157 (1985)
 673-677, for d/D. Assumption of the phantom: image = f(alpha, coverage, noise), and the noise (pose,
 size, ossific nucleus, gain, speckle) depends on nothing else; hence p(Y|X, Z) = p(Y|Z), and p(Y|X)
-equals it as far as the picture shows Z: to about 1 degree and 0.01 at 128 pixels (see the tests).
+equals it as far as the picture shows Z: to about 1 degree and 0.01 at 128 pixels, pose known.
 """
 
 from __future__ import annotations
