@@ -7,6 +7,7 @@ which evaluation alone uses. Without ``split``, 30 % of the groups become the te
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -224,15 +225,23 @@ def _refuse_leak(groups: Array, split: Array) -> None:
 
 
 def make_split(labels: Array, groups: Array | None, seed: int) -> Array:
-    """``train`` or ``test`` for each case: 30 % test, stratified by label, whole groups together, by seed."""
+    """``train`` or ``test`` for each case: 30 % test, stratified by label, whole groups together, by seed.
+
+    Fewer than four groups are all ``train``. Labels too rare to stratify by are spread as chance has it.
+    """
     own = np.arange(len(labels)) if groups is None else groups
     folds = min(10, len(np.unique(own)))
     split = np.full(len(labels), "train")
     if folds < 4:
         return split
+    _, strata, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if counts.max() < folds:
+        strata = np.zeros_like(strata)
     cut = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    with np.errstate(all="ignore"):
-        for fold, (_, test) in enumerate(cut.split(labels, labels, own)):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        # A class with fewer members than folds is missing from some folds, which is what a small table can give.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        for fold, (_, test) in enumerate(cut.split(strata, strata, own)):
             if fold < round(0.3 * folds):
                 split[test] = "test"
     return split

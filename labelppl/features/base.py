@@ -12,6 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NoReturn
 
 import numpy as np
@@ -38,17 +39,38 @@ class Column:
     low: Tensor | None = None
     high: Tensor | None = None
 
-    @property
+    @cached_property
     def cases_observed(self) -> Tensor:
         """(cases,) True where every component was measured."""
         return self.observed if self.observed.dim() == 1 else self.observed.all(-1)
 
-    @property
+    @cached_property
     def censored(self) -> Tensor:
         """(cases,) True where only an interval is known."""
         if self.low is None:
             return torch.zeros(len(self.values), dtype=torch.bool)
         return ~torch.isnan(self.low)
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether every case was measured, or is known to an interval."""
+        return bool((self.cases_observed | self.censored).all())
+
+    @cached_property
+    def partial(self) -> bool:
+        """Whether some case has some of its components measured and others not."""
+        return self.observed.dim() == 2 and bool(
+            (self.observed.any(-1) & ~self.observed.all(-1)).any()
+        )
+
+    @cached_property
+    def patterns(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """For each pattern of measured components: its cases (rows,) and its measured components."""
+        patterns, which = torch.unique(self.observed, dim=0, return_inverse=True)
+        return tuple(
+            ((which == at).nonzero()[:, 0], pattern.nonzero()[:, 0])
+            for at, pattern in enumerate(patterns)
+        )
 
     def take(self, index: Tensor) -> Column:
         """The rows ``index`` (rows,), in that order."""

@@ -1,19 +1,21 @@
 """The one computation everything rests on: L[i, k] = log p(z_i, votes_i, y_i = k | theta), for all draws at once.
 
-The expert's own Pyro function is run with its features clamped and the label set to each class in turn; other discrete
-sites are summed over. `torch.func.vmap` carries the draws; a model that cannot be vectorised falls back to a loop, and
-says so. The posterior's unnormalised log density is
+The expert's own Pyro function is run with its features clamped and the label set; other discrete sites are summed over,
+and missing parents integrated out (`missing`). `torch.func.vmap` carries the draws; a model that cannot be vectorised falls
+back to a loop, and says so. The posterior's unnormalised log density is
 
     log p(u) = log prior(theta(u)) + log |d theta / d u| + sum_labelled L[i, y_i] + sum_unlabelled logsumexp_k L[i, k]
 
-(DESIGN §4). Where it is exact and equal, a class is set as one scalar rather than one value per case, so that whatever
-does not differ between cases (a normalising constant) is computed once.
+(DESIGN §4). There are two equal ways to evaluate it. With few numbers at stake, one run of the model holds every pair of
+a case and a class as a row of its own (`expand`), so that Pyro's overhead is paid once. With many, one run per class sets the class as one
+scalar, so that whatever does not differ between cases (a normalising constant) is computed once per draw.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -26,11 +28,17 @@ from ..errors import InputError
 from ..features import Column
 from ..table import Cases
 from .declare import LabelModel
+from .expand import Array, Expansion, all_pairs, expand
+from .missing import Relations
 from .plate import CasePlate
 from .precision import float64_defaults
+from .quadratic import check_quadratic
 from .score import Score
-from .structure import Structure, explain, find_structure, prior_trace
+from .start import prior_medians
+from .structure import Structure, explain, find_structure
 
+#: Numbers per site (draws x rows) up to which one run with a row per pair is faster than one run per class.
+ONE_RUN = 2**15
 #: Numbers held at once by one pass of `class_log_joint`: 128 MiB of float64.
 BLOCK = 2**24
 
@@ -45,6 +53,21 @@ class ClassJoint(NamedTuple):
     label: Tensor
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """The fitted cases, arranged for `LabelDensity.log_prob`.
+
+    every, known: all their pairs, labelled cases first, and how many those are. pieces: the cases without missing parents,
+    by class (None: unlabelled), for a run per class. others, others_known: the pairs of the remaining cases.
+    """
+
+    every: Expansion
+    known: int
+    pieces: tuple[tuple[int | None, Mapping[str, Column], int], ...]
+    others: Expansion | None
+    others_known: int
+
+
 class LabelDensity:
     """The posterior density of a label model's parameters given ``cases``, and p(z, y = k) for any cases.
 
@@ -52,13 +75,17 @@ class LabelDensity:
     """
 
     def __init__(self, model: LabelModel, cases: Cases) -> None:
-        self.model, self.cases, self.classes = model, cases, cases.classes
+        self.model, self.classes = model, cases.classes
         self.structure: Structure = find_structure(model, cases)
+        self.cases = cases = self._typed(cases)
         self.parameters = self.structure.parameters
-        self._refuse_missing_inputs(cases)
-        self._pieces = self._by_class(cases)
-        self._scalar = True
-        self._vectorised = True
+        self._scalar, self._vectorised = False, False
+        self._probe = self.start(2, seed=0)
+        self._relations = Relations(
+            self.structure, model.features, len(self.classes), self._site_log_probs
+        )
+        self._check(cases)
+        self._fitted = self._arrange(cases)
         self._choose_evaluation()
 
     @property
@@ -73,19 +100,13 @@ class LabelDensity:
 
     def log_prob(self, u: Tensor) -> Tensor:
         """Log density at ``u`` (draws, dim) -> (draws,)."""
-        return self._map(self._log_prob, u)
+        if not self._scalar or len(u) * self._fitted.every.size <= ONE_RUN:
+            return self._map(self._log_prob_at_once, u)
+        return self._map(self._log_prob_by_class, u)
 
     def start(self, n: int, seed: int) -> Tensor:
-        """``n`` points (n, dim), each the coordinatewise median of 15 draws from the prior."""
-        draws = []
-        for i in range(15 * n):
-            trace = prior_trace(self.model, self.cases, seed * 100_003 + i, rows=1, validate=False)
-            draws.append(
-                self.parameters.unconstrain(
-                    {s.name: trace.nodes[s.name]["value"] for s in self.parameters}
-                )
-            )
-        return torch.stack(draws).reshape(n, 15, self.dim).median(1).values
+        """``n`` points (n, dim) near the prior's median."""
+        return prior_medians(self.model, self.cases, self.parameters, n, seed)
 
     def constrain(self, u: Tensor) -> dict[str, Tensor]:
         """Parameter values by site, each (draws, ...), at ``u`` (draws, dim)."""
@@ -97,75 +118,108 @@ class LabelDensity:
         self, values: Mapping[str, Tensor], cases: Cases | None = None
     ) -> ClassJoint:
         """L for every draw, case and class; ``values`` by site, each (draws, ...); default: the fitted cases."""
-        cases = self.cases if cases is None else cases
-        self._refuse_missing_inputs(cases)
-        draws = len(next(iter(values.values())))
+        if cases is None:
+            cases = self.cases
+        else:
+            cases = self._typed(cases)
+            self._check(cases)
+        draws = _draws(values)
         step = max(1, BLOCK // (draws * len(self.classes)))
-        blocks = []
-        for first in range(0, len(cases), step):
-            some = (
-                cases.columns
-                if step >= len(cases)
-                else cases.take(range(first, min(first + step, len(cases)))).columns
-            )
-            size = min(step, len(cases) - first)
-            blocks.append(
-                self._map(lambda v, c=some, n=size: self._class_log_joint(v, c, n), dict(values))
-            )
-        joint = torch.cat([block[0] for block in blocks], 1)
-        label = (
-            blocks[0][1]
-            if blocks[0][1].shape[1] == 1
-            else torch.cat([block[1] for block in blocks], 1)
-        )
-        return ClassJoint(joint, label)
+        which, patterns = self._relations.patterns(cases)
+        plain = np.array([pattern.simple for pattern in patterns])[which] & self._scalar
+        at_once, one_by_one = np.flatnonzero(plain), np.flatnonzero(~plain)
+        parts = [
+            self._map(lambda v, c=some: self._by_class(v, c.columns, len(c)), values)
+            for some in _chunks(cases, at_once, step)
+        ]
+        widest = max(pattern.rows for pattern in patterns)
+        for some in _chunks(cases, one_by_one, max(1, step // widest)):
+            rows = self._expand(some, all_pairs(np.arange(len(some)), len(self.classes)))
+            parts.append(self._map(lambda v, r=rows: self._by_pair(v, r), values))
+        joint = _cat([joint for joint, _ in parts])
+        labels = [label for _, label in parts]
+        if len(labels) == 1 or (len(at_once) == len(cases) and labels[0].shape[1] == 1):
+            return ClassJoint(joint, labels[0])
+        wide = [b.expand(-1, j.shape[1], -1) for j, b in parts]
+        if not len(at_once) or not len(one_by_one):
+            return ClassJoint(joint, _cat(wide))
+        back = torch.from_numpy(np.argsort(np.concatenate([at_once, one_by_one])))
+        return ClassJoint(joint[:, back], _cat(wide)[:, back])
 
-    def _class_log_joint(
+    def _by_class(
         self, values: Mapping[str, Tensor], columns: Mapping[str, Column], n: int
     ) -> tuple[Tensor, Tensor]:
-        """(cases, classes) joint and (1 or cases, classes) label part, for one draw."""
+        """(cases, classes) joint and (1 or cases, classes) label part, for one draw, a run per class."""
         joint, label = [], []
         for k in range(len(self.classes)):
-            _, log_label, log_rest = self._summed(values, k, columns, n)
-            joint.append((log_label + log_rest).expand(n))
-            label.append(torch.atleast_1d(log_label))
+            _, log_joint, log_label = self._summed(values, k, columns, n)
+            joint.append(log_joint)
+            label.append(log_label)
         return torch.stack(joint, -1), torch.stack(label, -1)
 
-    def _log_prob(self, u: Tensor) -> Tensor:
+    def _by_pair(self, values: Mapping[str, Tensor], rows: Expansion) -> tuple[Tensor, Tensor]:
+        """(cases, classes) joint and label part, for one draw, in one run."""
+        _, joint, label = self._reduced(values, rows)
+        return joint.reshape(-1, len(self.classes)), label.reshape(-1, len(self.classes))
+
+    def _log_prob_at_once(self, u: Tensor) -> Tensor:
         values, log_jacobian = self.parameters.constrain(u)
-        total = log_jacobian
+        fitted = self._fitted
+        log_prior, joint, _ = self._reduced(values, fitted.every)
+        return log_jacobian + log_prior + self._total(joint, fitted.known)
+
+    def _log_prob_by_class(self, u: Tensor) -> Tensor:
+        values, total = self.parameters.constrain(u)
         log_prior = None
-        for k, columns, n in self._pieces:
+        for k, columns, n in self._fitted.pieces:
             if k is not None:
-                log_prior, log_label, log_rest = self._summed(values, k, columns, n)
-                total = total + (log_label + log_rest).expand(n).sum()
-            else:
-                per_class = []
-                for each in range(len(self.classes)):
-                    log_prior, log_label, log_rest = self._summed(values, each, columns, n)
-                    per_class.append((log_label + log_rest).expand(n))
-                total = total + torch.logsumexp(torch.stack(per_class, -1), -1).sum()
+                log_prior, joint, _ = self._summed(values, k, columns, n)
+                total = total + joint.sum()
+                continue
+            each = []
+            for k_each in range(len(self.classes)):
+                log_prior, joint, _ = self._summed(values, k_each, columns, n)
+                each.append(joint)
+            total = total + torch.logsumexp(torch.stack(each, -1), -1).sum()
+        if self._fitted.others is not None:
+            log_prior, joint, _ = self._reduced(values, self._fitted.others)
+            total = total + self._total(joint, self._fitted.others_known)
         assert log_prior is not None
         return total + log_prior
+
+    def _total(self, joint: Tensor, known: int) -> Tensor:
+        """Sum over the cases of pairs (pairs,) in the order of `_pairs`."""
+        total = joint[:known].sum()
+        if known < len(joint):
+            unknown = joint[known:].reshape(-1, len(self.classes))
+            total = total + torch.logsumexp(unknown, -1).sum()
+        return total
+
+    def _reduced(
+        self, values: Mapping[str, Tensor], rows: Expansion
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """log prior (), and by pair (pairs,): log p(z, y = k) and its label part."""
+        discrete = {**rows.discrete, self.model.label_name: rows.label}
+        score = self._run(values, discrete, rows.columns, rows.size, apart=rows.apart)
+        label = (score.log_label + score.log_summed).expand(rows.size)
+        return (score.log_prior, *rows.reduce(label + score.log_rest, label))
 
     def _summed(
         self, values: Mapping[str, Tensor], k: int, columns: Mapping[str, Column], n: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """log prior (), log p(y = k), and log p(z | y = k) with the other discrete sites summed over."""
+        """log prior (), log p(z, y = k) (cases,) and its label part (1 or cases,), the class one scalar."""
         names, choices = list(self.structure.summed), list(self.structure.summed.values())
-        if not names:
-            return self._run(
-                values, {self.model.label_name: self.structure.label_values[k]}, columns, n
-            )
-        rests = []
+        label_value = {self.model.label_name: self.structure.label_values[k]}
+        joint, label = [], []
         for combination in product(*choices):
-            discrete = dict(zip(names, combination, strict=True))
-            discrete[self.model.label_name] = self.structure.label_values[k]
-            log_prior, log_label, log_rest = self._run(values, discrete, columns, n)
-            rests.append((log_label + log_rest).expand(n))
-        # A summed site may be a parent of the label, so the label's part cannot be told apart from the rest.
-        joint = torch.logsumexp(torch.stack(rests, -1), -1)
-        return log_prior, log_label, joint - log_label
+            discrete = {**label_value, **dict(zip(names, combination, strict=True))}
+            score = self._run(values, discrete, columns, n, broadcast=False)
+            part = torch.atleast_1d(score.log_label + score.log_summed)
+            label.append(part)
+            joint.append((part + score.log_rest).expand(n))
+        if len(joint) == 1:
+            return score.log_prior, joint[0], label[0]
+        return score.log_prior, _log_sum(joint), _log_sum(label)
 
     def _run(
         self,
@@ -173,42 +227,73 @@ class LabelDensity:
         discrete: Mapping[str, Tensor],
         columns: Mapping[str, Column],
         n: int,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        *,
+        broadcast: bool = True,
+        apart: frozenset[str] = frozenset(),
+        sites: dict[str, Tensor] | None = None,
+    ) -> Score:
         inputs = {name: column.values for name, column in columns.items()}
-        plate = CasePlate(n, self.classes, inputs, broadcast=not self._scalar)
-        if not self._scalar:
-            discrete = {name: value.expand(n) for name, value in discrete.items()}
-        with Score(self.model.label_name, values, discrete, columns) as score:
+        plate = CasePlate(n, self.classes, inputs, broadcast=broadcast)
+        label = self.model.label_name
+        with Score(label, values, discrete, columns, apart=apart, sites=sites) as score:
             self.model(plate)
-        return score.log_prior, score.log_label, score.log_rest
+        return score
+
+    def _site_log_probs(
+        self, columns: Mapping[str, Column], label: Tensor, discrete: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Log probability (rows,) of every site inside the cases, at a point of the prior."""
+        sites: dict[str, Tensor] = {}
+        with float64_defaults(), pyro.validation_enabled(False), torch.no_grad():
+            values, _ = self.parameters.constrain(self._probe[0])
+            given = {**discrete, self.model.label_name: label}
+            self._run(values, given, columns, len(label), sites=sites)
+        return sites
 
     def _map(self, function, over):  # type: ignore[no-untyped-def]
         """``function`` of each draw, stacked along a new first axis."""
         with float64_defaults(), pyro.validation_enabled(False):
-            if self._vectorised:
+            if isinstance(over, Tensor):
+                n, each = len(over), over.__getitem__
+            else:
+                n, each = _draws(over), lambda i: {k: v[i] for k, v in over.items()}
+            # One draw needs no vmap, whose overhead is as large as the operations themselves.
+            if self._vectorised and n != 1 and len(over):
                 return torch.vmap(function)(over)
-            n = len(over) if isinstance(over, Tensor) else len(next(iter(over.values())))
-            each = [
-                over[i] if isinstance(over, Tensor) else {k: v[i] for k, v in over.items()}
-                for i in range(n)
-            ]
-            results = [function(one) for one in each]
+            results = [function(each(i)) for i in range(n)]
             if isinstance(results[0], tuple):
                 return tuple(torch.stack(parts) for parts in zip(*results, strict=True))
             return torch.stack(results)
 
-    def _by_class(self, cases: Cases) -> list[tuple[int | None, Mapping[str, Column], int]]:
-        """The cases split into those of each class and the unlabelled (None)."""
+    def _expand(self, cases: Cases, pairs: tuple[Array, Array]) -> Expansion:
+        return expand(cases, self.structure, self._relations, pairs)
+
+    def _pairs(self, labels: Array) -> tuple[tuple[Array, Array], int]:
+        """The pairs of cases with these labels, labelled cases first, and the number of labelled cases."""
+        known = np.flatnonzero(labels >= 0)
+        cases, classes = all_pairs(np.flatnonzero(labels < 0), len(self.classes))
+        return (np.concatenate([known, cases]), np.concatenate([labels[known], classes])), len(
+            known
+        )
+
+    def _arrange(self, cases: Cases) -> _Fitted:
+        which, patterns = self._relations.patterns(cases)
+        plain = np.array([pattern.simple for pattern in patterns])[which]
         pieces: list[tuple[int | None, Mapping[str, Column], int]] = []
-        for k in np.unique(cases.labels):
-            some = cases.take(cases.labels == k)
+        for k in np.unique(cases.labels[plain]):
+            some = cases.take(plain & (cases.labels == k))
             pieces.append((None if k < 0 else int(k), some.columns, len(some)))
-        return pieces
+        pairs, known = self._pairs(cases.labels)
+        others, others_known = None, 0
+        if not plain.all():
+            rest = cases.take(~plain)
+            other_pairs, others_known = self._pairs(rest.labels)
+            others = self._expand(rest, other_pairs)
+        return _Fitted(self._expand(cases, pairs), known, tuple(pieces), others, others_known)
 
     def _choose_evaluation(self) -> None:
-        """One scalar per class if the model allows it and agrees; vmap if it works; said when it does not."""
-        u = self.start(2, seed=0)
-        self._scalar, self._vectorised = False, False
+        """vmap if it works, one scalar per class if that agrees; said when draws must be looped over."""
+        u = self._probe
         try:
             plain = self.log_prob(u)
         except InputError:
@@ -217,24 +302,37 @@ class LabelDensity:
             raise explain(self.model, error) from error
         if not torch.isfinite(plain).all():
             self._refuse_impossible_case(u)
-        for scalar, vectorised in ((True, True), (False, True), (True, False)):
-            self._scalar, self._vectorised = scalar, vectorised
-            try:
-                got = self.log_prob(u)
-            except (
-                Exception
-            ) as error:  # whatever the expert's code meets under vmap, the loop is still right
-                reason = " ".join(str(error).split())[:120]
-                continue
-            if torch.allclose(got, plain, rtol=1e-9, atol=1e-9):
-                break
-        else:
-            self._scalar, self._vectorised = False, False
+        self._refuse_dependent_cases()
+        self._vectorised = True
+        try:
+            vectorised = self._map(self._log_prob_at_once, u)
+            reason = "vectorised values differ"
+            self._vectorised = _same(vectorised, plain)
+        except Exception as error:  # whatever the expert's code meets under vmap, the loop is right
+            self._vectorised, reason = False, " ".join(str(error).split())[:120]
         if not self._vectorised:
             warnings.warn(
                 f"model '{self.model.name}' cannot be vectorised over draws ({reason}); draws are evaluated one by one",
                 stacklevel=2,
             )
+        try:
+            self._scalar = _same(self._map(self._log_prob_by_class, u), plain)
+        except Exception:  # a model may need one value per case, and then gets it
+            self._scalar = False
+
+    def _refuse_dependent_cases(self) -> None:
+        """A case whose density depends on who else is in the table would be labelled differently elsewhere."""
+        values = {name: value[:1] for name, value in self.constrain(self._probe).items()}
+        with torch.no_grad():
+            among = self.class_log_joint(values).joint[0]
+            for row in {0, len(self.cases) - 1}:
+                alone = self.class_log_joint(values, self.cases.take([row])).joint[0, 0]
+                if not torch.allclose(alone, among[row], rtol=1e-6, atol=1e-6, equal_nan=True):
+                    raise InputError(
+                        f"model '{self.model.name}': the density of case '{self.cases.ids[row]}' depends on the other "
+                        "rows of the table (such as z.x.mean()), so that new cases could not be labelled alike; "
+                        "write the number into the model file"
+                    )
 
     def _refuse_impossible_case(self, u: Tensor) -> None:
         """Name the first case that has density zero under the prior's median."""
@@ -251,14 +349,48 @@ class LabelDensity:
             f"model '{self.model.name}': its log density is not finite at the prior median; check the priors"
         )
 
-    def _refuse_missing_inputs(self, cases: Cases) -> None:
-        """A value read as an input has no density, so a missing one cannot be integrated out."""
-        for name in self.structure.read - self.structure.sampled:
-            column = cases.columns[name]
-            missing = ~column.cases_observed
+    def _typed(self, cases: Cases) -> Cases:
+        """Codes in the dtype of their site's values, e.g. floating for a Bernoulli."""
+        columns = dict(cases.columns)
+        for name, dtype in self.structure.code_dtypes.items():
+            columns[name] = replace(columns[name], values=columns[name].values.to(dtype))
+        return replace(cases, columns=columns) if self.structure.code_dtypes else cases
+
+    def _check(self, cases: Cases) -> None:
+        """Refuse what is missing and cannot be integrated out."""
+        for name in sorted(self.structure.read - self.structure.sampled):
+            missing = ~cases.columns[name].cases_observed
             if missing.any():
                 row = int(missing.nonzero()[0])
                 raise InputError(
                     f"column '{name}', row {row + 1} (id '{cases.ids[row]}'): got an empty cell, expected a value, since "
                     f"the model reads z.{name} as an input; fill it, or give '{name}' a site of its own in the model"
                 )
+        check_quadratic(cases, self._relations)
+
+
+def _draws(values: Mapping[str, Tensor]) -> int:
+    """Number of draws; a model without parameters has one."""
+    return len(next(iter(values.values()))) if values else 1
+
+
+def _chunks(cases: Cases, rows: Array, size: int) -> Iterator[Cases]:
+    """The cases ``rows`` in pieces of ``size``, without copying where all are wanted at once."""
+    if len(rows) == len(cases) <= size:
+        yield cases
+        return
+    for first in range(0, len(rows), size):
+        yield cases.take(rows[first : first + size])
+
+
+def _cat(parts: list[Tensor]) -> Tensor:
+    """Joined along the cases, (draws, cases, classes)."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+def _log_sum(parts: list[Tensor]) -> Tensor:
+    return torch.logsumexp(torch.stack(torch.broadcast_tensors(*parts), -1), -1)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=1e-9, atol=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable
@@ -16,8 +17,7 @@ TABLE_SUFFIXES = (".csv", ".parquet")
 
 def zoo() -> dict[str, Path]:
     """Name -> file of every label model that comes with labelppl."""
-    from labelppl import models
-
+    models = importlib.import_module("labelppl.models")
     files = sorted(Path(p) for folder in models.__path__ for p in Path(folder).glob("*.py"))
     return {p.stem: p for p in files if not p.stem.startswith("_")}
 

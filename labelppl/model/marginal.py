@@ -2,7 +2,7 @@
 
 A missing scalar integrates to one, so it adds nothing. A vector with some components missing has the marginal density of
 the others: exact for independent components, the multivariate normal and the multivariate Student t. A censored entry
-adds log(F(high) - F(low)).
+adds log(F(high) - F(low)). All of this holds for a site that no other site depends on; `missing` handles the others.
 """
 
 from __future__ import annotations
@@ -15,40 +15,43 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..features import Column
+from .gaussian import log_normal_mass
 
 
 def observed_log_prob(name: str, fn: Any, column: Column) -> Tensor:
     """Log density of the column's observed part, with the cases as the last axis, or broadcastable to it."""
-    if column.observed.dim() == 2 and not _whole_rows(column.observed):
+    if column.partial:
         return _vector(name, fn, column)
     log_prob = fn.log_prob(column.values)
     if column.low is not None:
         log_prob = torch.where(column.censored, _interval(name, fn, column), log_prob)
-    present = column.cases_observed | column.censored
-    if bool(present.all()):
+    if column.complete:
         return log_prob
-    return torch.where(present, log_prob, 0.0)
-
-
-def _whole_rows(observed: Tensor) -> bool:
-    return bool((observed.all(-1) == observed.any(-1)).all())
+    return torch.where(column.cases_observed | column.censored, log_prob, 0.0)
 
 
 def _interval(name: str, fn: Any, column: Column) -> Tensor:
-    """log(F(high) - F(low)) (cases,); cells that are not censored hold a harmless value."""
+    """log(F(high) - F(low)) (cases,); cells that are not censored get a harmless value."""
     assert column.low is not None
     assert column.high is not None
+    # Infinite bounds and other cells' NaN would poison gradients, even where they are not selected.
     low = torch.where(torch.isfinite(column.low), column.low, column.values)
     high = torch.where(torch.isfinite(column.high), column.high, column.values)
+    unbounded_below, unbounded_above = column.low == -torch.inf, column.high == torch.inf
+    base = _base(fn)
+    if type(base) is dist.Normal and base is fn:
+        return log_normal_mass(
+            (low - fn.loc) / fn.scale, (high - fn.loc) / fn.scale, unbounded_below, unbounded_above
+        )
     try:
         below, above = fn.cdf(low), fn.cdf(high)
     except NotImplementedError as error:
         raise InputError(
-            f"site '{name}': censored entries need a distribution with a cdf, {_kind(fn)} has none here; "
+            f"site '{name}': censored entries need a distribution with a cdf, {type(base).__name__} has none here; "
             "use one of labelppl.families.distributions or leave the cells empty"
         ) from error
-    below = torch.where(column.low == -torch.inf, 0.0, below)
-    above = torch.where(column.high == torch.inf, 1.0, above)
+    below = torch.where(unbounded_below, 0.0, below)
+    above = torch.where(unbounded_above, 1.0, above)
     mass = torch.where(column.censored, above - below, 1.0)
     return torch.log(mass.clamp(min=torch.finfo(mass.dtype).tiny))
 
@@ -58,18 +61,14 @@ def _vector(name: str, fn: Any, column: Column) -> Tensor:
     if isinstance(fn, dist.Independent) and fn.reinterpreted_batch_ndims == 1:
         parts = fn.base_dist.log_prob(column.values)
         return torch.where(column.observed, parts, 0.0).sum(-1)
-    patterns, which = torch.unique(column.observed, dim=0, return_inverse=True)
-    pieces, order = [], []
-    for at, pattern in enumerate(patterns):
-        rows = (which == at).nonzero()[:, 0]
-        kept = pattern.nonzero()[:, 0]
-        order.append(rows)
+    pieces = []
+    for rows, kept in column.patterns:
         if len(kept) == 0:
             pieces.append(column.values.new_zeros(len(rows)))
         else:
             marginal = _marginal(name, fn, rows, kept)
             pieces.append(marginal.log_prob(column.values[rows][:, kept]).expand(len(rows)))
-    return torch.cat(pieces)[torch.argsort(torch.cat(order))]
+    return torch.cat(pieces)[torch.argsort(torch.cat([rows for rows, _ in column.patterns]))]
 
 
 def _marginal(name: str, fn: Any, rows: Tensor, kept: Tensor) -> Any:
@@ -82,10 +81,13 @@ def _marginal(name: str, fn: Any, rows: Tensor, kept: Tensor) -> Any:
     ):
         raise InputError(
             f"site '{name}': a vector with some components missing needs independent components, a MultivariateNormal "
-            f"or a MultivariateStudentT, got {_kind(fn)}; use one of them or declare the columns as separate features"
+            f"or a MultivariateStudentT, got {type(_base(fn)).__name__}; use one of them or declare the columns as "
+            "separate features"
         )
     if loc.dim() > 1 and loc.shape[-2] > 1:
-        loc, tril = loc[..., rows, :], tril[..., rows, :, :]
+        loc = loc[..., rows, :]
+    if tril.dim() > 2 and tril.shape[-3] > 1:
+        tril = tril[..., rows, :, :]
     loc, tril = loc[..., kept], tril[..., kept, :]
     part = torch.linalg.cholesky(tril @ tril.transpose(-1, -2))
     if isinstance(fn, dist.MultivariateStudentT):
@@ -94,7 +96,7 @@ def _marginal(name: str, fn: Any, rows: Tensor, kept: Tensor) -> Any:
     return dist.MultivariateNormal(loc, scale_tril=part, validate_args=False)
 
 
-def _kind(fn: Any) -> str:
+def _base(fn: Any) -> Any:
     while hasattr(fn, "base_dist"):
         fn = fn.base_dist
-    return type(fn).__name__
+    return fn

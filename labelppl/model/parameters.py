@@ -23,9 +23,10 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Site:
-    """One latent site: where it sits in the unconstrained vector, and its transform."""
+    """One latent site: its prior as first met, where it sits in the unconstrained vector, and its transform."""
 
     name: str
+    prior: Any
     transform: Transform
     shape: torch.Size
     unconstrained_shape: torch.Size
@@ -42,13 +43,15 @@ class Parameters:
 
     def __init__(self, nodes: Mapping[str, Mapping[str, Any]]) -> None:
         """``nodes``: site name -> Pyro trace node with its distribution and a value from the prior."""
+        #: Whether no site's prior depends on another site's value; set by whoever compares two traces.
+        self.independent = False
         self.sites: list[Site] = []
         offset = 0
         for name, node in nodes.items():
             support = _support(name, node["fn"])
             transform = biject_to(support)
             shape = node["value"].shape
-            site = Site(name, transform, shape, transform.inverse_shape(shape), offset)
+            site = Site(name, node["fn"], transform, shape, transform.inverse_shape(shape), offset)
             self.sites.append(site)
             offset += site.size
         self.dim = offset

@@ -15,7 +15,7 @@ from pyro.poutine.subsample_messenger import SubsampleMessenger
 from torch import Tensor
 
 
-class CasePlate(pyro.plate):  # type: ignore[misc]
+class CasePlate(pyro.plate):
     """The plate over n cases, always the rightmost batch dimension.
 
     classes: names of the classes, so that a model may size its parameters by ``len(cases.classes)``.

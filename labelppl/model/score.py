@@ -1,7 +1,7 @@
 """`Score`: a Pyro handler that runs a label model once and adds up its log probabilities, clamping every site.
 
-Parameters take the given values, features their columns, the label and other discrete sites one value for all cases.
-The sums are kept apart: the prior, the label given the parameters, and everything else per case.
+Parameters take the given values, features their columns, the label and other discrete sites the given codes. The sums are
+kept apart: the prior, the label, the discrete sites that are summed over, and everything else per case.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from ..features import Column
 from .marginal import observed_log_prob
 
 
-class Score(Messenger):  # type: ignore[misc]
+class Score(Messenger):
     """Log probabilities of one run.
 
-    After the run: ``log_prior`` (); ``log_label`` and ``log_rest``, each () or (cases,), so that
-    log p(z_i, y_i = k | theta) = log_label + log_rest.
+    After the run: ``log_prior`` (); ``log_label``, ``log_summed`` and ``log_rest``, each () or (cases,), so that
+    log p(z_i, y_i = k, summed sites | theta) = log_label + log_summed + log_rest. ``sites``, if given, receives the
+    (cases,) part of every site inside the cases. Features named in ``apart`` are counted with the summed sites.
     """
 
     def __init__(
@@ -31,17 +32,15 @@ class Score(Messenger):  # type: ignore[misc]
         parameters: Mapping[str, Tensor],
         discrete: Mapping[str, Tensor],
         columns: Mapping[str, Column],
+        *,
+        apart: frozenset[str] = frozenset(),
+        sites: dict[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.label, self.parameters, self.discrete, self.columns = (
-            label,
-            parameters,
-            discrete,
-            columns,
-        )
+        self.label, self.parameters, self.discrete = label, parameters, discrete
+        self.columns, self.apart, self.sites = columns, apart, sites
         self.log_prior: Tensor = torch.zeros((), dtype=torch.float64)
-        self.log_label: Tensor = self.log_prior
-        self.log_rest: Tensor = self.log_prior
+        self.log_label = self.log_summed = self.log_rest = self.log_prior
 
     def _pyro_sample(self, msg: dict[str, Any]) -> None:
         if site_is_subsample(msg) or msg["infer"].get("_deterministic"):
@@ -58,13 +57,20 @@ class Score(Messenger):  # type: ignore[misc]
         msg["done"] = True
         if msg["mask"] is not None:
             log_prob = torch.where(torch.as_tensor(msg["mask"]), log_prob, 0.0)
-        log_prob = log_prob * msg["scale"]
+        if not (isinstance(msg["scale"], float | int) and msg["scale"] == 1):
+            log_prob = log_prob * msg["scale"]
         if not inside_cases(msg):
             self.log_prior = self.log_prior + log_prob.sum()
-        elif name == self.label:
-            self.log_label = self.log_label + per_case(log_prob)
+            return
+        log_prob = per_case(log_prob)
+        if self.sites is not None:
+            self.sites[name] = log_prob
+        if name == self.label:
+            self.log_label = self.log_label + log_prob
+        elif name in self.discrete or name in self.apart:
+            self.log_summed = self.log_summed + log_prob
         else:
-            self.log_rest = self.log_rest + per_case(log_prob)
+            self.log_rest = self.log_rest + log_prob
 
 
 def inside_cases(site: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ from pyro.poutine.util import site_is_factor, site_is_subsample
 from torch import Tensor
 
 from ..errors import InputError
+from ..features import Category
 from ..table import Cases
 from .declare import LabelModel
 from .load import line_in
@@ -35,7 +36,8 @@ class Structure:
 
     parameters: latent sites outside the cases. label_values: (classes,) the value the label site takes for each class.
     summed: discrete site no column feeds -> its values (values,). read: features used as inputs (``z.alpha``).
-    sampled: features that are sites.
+    sampled: features that are sites. sites: the distribution each of them had when the model was first run.
+    code_dtypes: the dtype in which the site of a feature of codes takes its values.
     """
 
     parameters: Parameters
@@ -43,6 +45,8 @@ class Structure:
     summed: Mapping[str, Tensor]
     read: frozenset[str]
     sampled: frozenset[str]
+    sites: Mapping[str, Any]
+    code_dtypes: Mapping[str, torch.dtype]
 
 
 def prior_trace(
@@ -119,8 +123,16 @@ def find_structure(model: LabelModel, cases: Cases) -> Structure:
             f"sites {', '.join(summed)}: {configurations} combinations to sum over, at most {MOST_CONFIGURATIONS}; "
             "observe some of them or merge their values"
         )
-    found = Structure(Parameters(parameters), label_values, summed, trace.read, sampled)
-    _refuse_moving_support(model, cases, found.parameters)
+    sites = {name: trace.nodes[name]["fn"] for name in sampled}
+    dtypes = {
+        name: _code_values(name, feature, trace.nodes[name]).dtype
+        for name, feature in model.features.items()
+        if isinstance(feature, Category) and name in sampled
+    }
+    found = Structure(
+        Parameters(parameters), label_values, summed, trace.read, sampled, sites, dtypes
+    )
+    _compare_priors(model, cases, found.parameters, trace)
     return found
 
 
@@ -141,6 +153,16 @@ def _label_values(name: str, site: Mapping[str, Any], classes: tuple[str, ...]) 
     return values
 
 
+def _code_values(name: str, feature: Category, site: Mapping[str, Any]) -> Tensor:
+    values = _discrete_values(name, site)
+    if len(values) != len(feature.names):
+        raise InputError(
+            f"feature '{name}': the model gives it {len(values)} values, {type(feature).__name__} has "
+            f"{len(feature.names)} ({', '.join(feature.names)}); size its probabilities alike"
+        )
+    return values
+
+
 def _discrete_values(name: str, site: Mapping[str, Any]) -> Tensor:
     """All values (values,) of a discrete site inside the cases, in its own dtype."""
     fn = site["fn"]
@@ -154,15 +176,27 @@ def _discrete_values(name: str, site: Mapping[str, Any]) -> Tensor:
     return values
 
 
-def _refuse_moving_support(model: LabelModel, cases: Cases, parameters: Parameters) -> None:
-    """A support that depends on another parameter would need a transform per draw; the layout has one per site."""
-    other = prior_trace(model, cases, seed=1)
-    again = Parameters({site.name: other.nodes[site.name] for site in parameters})
-    probe = torch.linspace(-1.0, 1.0, parameters.dim, dtype=torch.float64)
-    first, second = parameters.constrain(probe)[0], again.constrain(probe)[0]
-    for name in first:
-        if first[name].shape != second[name].shape or not torch.equal(first[name], second[name]):
+def _compare_priors(model: LabelModel, cases: Cases, parameters: Parameters, first: Any) -> None:
+    """Learn from a second trace which priors depend on other parameters.
+
+    A support that does would need a transform per draw; the layout has one per site, so it is refused.
+    """
+    second = prior_trace(model, cases, seed=1, validate=False)
+    parameters.independent = True
+    for site in parameters:
+        one, other = first.nodes[site.name], second.nodes[site.name]
+        again = Parameters({site.name: other})
+        probe = torch.linspace(-1.0, 1.0, site.size, dtype=torch.float64)
+        was = site.transform(probe.reshape(site.unconstrained_shape))
+        now = again.constrain(probe)[0][site.name]
+        if was.shape != now.shape or not torch.equal(was, now):
             raise InputError(
-                f"site '{name}': the bounds of its prior depend on another parameter; "
+                f"site '{site.name}': the bounds of its prior depend on another parameter; "
                 "sample it on a fixed range and rescale it with pyro.deterministic"
             )
+        with float64_defaults(), pyro.validation_enabled(False):
+            same = all(
+                torch.equal(one["fn"].log_prob(value), other["fn"].log_prob(value))
+                for value in (one["value"], other["value"])
+            )
+        parameters.independent &= same
