@@ -136,10 +136,10 @@ def _begin(density: Density, chains: int, seed: int, whole: bool) -> tuple[State
     root = torch.ones(density.dim, dtype=centres.dtype, device=centres.device)
     if density.dim <= MODE_UP_TO:
         modes = find_modes(density, centres)
-        if bool(modes.converged.any()):
+        best = modes.best()
+        if best is not None:
             centres = modes.points[modes.converged]
-            height = torch.where(modes.converged, modes.log_probs, -math.inf)
-            root = _root(torch.linalg.inv(modes.precisions[int(height.argmax())]), whole)
+            root = _root(torch.linalg.inv(modes.precisions[best]), whole)
     centres = centres[torch.arange(SUPERCHAINS) % len(centres)]
     noise = torch.randn(SUPERCHAINS, density.dim, generator=generator, dtype=centres.dtype)
     away = OVERDISPERSED * from_white(root, noise.to(centres.device))

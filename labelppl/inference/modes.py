@@ -10,6 +10,7 @@ Assumption: twice differentiable by autograd; dimension small enough for a dense
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -26,14 +27,23 @@ COLUMNS_AT_ONCE = 16
 
 
 class Modes(NamedTuple):
-    """Where each start arrived. All by start: points (starts, dim), log_probs (starts,),
-    precisions (starts, dim, dim) = the negative Hessians there, converged (starts,)."""
+    """Where each start arrived.
+
+    points (starts, dim), log_probs (starts,), precisions: the negative Hessians there
+    (starts, dim, dim), converged (starts,).
+    """
 
     points: Tensor
     log_probs: Tensor
     precisions: Tensor
     converged: Tensor
     iterations: int
+
+    def best(self) -> int | None:
+        """The start that reached the highest mode, or None where none reached any."""
+        if not bool(self.converged.any()):
+            return None
+        return int(torch.where(self.converged, self.log_probs, -torch.inf).argmax())
 
 
 def find_modes(density: Density, starts: Tensor, *, iterations: int = ITERATIONS) -> Modes:
@@ -94,10 +104,14 @@ def derivatives(density: Density, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     (gradient,) = torch.autograd.grad(value.sum(), u, create_graph=True)
     rows = []
     basis = torch.eye(density.dim, dtype=u.dtype, device=u.device)
-    for chunk in basis.split(COLUMNS_AT_ONCE):
-        pull = chunk.unsqueeze(1).expand(-1, *gradient.shape)
-        (row,) = torch.autograd.grad(gradient, u, pull, retain_graph=True, is_grads_batched=True)
-        rows.append(row)
+    with warnings.catch_warnings():  # an operator without a batching rule is looped over, no harm
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        for chunk in basis.split(COLUMNS_AT_ONCE):
+            pull = chunk.unsqueeze(1).expand(-1, *gradient.shape)
+            (row,) = torch.autograd.grad(
+                gradient, u, pull, retain_graph=True, is_grads_batched=True
+            )
+            rows.append(row)
     hessian = torch.cat(rows).transpose(0, 1)
     return value.detach(), gradient.detach(), (0.5 * (hessian + hessian.mT)).detach()
 

@@ -1,0 +1,64 @@
+"""Independent draws from a posterior that is known in closed form.
+
+The family that knows it brings the sampler; nothing is approximated, so that only the sampler's own
+honesty is checked: every draw must be finite and have a finite density.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from labelppl.errors import FailedWork, InputError
+from labelppl.inference.base import Density, Draws, Progress
+
+#: (draws, seed) -> unconstrained points (draws, dim).
+Sampler = Callable[[int, int], Tensor]
+
+
+def exact(
+    density: Density,
+    *,
+    draws: int = 4000,
+    seed: int = 0,
+    progress: Progress | None = None,
+    sampler: Sampler | None = None,
+) -> Draws:
+    """Independent draws (1, draws, dim) from ``sampler``, by default from ``density.exact``.
+
+    Raises InputError where there is no sampler, FailedWork where it returns the wrong shape.
+    """
+    began = time.perf_counter()
+    sample = sampler_of(density) if sampler is None else sampler
+    if sample is None:
+        raise InputError(
+            "method 'exact': this model has no closed-form posterior; use method 'auto', or a "
+            "conjugate family"
+        )
+    points = sample(draws, seed)
+    if points.shape != (draws, density.dim):
+        raise FailedWork(
+            f"the closed form returned draws of shape {tuple(points.shape)}, expected "
+            f"{(draws, density.dim)}"
+        )
+    some = points[:: max(1, draws // 100)]
+    with torch.no_grad():
+        bad = int((~torch.isfinite(density.log_prob(some))).sum())
+    problems = (f"the density is not finite at {bad} of {len(some)} exact draws",) if bad else ()
+    if progress is not None:
+        progress(draws, draws)
+    return Draws(
+        method="exact",
+        points=points.unsqueeze(0),
+        diagnostics={"ess": float(draws), "seconds": time.perf_counter() - began},
+        problems=problems,
+    )
+
+
+def sampler_of(density: Density) -> Sampler | None:
+    """The closed form that a density brings as its attribute ``exact``, or None."""
+    found: Sampler | None = getattr(density, "exact", None)
+    return found
