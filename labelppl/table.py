@@ -21,7 +21,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from .errors import InputError
 from .features import Column, Feature, Label, Rows, VoteCounts
-from .features.codes import read_codes
+from .features.codes import EMPTY, as_text, read_codes
 
 SPLITS = ("train", "val", "test")
 Array = npt.NDArray[Any]
@@ -94,9 +94,23 @@ def read_frame(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        return pd.read_csv(path, dtype=str)
+        _refuse_repeated(path, pd.read_csv(path, dtype=str, header=None, nrows=1).iloc[0])
+        # Only these mean an empty cell: "None" or "null" may be the name of a class.
+        return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=list(EMPTY))
+    except InputError:
+        raise
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: not a readable table ({str(error).splitlines()[0]})") from error
+
+
+def _refuse_repeated(path: Path | None, names: pd.Series[Any] | pd.Index[Any]) -> None:
+    """Two columns of one name: pandas would rename the second and read the first."""
+    again = names[names.duplicated()]
+    if len(again):
+        where = f"{path}: " if path else ""
+        raise InputError(
+            f"{where}column '{next(iter(again))}': appears twice; rename or remove one"
+        )
 
 
 def cases_from_frame(
@@ -117,6 +131,7 @@ def cases_from_frame(
     """
     if frame.empty:
         raise InputError(f"{path or 'table'}: no rows; expected at least one case")
+    _refuse_repeated(path, frame.columns)
     ids = _ids(frame)
     rows = Rows(frame, ids)
     names = tuple(classes or label.classes or _open_classes(rows, label_name, features))
@@ -177,7 +192,7 @@ def _open_classes(rows: Rows, label_name: str, features: Mapping[str, Feature]) 
             raise InputError(
                 f"columns '{name}_<class>': found {len(classes)}, expected a vote column for each of two or more classes"
             )
-    classes = tuple(sorted(set(rows.column(label_name, label_name).dropna().astype(str))))
+    classes = tuple(sorted(set(rows.column(label_name, label_name).dropna().map(as_text))))
     if len(classes) < 2:
         raise InputError(f"column '{label_name}': got the classes {classes}, expected two or more")
     return classes
@@ -195,11 +210,23 @@ def _images(rows: Rows, path: Path | None) -> tuple[Path, ...] | None:
 
 
 def _p_true(rows: Rows, classes: Sequence[str]) -> Array | None:
-    if not all(f"p_true_{k}" in rows.frame.columns for k in classes):
+    names = [f"p_true_{k}" for k in classes]
+    if not all(name in rows.frame.columns for name in names):
         return None
-    return np.stack(
-        [pd.to_numeric(rows.frame[f"p_true_{k}"]).to_numpy(np.float64) for k in classes], 1
-    )
+    read = []
+    for name in names:
+        numbers = pd.to_numeric(rows.frame[name], errors="coerce").to_numpy(
+            np.float64, na_value=np.nan
+        )
+        for row in np.flatnonzero(~((numbers >= 0) & (numbers <= 1))):
+            cell = rows.frame[name].iloc[row]
+            rows.refuse(name, int(row), cell, "a probability, 0 to 1", "mend or remove the column")
+        read.append(numbers)
+    probs: Array = np.stack(read, 1)
+    for row in np.flatnonzero(np.abs(probs.sum(1) - 1) > 1e-3):
+        total = float(probs[row].sum())
+        rows.refuse(f"{names[0]}, …", int(row), total, "probabilities that sum to 1", "mend them")
+    return probs
 
 
 def _split(rows: Rows, labels: Array, groups: Array | None, seed: int) -> Array:

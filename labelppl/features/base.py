@@ -100,8 +100,13 @@ class Rows:
 
     def refuse(self, column: str, row: int, got: object, expected: str, mend: str) -> NoReturn:
         """Raise the one-line error about one cell; ``row`` counts from 0 and is printed from 1."""
+        shown = (
+            "an empty cell"
+            if got is None
+            else repr(got.item() if isinstance(got, np.generic) else got)
+        )
         raise InputError(
-            f"column '{column}', row {row + 1} (id '{self.ids[row]}'): got {got!r}, expected {expected}; {mend}"
+            f"column '{column}', row {row + 1} (id '{self.ids[row]}'): got {shown}, expected {expected}; {mend}"
         )
 
 

@@ -13,18 +13,22 @@ from ..errors import InputError
 from .base import Column, Feature, Rows
 
 
+#: Cells of a text table that mean: nothing was written here.
+EMPTY = ("", "NA", "N/A", "NaN", "nan")
+
+
 def read_codes(rows: Rows, name: str, names: Sequence[str], mend: str) -> np.ndarray[Any, Any]:
     """Codes (cases,) int64 of the column's cells among ``names``; -1 where the cell is empty."""
     cells = rows.column(name, name)
     given = cells.notna().to_numpy()
-    text = cells.map(_as_text, na_action="ignore")
+    text = cells.map(as_text, na_action="ignore")
     codes = pd.Index(names).get_indexer(pd.Index(text))
     for row in np.flatnonzero(given & (codes < 0)):
         rows.refuse(name, int(row), text.iloc[row], f"one of {', '.join(names)}", mend)
     return np.where(given, codes, -1).astype(np.int64)
 
 
-def _as_text(cell: object) -> str:
+def as_text(cell: object) -> str:
     """A table written by another tool may hold whole numbers as floats: 1.0 is the name '1'."""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
@@ -38,6 +42,9 @@ def check_names(kind: str, names: Sequence[object], least: int) -> tuple[str, ..
         raise InputError(
             f"{kind}: got {text!r}, expected at least {least} names, none of them empty"
         )
+    for name in text:
+        if name in EMPTY:
+            raise InputError(f"{kind}: the name {name!r} means an empty cell in a table; rename it")
     if len(set(text)) < len(text):
         raise InputError(f"{kind}: got {text!r}, expected different names; remove the repeated one")
     return text

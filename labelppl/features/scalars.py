@@ -12,6 +12,15 @@ from ..errors import InputError
 from .base import Column, Rows, Scalar
 
 
+def check_bounds(scalar: Scalar) -> None:
+    """InputError if the declared bounds leave no room."""
+    if scalar.low is not None and scalar.high is not None and not scalar.low < scalar.high:
+        kind = type(scalar).__name__
+        raise InputError(
+            f"{kind}: low {scalar.low:g} must be below high {scalar.high:g}; swap them"
+        )
+
+
 @dataclass(frozen=True)
 class Real(Scalar):
     """A real number, e.g. ``Real()``, ``Real("mm")``, ``Real(low=0, high=1)``; bounds in the column's unit."""
@@ -21,8 +30,7 @@ class Real(Scalar):
     high: float | None = None
 
     def __post_init__(self) -> None:
-        if self.low is not None and self.high is not None and not self.low < self.high:
-            raise InputError(f"Real: low {self.low:g} must be below high {self.high:g}; swap them")
+        check_bounds(self)
 
     @property
     def unit_name(self) -> str:  # type: ignore[override]
@@ -38,6 +46,9 @@ class Positive(Scalar):
     high: float | None = None
     low: float | None = 0.0
     closed = False
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
     @property
     def unit_name(self) -> str:  # type: ignore[override]
@@ -111,6 +122,9 @@ class Count(Scalar):
 
     high: float | None = None
     low: float | None = 0.0
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
         column = super().read(rows, name, classes)

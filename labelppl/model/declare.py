@@ -51,16 +51,26 @@ class LabelModel:
             if name not in self.options:
                 known = ", ".join(f"{k}={v!r}" for k, v in self.options.items()) or "no options"
                 raise InputError(f"model '{self.name}': no option '{name}'; it has {known}")
-            default = self.options[name]
-            if default is not None and not isinstance(value, type(default)):
-                try:
-                    options[name] = type(default)(value)
-                except (TypeError, ValueError) as error:
-                    kind = type(default).__name__
-                    raise InputError(
-                        f"model '{self.name}', option '{name}': got {value!r}, expected {kind}"
-                    ) from error
+            options[name] = self._as_option(name, value)
         return replace(self, options={**self.options, **options})
+
+    def _as_option(self, name: str, value: Any) -> Any:
+        """The value in the type of the option's default; text comes from the command line."""
+        default = self.options[name]
+        kind = type(default)
+        if default is None or isinstance(value, kind):
+            return value
+        try:
+            if kind is bool:
+                return {"true": True, "false": False}[str(value).lower()]
+            converted = kind(value)
+            if kind is int and not isinstance(value, str) and converted != value:
+                raise ValueError
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"model '{self.name}', option '{name}': got {value!r}, expected {kind.__name__}"
+            ) from error
+        return converted
 
     def plate(
         self, cases: Cases | int, classes: Sequence[str] = (), *, broadcast: bool = True

@@ -74,10 +74,10 @@ def _run(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = line_in(path, error)
         raise InputError(
-            f"{path}{where}: {type(error).__name__}: {error}; mend the model file"
+            f"{path}{where}: {type(error).__name__}: {' '.join(str(error).split())}; mend the model file"
         ) from error
     finally:
         sys.dont_write_bytecode = writes_bytecode

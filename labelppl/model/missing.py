@@ -177,7 +177,7 @@ class Relations:
         for name in (name for name, at in joined.items() if at[row]):
             column, fn = cases.columns[name], self.structure.sites[name]
             if fn.support.is_discrete:
-                if name not in self.structure.code_dtypes:
+                if name not in self.structure.code_dtypes or not fn.has_enumerate_support:
                     self._refuse(
                         cases, name, row, "only a Category or an Ordinal can be summed over"
                     )

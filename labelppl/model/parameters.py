@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from pyro.distributions import constraints
 from torch import Tensor
@@ -64,13 +65,8 @@ class Parameters:
         """A name for each unconstrained coordinate."""
         names: list[str] = []
         for site in self.sites:
-            scalar = site.unconstrained_shape == torch.Size([])
-            for at in torch.cartesian_prod(*map(torch.arange, site.unconstrained_shape)).reshape(
-                site.size, -1
-            ):
-                names.append(
-                    site.name if scalar else f"{site.name}[{','.join(map(str, at.tolist()))}]"
-                )
+            for at in np.ndindex(*site.unconstrained_shape):
+                names.append(f"{site.name}[{','.join(map(str, at))}]" if at else site.name)
         return tuple(names)
 
     def constrain(self, u: Tensor) -> tuple[dict[str, Tensor], Tensor]:

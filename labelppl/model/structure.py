@@ -144,6 +144,11 @@ def _inside_or_refuse(name: str, site: Mapping[str, Any]) -> None:
 
 
 def _label_values(name: str, site: Mapping[str, Any], classes: tuple[str, ...]) -> Tensor:
+    if not (site["fn"].has_enumerate_support and site["fn"].event_dim == 0):
+        raise InputError(
+            f"label '{name}': the model samples it from a {type(site['fn']).__name__}; "
+            "expected a Categorical, or a Bernoulli for two classes"
+        )
     values = _discrete_values(name, site)
     if len(values) != len(classes):
         raise InputError(
@@ -154,11 +159,20 @@ def _label_values(name: str, site: Mapping[str, Any], classes: tuple[str, ...]) 
 
 
 def _code_values(name: str, feature: Category, site: Mapping[str, Any]) -> Tensor:
-    values = _discrete_values(name, site)
+    """The values (names,) of a feature of codes in its site's own dtype."""
+    fn, kind = site["fn"], type(feature).__name__
+    if not fn.support.is_discrete:
+        raise InputError(
+            f"feature '{name}': it is a {kind} of {len(feature.names)} names, but the model samples it from a "
+            f"{type(fn).__name__}; use a Categorical or declare it as Real()"
+        )
+    if not fn.has_enumerate_support:
+        return torch.arange(len(feature.names))
+    values: Tensor = fn.enumerate_support(expand=False).reshape(-1)
     if len(values) != len(feature.names):
         raise InputError(
-            f"feature '{name}': the model gives it {len(values)} values, {type(feature).__name__} has "
-            f"{len(feature.names)} ({', '.join(feature.names)}); size its probabilities alike"
+            f"feature '{name}': the model gives it {len(values)} values, {kind} has {len(feature.names)} "
+            f"({', '.join(feature.names)}); size its probabilities alike"
         )
     return values
 

@@ -1,0 +1,92 @@
+"""Model files and their tables are found by path, zoo name and stem; what is wrong with a file is one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelppl.errors import InputError
+from labelppl.model import find_model, find_table, load_model, zoo
+
+GOOD = """
+from labelppl import Label, Real, label_model
+
+@label_model(y=Label("a", "b"), x=Real())
+def mine(cases):
+    pass
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="mine.py"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_file_and_its_table(write, tmp_path):
+    path = write(GOOD)
+    assert load_model(path).name == "mine"
+    assert load_model(str(path)).source == path
+    with pytest.raises(InputError, match=r"mine\.csv: no table beside the model; give --data FILE"):
+        find_table(path)
+    (tmp_path / "mine.parquet").touch()
+    assert find_table(path) == tmp_path / "mine.parquet"
+    (tmp_path / "mine.csv").touch()
+    assert find_table(path) == tmp_path / "mine.csv"
+
+
+def test_the_zoo(monkeypatch, tmp_path):
+    assert "hip" in zoo()
+    assert find_model("hip") == zoo()["hip"]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hip.csv").touch()
+    assert find_table("hip").name == "hip.csv"
+
+
+WRONG = {
+    "two": (
+        GOOD + GOOD.replace("mine", "yours").replace("Real()", "Real('mm')"),
+        r"expected one label model, found mine, yours; keep one",
+    ),
+    "none": ("x = 1\n", r"expected one label model, found none; keep one @label_model per file"),
+    "undecorated": ("def hip(cases):\n    pass\n", r"expected one label model, found none"),
+    "syntax": ("def broken(:\n", r"mine\.py, line 1: SyntaxError: .*; mend the model file"),
+    "raises": (
+        "x = 1\ny = x / 0\n",
+        r"mine\.py, line 2: ZeroDivisionError: .*; mend the model file",
+    ),
+    "imports": ("import no_such_module_here\n", r"mine\.py, line 1: ModuleNotFoundError"),
+    "exits": ("raise SystemExit('bye')\n", r"mine\.py, line 1: SystemExit: bye"),
+    "binary": ("x = '\\ud800'\n\x00", r"mine\.py.*: (SyntaxError|ValueError)"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_files(case, write):
+    text, message = WRONG[case]
+    with pytest.raises(InputError, match=message) as caught:
+        load_model(write(text))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_same_model_under_two_names_is_one(write):
+    assert load_model(write(GOOD + "again = mine\n")).name == "mine"
+
+
+def test_missing_files_list_the_zoo(tmp_path):
+    with pytest.raises(
+        InputError, match=r"no such model file; give --model FILE\.py or one of .*hip"
+    ):
+        load_model(tmp_path / "nothing.py")
+    with pytest.raises(
+        InputError, match=r"model 'hips': not in the zoo; give --model FILE\.py or one of .*hip"
+    ):
+        load_model("hips")
+
+
+def test_loading_leaves_no_bytecode(write, tmp_path):
+    load_model(write(GOOD))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
