@@ -9,47 +9,62 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .errors import FailedWork, InputError
-    from .features import (
-        Angle,
-        Category,
-        Count,
-        Label,
-        Ordinal,
-        Positive,
-        Ratio,
-        Real,
-        Vector,
-        VoteCounts,
-    )
-    from .model import LabelModel, label_model, load_model, read_cases
+    from .distillation.distill import Distilled as Distilled
+    from .distillation.distill import distill as distill
+    from .errors import FailedWork as FailedWork
+    from .errors import InputError as InputError
+    from .evaluation.evaluate import evaluate as evaluate
+    from .features import Angle as Angle
+    from .features import Category as Category
+    from .features import Count as Count
+    from .features import Label as Label
+    from .features import Ordinal as Ordinal
+    from .features import Positive as Positive
+    from .features import Ratio as Ratio
+    from .features import Real as Real
+    from .features import Vector as Vector
+    from .features import VoteCounts as VoteCounts
+    from .model import LabelModel as LabelModel
+    from .model import label_model as label_model
+    from .model import load_model as load_model
+    from .model import read_cases as read_cases
+    from .posterior import Posterior as Posterior
+    from .posterior import fit as fit
+    from .posterior import to_arviz as to_arviz
+    from .softlabels import SoftLabels as SoftLabels
+    from .softlabels import soft_labels as soft_labels
+    from .students.student import Student as Student
 
 _HOME = {
-    "Angle": "features",
-    "Category": "features",
-    "Count": "features",
-    "FailedWork": "errors",
-    "InputError": "errors",
-    "Label": "features",
-    "LabelModel": "model",
-    "Ordinal": "features",
-    "Positive": "features",
-    "Ratio": "features",
-    "Real": "features",
-    "Vector": "features",
-    "VoteCounts": "features",
-    "label_model": "model",
-    "load_model": "model",
-    "read_cases": "model",
+    "distillation.distill": ("Distilled", "distill"),
+    "errors": ("FailedWork", "InputError"),
+    "evaluation.evaluate": ("evaluate",),
+    "features": (
+        "Angle",
+        "Category",
+        "Count",
+        "Label",
+        "Ordinal",
+        "Positive",
+        "Ratio",
+        "Real",
+        "Vector",
+        "VoteCounts",
+    ),
+    "model": ("LabelModel", "label_model", "load_model", "read_cases"),
+    "posterior": ("Posterior", "fit", "to_arviz"),
+    "softlabels": ("SoftLabels", "soft_labels"),
+    "students.student": ("Student",),
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605
+_ROOM = {name: room for room, names in _HOME.items() for name in names}
+__all__ = sorted(_ROOM)  # noqa: PLE0605 - one list of names, above
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name in _ROOM:
+        return getattr(import_module(f".{_ROOM[name]}", __name__), name)
     raise AttributeError(f"module 'labelppl' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_HOME]
+    return [*globals(), *_ROOM]
