@@ -29,11 +29,11 @@ def make_fabric(device: str = "auto", precision: Literal["auto", "32", "bf16"] =
         raise InputError(f"device: got {device!r}, but torch sees no Apple GPU here; use cpu")
     half = bf16_wins(kind) if precision == "auto" else precision == "bf16"
     distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1 and "LOCAL_WORLD_SIZE" in os.environ
+    devices: int | list[int] = [int(number)] if number else 1
+    nodes = 1
     if distributed:
-        devices: int | list[int] = int(os.environ["LOCAL_WORLD_SIZE"])
-        nodes = int(os.environ["WORLD_SIZE"]) // devices
-    else:
-        devices, nodes = ([int(number)] if number else 1), 1
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        devices, nodes = local, int(os.environ["WORLD_SIZE"]) // local
     with warnings.catch_warnings():
         # Fabric's advice on matmul precision and cluster environments is not for our users.
         warnings.simplefilter("ignore")

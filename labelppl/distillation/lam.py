@@ -35,7 +35,8 @@ Array = np.ndarray[Any, Any]
 Refit = Callable[[Array], Array]
 """Training rows (cases,) int64 -> their soft labels (cases, classes) from those rows alone."""
 
-GRID = (math.inf, 100.0, 10.0, 1.0, 0.1, 0.01, 0.0)
+GRID = (math.inf, 1e4, 1e3, 1e2, 10.0, 1.0, 0.1, 0.0)
+FEWEST_EPOCHS = 2
 FOLDS = 5
 FEWEST_PER_CLASS = 2
 
@@ -97,9 +98,9 @@ def descending(grid: Sequence[float]) -> tuple[float, ...]:
 
 
 def path_schedule(schedule: Schedule, candidates: int) -> Schedule:
-    """The schedule of step 2 spread over the path: every candidate gets its share of the epochs."""
-    moving = max(1, candidates)
-    return replace(schedule, epochs=max(1, math.ceil(schedule.epochs / moving)), patience=None)
+    """The schedule of step 2 spread over the path: every candidate gets its share, two at least."""
+    share = math.ceil(schedule.epochs / max(1, candidates))
+    return replace(schedule, epochs=max(FEWEST_EPOCHS, share), patience=None)
 
 
 def follow_path(

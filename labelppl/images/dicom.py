@@ -30,7 +30,8 @@ def read_dicom(path: Path) -> Array:
     """(height, width) uint16 or (height, width, 3) uint8. Raises InputError without pydicom."""
     try:
         import pydicom
-        from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
+        from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+        from pydicom.pixels.utils import pixel_array
     except ImportError as error:
         raise InputError(
             f"{path}: is DICOM, which needs pydicom; pip install 'labelppl[dicom]'"
@@ -43,9 +44,9 @@ def read_dicom(path: Path) -> Array:
         if stored.dtype != np.uint8:
             raise InputError(f"{path}: got {stored.dtype} colour DICOM, expected 8 bit")
         return stored
-    shown = apply_voi_lut(apply_modality_lut(stored, data), data).astype(np.float64)
-    low, high = _reach(data, shown)
-    scaled = (np.clip(shown, low, high) - low) / (high - low)
+    shown = apply_voi_lut(apply_modality_lut(stored, data), data)
+    low, high = _reach(data)
+    scaled = (np.clip(shown.astype(np.float64), low, high) - low) / (high - low)
     if data.PhotometricInterpretation == "MONOCHROME1":
         scaled = 1 - scaled
     elif data.PhotometricInterpretation != "MONOCHROME2":
@@ -56,7 +57,7 @@ def read_dicom(path: Path) -> Array:
     return np.asarray(np.rint(scaled * 65535), np.uint16)
 
 
-def _reach(data: Any, shown: Array) -> tuple[float, float]:
+def _reach(data: Any) -> tuple[float, float]:
     """The lowest and highest value that the file's transforms can produce.
 
     As in pydicom's own windowing: the range of the stored bits, through the rescale; a VOI lookup
