@@ -19,7 +19,7 @@ from .ratio_of_normals import RatioOfNormals
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .von_mises import VonMises
 from .votes import DirichletMultinomial, VoteMultinomial
-from .with_cdf import Beta, Gamma, StudentT
+from .with_cdf import Beta, Gamma, LogNormal, StudentT
 from .zero_one_inflated import ZeroOneInflated
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "HalfCircleVonMises",
     "InverseWishartCholesky",
     "LibbyNovick",
+    "LogNormal",
     "LogitNormal",
     "MardiaSutton",
     "MultivariateLogitNormal",

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from ._base import Parametric
+from ._cholesky import cholesky_factor
 
 
 class InverseWishartCholesky(Parametric):
@@ -33,7 +34,7 @@ class InverseWishartCholesky(Parametric):
         "scale_tril": constraints.lower_cholesky,
     }
     parameter_dims = {"df": 0, "scale_tril": 2}  # noqa: RUF012
-    support = constraints.lower_cholesky
+    support = cholesky_factor
     has_rsample = False
 
     def __init__(

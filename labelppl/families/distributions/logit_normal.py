@@ -44,7 +44,10 @@ class LogitNormal(Parametric):
         return -0.5 * standard**2 - torch.log(self.scale) - 0.5 * math.log(2 * math.pi) - jacobian
 
     def cdf(self, value: Tensor) -> Tensor:
-        return torch.special.ndtr((torch.logit(value) - self.loc) / self.scale)
+        inside = (value > 0) & (value < 1)
+        logit = torch.logit(torch.where(inside, value, 0.5))
+        below = torch.special.ndtr((logit - self.loc) / self.scale)
+        return torch.where(inside, below, (value >= 1).to(below.dtype))
 
     def icdf(self, value: Tensor) -> Tensor:
         return torch.sigmoid(self.loc + self.scale * torch.special.ndtri(value))

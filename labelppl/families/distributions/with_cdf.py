@@ -1,8 +1,9 @@
-"""Beta, Gamma and Student-t laws with the distribution function that torch lacks or cannot differentiate.
+"""Beta, Gamma, Student-t and log-normal laws with the distribution function that torch lacks or cannot differentiate.
 
     Beta:      F(x) = I_x(a, b)
     Gamma:     F(x) = P(a, rate x)
     Student-t: F(x) = I_{nu / (nu + t^2)}(nu/2, 1/2) / 2 for t = (x - loc) / scale < 0, by symmetry above
+    Log-normal: F(x) = Phi((log x - loc) / scale), with a gradient also at x = 0
 
 Censored entries need F with gradients in the parameters. Everything else is Pyro's.
 """
@@ -41,6 +42,16 @@ class StudentT(dist.StudentT):
         tail = 0.5 * betainc(self.df / 2, half, self.df / (self.df + t_**2))
         value = torch.where(t_ < 0, tail, 1 - tail)
         return torch.where(at_centre, 0.5 + t * _density_at_centre(self.df), value)
+
+
+class LogNormal(dist.LogNormal):
+    """Log-normal with `loc` and `scale` of the logarithm."""
+
+    def cdf(self, value: Tensor) -> Tensor:
+        inside = value > 0
+        log_value = torch.log(torch.where(inside, value, torch.ones_like(value)))
+        below = torch.special.ndtr((log_value - self.loc) / self.scale)
+        return torch.where(inside, below, torch.zeros_like(below))
 
 
 def _density_at_centre(df: Tensor) -> Tensor:

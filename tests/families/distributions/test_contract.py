@@ -59,6 +59,7 @@ CASES = {
     ),
     "Beta": Case(lambda t: d.Beta(t[0].exp(), t[1].exp()), (0.5, 1.0), 0.3, (0, 1)),
     "Gamma": Case(lambda t: d.Gamma(t[0].exp(), t[1].exp()), (0.5, 0.2), 1.3, (0, math.inf)),
+    "LogNormal": Case(lambda t: d.LogNormal(t[0], t[1].exp()), (0.3, -0.2), 0.6, (0, math.inf)),
     "StudentT": Case(
         lambda t: d.StudentT(t[0].exp(), t[1], t[2].exp()),
         (1.5, 0.2, 0.1),

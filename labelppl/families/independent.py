@@ -1,0 +1,133 @@
+"""`independent`: features that are independent given the class, each with its own law; the family of families.
+
+    p(y = k, z) = pi_k prod_f p(z_f | y = k),   pi ~ Dirichlet(counts), or fixed
+
+With a `Vector` and a Gaussian law the features inside it are dependent. Class sizes chosen by the
+investigator (case-control) say nothing about p(Y): give `prevalence=` and pi is that, not inferred. Where
+every law has a closed form, `exact` is the posterior without any sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyro
+import pyro.distributions as dist
+import torch
+
+from ..errors import InputError
+from ..features import Label
+from ..model import CasePlate, LabelModel
+from ..table import Cases
+from .evidence import Evidence
+from .exact import ExactPosterior, Prevalence
+
+
+@dataclass(frozen=True)
+class Family(LabelModel):
+    """A label model made of evidence; the same kind of object as ``@label_model`` gives.
+
+    evidence: the laws by name. counts: Dirichlet prior of the prevalence, the same for every class.
+    prevalence: p(Y) by class where it is fixed by design.
+    """
+
+    evidence: tuple[Evidence, ...] = field(default=(), kw_only=True)
+    counts: float = field(default=1.0, kw_only=True)
+    prevalence: tuple[float, ...] | None = field(default=None, kw_only=True)
+
+    def for_cases(self, cases: Cases) -> Family:
+        """The same model with prior sizes taken from the table where none were declared (an empirical prior)."""
+        tuned = tuple(e.tuned(cases.columns) for e in self.evidence)
+        return replace(self, evidence=tuned, fn=_function(self, tuned))
+
+    def exact(self, cases: Cases) -> ExactPosterior:
+        """Posterior in closed form, its sites named as in the Pyro function.
+
+        Raises InputError where a law, an unlabelled case or a missing entry has no closed form.
+        """
+        labels = torch.from_numpy(cases.labels)
+        k = len(cases.classes)
+        factors = tuple(e.factor(cases.columns, labels, k) for e in self.evidence)
+        if self.prevalence is None:
+            prior = torch.full((k,), self.counts, dtype=torch.float64)
+            return ExactPosterior(Prevalence.fit(labels, prior), factors, labels)
+        fixed = torch.tensor(self.prevalence, dtype=torch.float64)
+        return ExactPosterior(Prevalence(fixed, fixed=True), factors, labels)
+
+
+def independent(
+    *,
+    counts: float = 1.0,
+    prevalence: Sequence[float] | None = None,
+    **declared: Label | Evidence,
+) -> Family:
+    """A label model of one `Label` and one or more pieces of evidence, all by name.
+
+    counts: pseudo-cases of each class in the Dirichlet prior of p(Y). prevalence: fixes p(Y) instead.
+    Raises InputError unless exactly one argument is a Label and the others are evidence.
+    """
+    label_name, label = the_label(declared)
+    evidence = []
+    for name, what in declared.items():
+        if isinstance(what, Label):
+            continue
+        if not isinstance(what, Evidence):
+            raise InputError(
+                f"independent: '{name}' is {what!r}, expected a law of families, e.g. VonMises(Angle('deg', ...))"
+            )
+        evidence.append(what.named(name))
+    if not evidence:
+        raise InputError("independent: expected at least one feature beside the Label")
+    features = {n: f for e in evidence for n, f in e.features.items()}
+    fixed = None if prevalence is None else tuple(float(p) for p in prevalence)
+    if fixed is not None and (min(fixed) <= 0 or abs(sum(fixed) - 1) > 1e-6):
+        raise InputError(f"prevalence: got {fixed}, expected positive numbers that sum to 1")
+    if fixed is not None and label.classes and len(fixed) != len(label.classes):
+        raise InputError(
+            f"prevalence: got {len(fixed)} numbers, expected one for each of {', '.join(label.classes)}"
+        )
+    made = Family(
+        _nothing,
+        label_name,
+        label,
+        features,
+        evidence=tuple(evidence),
+        counts=counts,
+        prevalence=fixed,
+    )
+    return replace(made, fn=_function(made, made.evidence))
+
+
+def the_label(declared: Mapping[str, Any]) -> tuple[str, Label]:
+    """The one Label among what was declared; InputError if there is none or more than one."""
+    labels = [(name, what) for name, what in declared.items() if isinstance(what, Label)]
+    if len(labels) != 1:
+        found = ", ".join(name for name, _ in labels) or "none"
+        raise InputError(
+            f"expected exactly one Label, got {found}; e.g. diagnosis=Label('no', 'yes')"
+        )
+    return labels[0]
+
+
+def _nothing(cases: CasePlate) -> None:
+    """Stands for the Pyro function while the family is put together."""
+
+
+def _function(family: Family, evidence: tuple[Evidence, ...]) -> Callable[[CasePlate], None]:
+    """The family as a plain Pyro function."""
+
+    def independent(cases: CasePlate) -> None:
+        k = len(cases.classes)
+        if family.prevalence is None:
+            pi = pyro.sample("prevalence", dist.Dirichlet(torch.full((k,), family.counts)))
+        else:
+            pi = torch.tensor(family.prevalence)
+        laws = [e.parameters(k) for e in evidence]
+        with cases:
+            y = pyro.sample(family.label_name, dist.Categorical(pi))
+            for law in laws:
+                law(y)
+
+    return independent

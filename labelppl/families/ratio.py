@@ -1,0 +1,149 @@
+"""A ratio given the class, by what the ratio is made of (METHODS 2).
+
+Beta          a share of gamma lengths with one rate:  mean m_k, size s_k, Beta(m s, (1 - m) s)
+LogitNormal   a share of log-normal lengths; digitised, rounded ratios: logit c ~ N(mu_k, sigma_k)
+LibbyNovick   a share of gamma lengths with unequal rates: Beta's a, b and a ratio of rates, common to the classes
+Hinkley       X / Y of normal lengths, which may exceed 1 (a numerator segmented too large): X ~ N(m_k, s_k),
+              Y ~ N(1, v_k), so that m is the ratio and v the denominator's coefficient of variation
+
+Priors: the class means about as wide as the pooled spread says, sizes log-normal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pyro
+import pyro.distributions as dist
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..features import Feature, Label, Ratio, Real, Scalar
+from . import distributions as laws
+from .evidence import Evidence, Typical, bind
+from .independent import Family, independent
+
+
+def _share(evidence: Evidence) -> tuple[float, float]:
+    """Center and spread of a share on the logit scale."""
+    center, spread = evidence.place()
+    if not 0 < center < 1:
+        raise InputError(
+            f"feature '{evidence.name}': typical center {center:g} is not a share; expected inside 0 to 1"
+        )
+    return math.log(center / (1 - center)), spread / (center * (1 - center))
+
+
+@dataclass(frozen=True)
+class Beta(Evidence):
+    """Sites ``<name>_mean`` and ``<name>_size`` (the sum of Beta's parameters)."""
+
+    accepts = (Ratio, Real)
+
+    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+        center, spread = _share(self)
+        c = 1 / (1 + math.exp(-center))
+        size = max(c * (1 - c) / (0.7 * spread * c * (1 - c)) ** 2 - 1, 1.0)
+        prior = laws.LogitNormal(torch.tensor(center), torch.tensor(2 * spread))
+        mean = pyro.sample(f"{self.name}_mean", prior.expand([classes]).to_event(1))
+        sizes = dist.LogNormal(math.log(size), 1.0).expand([classes]).to_event(1)
+        total = pyro.sample(f"{self.name}_size", sizes)
+
+        def observe(y: Tensor) -> None:
+            pyro.sample(self.name, laws.Beta(mean[y] * total[y], (1 - mean[y]) * total[y]))
+
+        return observe
+
+
+@dataclass(frozen=True)
+class LogitNormal(Evidence):
+    """Sites ``<name>_mean`` and ``<name>_scale``, both on the logit scale."""
+
+    accepts = (Ratio, Real)
+
+    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+        center, spread = _share(self)
+        mean = pyro.sample(
+            f"{self.name}_mean", dist.Normal(center, 2 * spread).expand([classes]).to_event(1)
+        )
+        scales = dist.LogNormal(math.log(0.7 * spread), 0.6).expand([classes]).to_event(1)
+        scale = pyro.sample(f"{self.name}_scale", scales)
+
+        def observe(y: Tensor) -> None:
+            pyro.sample(self.name, laws.LogitNormal(mean[y], scale[y]))
+
+        return observe
+
+
+@dataclass(frozen=True)
+class LibbyNovick(Evidence):
+    """Sites ``<name>_mean``, ``<name>_size`` as for `Beta` at equal rates, and ``<name>_rate_ratio`` ()."""
+
+    accepts = (Ratio, Real)
+
+    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+        center, spread = _share(self)
+        c = 1 / (1 + math.exp(-center))
+        size = max(c * (1 - c) / (0.7 * spread * c * (1 - c)) ** 2 - 1, 1.0)
+        prior = laws.LogitNormal(torch.tensor(center), torch.tensor(2 * spread))
+        mean = pyro.sample(f"{self.name}_mean", prior.expand([classes]).to_event(1))
+        sizes = dist.LogNormal(math.log(size), 1.0).expand([classes]).to_event(1)
+        total = pyro.sample(f"{self.name}_size", sizes)
+        ratio = pyro.sample(f"{self.name}_rate_ratio", dist.LogNormal(0.0, 0.5))
+
+        def observe(y: Tensor) -> None:
+            a, b = mean[y] * total[y], (1 - mean[y]) * total[y]
+            pyro.sample(self.name, laws.LibbyNovick(a, b, ratio))
+
+        return observe
+
+
+@dataclass(frozen=True)
+class Hinkley(Evidence):
+    """Sites ``<name>_mean``, ``<name>_scale`` of the numerator and ``<name>_variation`` of the denominator."""
+
+    accepts = (Scalar,)
+
+    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+        center, spread = self.place()
+        mean = pyro.sample(
+            f"{self.name}_mean", dist.Normal(center, 2 * spread).expand([classes]).to_event(1)
+        )
+        scales = dist.LogNormal(math.log(0.5 * spread), 0.6).expand([classes]).to_event(1)
+        scale = pyro.sample(f"{self.name}_scale", scales)
+        share = 0.5 * spread / max(abs(center), spread)
+        variations = dist.LogNormal(math.log(share), 0.6).expand([classes]).to_event(1)
+        variation = pyro.sample(f"{self.name}_variation", variations)
+
+        def observe(y: Tensor) -> None:
+            one = torch.ones_like(mean[y])
+            law = laws.RatioOfNormals(mean[y], one, scale[y], variation[y], torch.zeros_like(one))
+            pyro.sample(self.name, law)
+
+        return observe
+
+
+Kind = Literal["beta", "logit-normal", "libby-novick", "hinkley"]
+_KINDS: dict[str, type[Evidence]] = {
+    "beta": Beta,
+    "logit-normal": LogitNormal,
+    "libby-novick": LibbyNovick,
+    "hinkley": Hinkley,
+}
+
+
+def ratio(
+    *,
+    kind: Kind = "logit-normal",
+    typical: Mapping[str, Typical] | None = None,
+    prevalence: tuple[float, ...] | None = None,
+    **declared: Label | Feature,
+) -> Family:
+    """Ratios, independent given the class: ``ratio(diagnosis=Label("a", "b"), coverage=Ratio("%"), kind="beta")``."""
+    if kind not in _KINDS:
+        raise InputError(f"ratio: got kind='{kind}', expected {', '.join(_KINDS)}")
+    return independent(prevalence=prevalence, **bind(_KINDS[kind], declared, typical or {}))

@@ -1,0 +1,51 @@
+"""Student-t number given the class: a Gaussian that outliers do not move.
+
+    z | y = k ~ t_nu(mu_k, sigma_k),  nu ~ Gamma(2, .1) shared,  mu_k ~ N(center, 2 spread),
+    log sigma_k ~ N(log(.7 spread), .6)
+
+Source of the prior of nu: Juarez and Steel, J. Business and Economic Statistics 28 (2010).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pyro
+import pyro.distributions as dist
+from torch import Tensor
+
+from ..features import Feature, Label
+from . import distributions as laws
+from .evidence import Evidence, Typical, bind
+from .independent import Family, independent
+
+
+@dataclass(frozen=True)
+class StudentT(Evidence):
+    """A number. Sites ``<name>_df`` (), ``<name>_mean``, ``<name>_scale``."""
+
+    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+        center, spread = self.place()
+        df = pyro.sample(f"{self.name}_df", dist.Gamma(2.0, 0.1))
+        mean = pyro.sample(
+            f"{self.name}_mean", dist.Normal(center, 2 * spread).expand([classes]).to_event(1)
+        )
+        scales = dist.LogNormal(math.log(0.7 * spread), 0.6).expand([classes]).to_event(1)
+        scale = pyro.sample(f"{self.name}_scale", scales)
+
+        def observe(y: Tensor) -> None:
+            pyro.sample(self.name, laws.StudentT(df, mean[y], scale[y]))
+
+        return observe
+
+
+def student_t(
+    *,
+    typical: Mapping[str, Typical] | None = None,
+    prevalence: tuple[float, ...] | None = None,
+    **declared: Label | Feature,
+) -> Family:
+    """Numbers with outliers: ``student_t(diagnosis=Label("a", "b"), grade=Real(), typical={"grade": (20, 30)})``."""
+    return independent(prevalence=prevalence, **bind(StudentT, declared, typical or {}))
