@@ -12,7 +12,6 @@ import torch
 from ..errors import InputError
 from .base import Column, Feature, Rows
 
-
 #: Cells of a text table that mean: nothing was written here.
 EMPTY = ("", "NA", "N/A", "NaN", "nan")
 

@@ -229,7 +229,7 @@ class LabelDensity:
         n: int,
         *,
         broadcast: bool = True,
-        apart: frozenset[str] = frozenset(),
+        apart: Mapping[str, Tensor] | None = None,
         sites: dict[str, Tensor] | None = None,
     ) -> Score:
         inputs = {name: column.values for name, column in columns.items()}
@@ -352,9 +352,9 @@ class LabelDensity:
     def _typed(self, cases: Cases) -> Cases:
         """Codes in the dtype of their site's values, e.g. floating for a Bernoulli."""
         columns = dict(cases.columns)
-        for name, dtype in self.structure.code_dtypes.items():
-            columns[name] = replace(columns[name], values=columns[name].values.to(dtype))
-        return replace(cases, columns=columns) if self.structure.code_dtypes else cases
+        for name, codes in self.structure.codes.items():
+            columns[name] = replace(columns[name], values=columns[name].values.to(codes.dtype))
+        return replace(cases, columns=columns) if self.structure.codes else cases
 
     def _check(self, cases: Cases) -> None:
         """Refuse what is missing and cannot be integrated out."""

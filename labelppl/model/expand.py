@@ -65,7 +65,7 @@ class Expansion:
     """What one run of the model needs, and how its rows come back together.
 
     columns, label (rows,) and discrete (rows,) clamp the model's sites; order (pairs,) is where each pair stands after the
-    blocks are put end to end; apart: the missing discrete features that are summed over.
+    blocks are put end to end; apart (rows,): for each missing discrete feature, the rows in which it is summed over.
     """
 
     size: int
@@ -74,7 +74,7 @@ class Expansion:
     discrete: Mapping[str, Tensor]
     blocks: tuple[Block, ...]
     order: Tensor | None
-    apart: frozenset[str]
+    apart: Mapping[str, Tensor]
 
     def reduce(self, joint: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """(pairs,) log p(z, y) and its label part, from the rows' joint (rows,) and discrete part (rows,)."""
@@ -139,8 +139,11 @@ def expand(
     chosen = np.concatenate(rows)
     index = torch.from_numpy(of_case[chosen])
     columns = {name: column.take(index) for name, column in cases.columns.items()}
+    apart: dict[str, Tensor] = {}
     for pattern, where, values, point in fills:
         columns = pattern.fill(columns, where, values, point)
+        for name in pattern.discrete:
+            apart.setdefault(name, torch.zeros(first, dtype=torch.bool))[where] = True
     inverse = None
     if len(blocks) > 1:
         back = np.empty(len(of_case), dtype=np.int64)
@@ -153,7 +156,7 @@ def expand(
         discrete={name: torch.cat(parts) for name, parts in codes.items()},
         blocks=tuple(blocks),
         order=inverse,
-        apart=frozenset(name for pattern in patterns for name in pattern.discrete),
+        apart=apart,
     )
 
 

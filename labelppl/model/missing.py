@@ -177,11 +177,11 @@ class Relations:
         for name in (name for name, at in joined.items() if at[row]):
             column, fn = cases.columns[name], self.structure.sites[name]
             if fn.support.is_discrete:
-                if name not in self.structure.code_dtypes or not fn.has_enumerate_support:
+                if name not in self.structure.codes:
                     self._refuse(
                         cases, name, row, "only a Category or an Ordinal can be summed over"
                     )
-                discrete[name] = fn.enumerate_support(expand=False).reshape(-1)
+                discrete[name] = self.structure.codes[name]
                 continue
             if not _unbounded(fn.support):
                 self._refuse(cases, name, row, f"its values are bounded ({type(fn).__name__})")
@@ -218,7 +218,7 @@ class Relations:
         rows = rows[torch.linspace(0, len(rows) - 1, min(len(rows), LOOKED_AT)).long()]
         index = torch.from_numpy(np.resize(rows.numpy(), max(len(rows), 2 * self.classes)))
         generator = torch.Generator().manual_seed(0)
-        changes = _changes(column)
+        changes = _changes(column, self.structure.codes.get(name))
         copies = 1 + len(changes)
 
         def draw(values: Tensor) -> Tensor:
@@ -252,17 +252,16 @@ def _whole(column: Column) -> Column:
     return Column(column.values, torch.ones_like(column.observed))
 
 
-def _changes(column: Column) -> list[Tensor]:
+def _changes(column: Column, codes: Tensor | None) -> list[Tensor]:
     """Values to try instead of a missing one, broadcastable to (cases, ...)."""
+    if codes is not None:
+        return list(codes)
     measured = column.values[column.cases_observed]
     if not len(measured):
         measured = column.values[:1]
     low, high = measured.amin(0), measured.amax(0)
     step = torch.where(low < high, 0, 1).to(low.dtype)
-    changes = [low - step, high + step]
-    if column.values.is_floating_point():
-        changes.append(torch.full_like(low, torch.nan))
-    return changes
+    return [low - step, high + step, torch.full_like(low, torch.nan)]
 
 
 def _place(column: Column, component: int | None) -> tuple[float, float]:

@@ -23,7 +23,7 @@ class Score(Messenger):
 
     After the run: ``log_prior`` (); ``log_label``, ``log_summed`` and ``log_rest``, each () or (cases,), so that
     log p(z_i, y_i = k, summed sites | theta) = log_label + log_summed + log_rest. ``sites``, if given, receives the
-    (cases,) part of every site inside the cases. Features named in ``apart`` are counted with the summed sites.
+    (cases,) part of every site inside the cases. ``apart`` (cases,) marks, by feature, the cases in which it is summed over.
     """
 
     def __init__(
@@ -33,12 +33,12 @@ class Score(Messenger):
         discrete: Mapping[str, Tensor],
         columns: Mapping[str, Column],
         *,
-        apart: frozenset[str] = frozenset(),
+        apart: Mapping[str, Tensor] | None = None,
         sites: dict[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.label, self.parameters, self.discrete = label, parameters, discrete
-        self.columns, self.apart, self.sites = columns, apart, sites
+        self.columns, self.apart, self.sites = columns, apart or {}, sites
         self.log_prior: Tensor = torch.zeros((), dtype=torch.float64)
         self.log_label = self.log_summed = self.log_rest = self.log_prior
 
@@ -67,8 +67,11 @@ class Score(Messenger):
             self.sites[name] = log_prob
         if name == self.label:
             self.log_label = self.log_label + log_prob
-        elif name in self.discrete or name in self.apart:
+        elif name in self.discrete:
             self.log_summed = self.log_summed + log_prob
+        elif name in self.apart:
+            self.log_summed = self.log_summed + torch.where(self.apart[name], log_prob, 0.0)
+            self.log_rest = self.log_rest + torch.where(self.apart[name], 0.0, log_prob)
         else:
             self.log_rest = self.log_rest + log_prob
 

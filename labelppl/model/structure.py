@@ -37,7 +37,7 @@ class Structure:
     parameters: latent sites outside the cases. label_values: (classes,) the value the label site takes for each class.
     summed: discrete site no column feeds -> its values (values,). read: features used as inputs (``z.alpha``).
     sampled: features that are sites. sites: the distribution each of them had when the model was first run.
-    code_dtypes: the dtype in which the site of a feature of codes takes its values.
+    codes: for each feature of codes, all its values (values,) in the dtype of its site.
     """
 
     parameters: Parameters
@@ -46,7 +46,7 @@ class Structure:
     read: frozenset[str]
     sampled: frozenset[str]
     sites: Mapping[str, Any]
-    code_dtypes: Mapping[str, torch.dtype]
+    codes: Mapping[str, Tensor]
 
 
 def prior_trace(
@@ -124,13 +124,13 @@ def find_structure(model: LabelModel, cases: Cases) -> Structure:
             "observe some of them or merge their values"
         )
     sites = {name: trace.nodes[name]["fn"] for name in sampled}
-    dtypes = {
-        name: _code_values(name, feature, trace.nodes[name]).dtype
+    codes = {
+        name: _code_values(name, feature, trace.nodes[name])
         for name, feature in model.features.items()
         if isinstance(feature, Category) and name in sampled
     }
     found = Structure(
-        Parameters(parameters), label_values, summed, trace.read, sampled, sites, dtypes
+        Parameters(parameters), label_values, summed, trace.read, sampled, sites, codes
     )
     _compare_priors(model, cases, found.parameters, trace)
     return found
