@@ -18,6 +18,7 @@ from .evaluate import evaluate
 from .fit import fit
 from .label import label
 from .predict import predict
+from .report import report
 from .simulate import simulate
 
 
@@ -47,5 +48,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (simulate, fit, label, distill, evaluate, predict):
+for command in (simulate, fit, label, distill, evaluate, predict, report):
     main.add_command(command)

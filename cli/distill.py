@@ -65,7 +65,8 @@ def distill(
     Step 1 learns p(Y|Z); step 2 learns the hard labels under the prior N(theta_p, I/(2 lam)). Writes the posterior, soft
     labels, student, predictions, metrics and report into the run folder.
     """
-    from labelppl.job import DistillSettings, Source, distill_job
+    from labelppl.jobs.distill import DistillSettings, distill_job
+    from labelppl.jobs.source import Source
 
     seed = settings["seed"]
     source = Source.open(

@@ -25,6 +25,6 @@ from . import options
 @options.seed
 def evaluate(run: Path, data: Path | None, split: str, out: Path | None, seed: int) -> None:
     """Measure the student on held-out cases; writes metrics.json and predictions.parquet."""
-    from labelppl.job import evaluate_job
+    from labelppl.jobs.evaluate import evaluate_job
 
     evaluate_job(run, data, split=split, out=out, seed=seed, say=click.echo)

@@ -32,7 +32,8 @@ def fit(
 
     The training cases are those of the table's split column, or all cases where there is none.
     """
-    from labelppl.job import Source, fit_job
+    from labelppl.jobs.fit import fit_job
+    from labelppl.jobs.source import Source
 
     source = Source.open(
         options.open_model(model_name, model_options), model_name, data, group, seed

@@ -26,7 +26,7 @@ def label(
 
     Cases fitted with their label are labelled as if it had been left out, unless --targets says otherwise.
     """
-    from labelppl.job import label_job
+    from labelppl.jobs.fit import label_job
 
     label_job(
         run,

@@ -1,0 +1,18 @@
+"""``labelppl report``: run folder -> one self-contained HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options
+
+
+@click.command(epilog="Example: labelppl report --run runs/hip")
+@options.run
+def report(run: Path) -> None:
+    """Write report.html: label posteriors, doubtful cases, calibration, learning curves, provenance."""
+    from labelppl.report.write import write_report
+
+    click.echo(f"report in {write_report(run)}")

@@ -1,0 +1,174 @@
+"""``distill``: the whole job, from a table and a label model to a run folder that holds every file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ..distillation.distill import default_schedule, distill
+from ..distillation.lam import Refit
+from ..errors import FailedWork, InputError
+from ..images.read import read_images
+from ..posterior import Posterior, fit
+from ..prevalence import read_prevalence
+from ..report.write import write_report
+from ..runs import record
+from ..softlabels import SoftLabels, soft_labels
+from ..table import Cases
+from .evaluate import evaluate_job
+from .source import Source
+from .telling import Say, bar, fit_line, fit_record, in_force, in_words, said_warnings, timed
+
+
+@dataclass(frozen=True)
+class DistillSettings:
+    """The options of ``labelppl distill``; see there."""
+
+    lam: float | Literal["auto"] = "auto"
+    prevalence: Mapping[str, float] | None = None
+    method: str = "auto"
+    targets: str = "loo"
+    student: str = "cnn"
+    weights: Path | None = None
+    image_size: int | None = None
+    augment: str = "none"
+    epochs: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    resume: bool = False
+    force: bool = False
+    quiet: bool = False
+
+
+def distill_job(source: Source, folder: Path, settings: DistillSettings, *, say: Say) -> None:
+    """The whole job: fit, label, train, evaluate, report; every file of the run folder."""
+    cases = source.cases
+    if cases.images is None:
+        raise InputError(
+            f"{cases.path}: no column 'image'; expected the path of each case's image, relative to the table"
+        )
+    _refuse_used(folder, settings.resume)
+    _check_settings(settings, cases)
+    read_images(cases.images, size=settings.image_size, channels=None)
+    if settings.resume:
+        _refuse_other(folder, source)
+    # Where labelppl made the split itself it holds all the same: test cases never reach the label model.
+    source = replace(source, cases=replace(cases, split_given=True))
+    with said_warnings(say):
+        labels = _labelled(source, folder, settings, say)
+        _trained(source, labels, folder, settings, say)
+    metrics = evaluate_job(folder, None, split="test", out=None, seed=settings.seed, say=say)
+    write_report(folder)
+    record(folder, status="done")
+    say(f"done: {folder.resolve()} ({len(metrics.values)} metrics, report.html)")
+
+
+def _labelled(source: Source, folder: Path, settings: DistillSettings, say: Say) -> SoftLabels:
+    """Posterior and soft labels of the run, made or, with ``resume``, read."""
+    path = folder / "posterior.nc"
+    if settings.resume and path.is_file():
+        posterior = Posterior.load(path, source.model, source.cases)
+    else:
+        with bar("fit", settings.quiet) as progress:
+            posterior = fit(
+                source.model,
+                source.training,
+                method=settings.method,  # type: ignore[arg-type]
+                seed=settings.seed,
+                progress=progress,
+            )
+        arguments = {
+            k: v for k, v in asdict(settings).items() if k not in ("resume", "quiet", "seed")
+        }
+        source.record(folder, "distill", arguments)
+        posterior.save(path)
+        record(folder, fit=fit_record(posterior))
+    say(fit_line(posterior))
+    if posterior.problems:
+        what = f"the fit must not be trusted: {'; '.join(posterior.problems)}"
+        if not settings.force:
+            raise FailedWork(f"{what}; mend the model, try --method nuts, or --force (recorded)")
+        record(folder, forced=what)
+        say(f"warning: {what}; forced")
+    path = folder / "labels.parquet"
+    if settings.resume and path.is_file():
+        labels = SoftLabels.load(path)
+    else:
+        with timed(folder, "label"):
+            labels = soft_labels(posterior, source.cases, targets=settings.targets)  # type: ignore[arg-type]
+        labels.save(path)
+        record(folder, label={"targets": settings.targets, "prevalence": in_force(labels)})
+    say(f"{len(labels)} soft labels at {in_words(labels)}")
+    return labels
+
+
+def _trained(
+    source: Source, labels: SoftLabels, folder: Path, settings: DistillSettings, say: Say
+) -> None:
+    cases = source.cases
+    schedule = default_schedule(len(cases.train))
+    if settings.epochs is not None:
+        schedule = replace(schedule, epochs=settings.epochs)
+    with timed(folder, "distill"):
+        done = distill(
+            labels,
+            cases,
+            student=settings.student,
+            weights=settings.weights,
+            image_size=settings.image_size,
+            augment=settings.augment,
+            lam=settings.lam,
+            refit=_refit(source, settings),
+            schedule=schedule,
+            seed=settings.seed,
+            device=settings.device,
+            out=folder,
+            resume=settings.resume,
+            progress=not settings.quiet,
+        )
+    for note in done.notes:
+        say(f"note: {note}")
+    if settings.prevalence is not None:
+        done.student.at(read_prevalence(settings.prevalence, cases.classes)).save(folder)
+        record(folder, deployment_prevalence=dict(settings.prevalence))
+
+
+def _refit(source: Source, settings: DistillSettings) -> Refit:
+    """Soft labels of some training rows by a label model fitted to those rows alone."""
+    train = source.cases.train
+
+    def refit(rows: Any) -> Any:
+        posterior = fit(source.model, train.take(rows), method=settings.method, seed=settings.seed)  # type: ignore[arg-type]
+        return soft_labels(posterior, targets=settings.targets).probs  # type: ignore[arg-type]
+
+    return refit
+
+
+def _check_settings(settings: DistillSettings, cases: Cases) -> None:
+    if settings.prevalence is not None:
+        read_prevalence(settings.prevalence, cases.classes)
+    for split in ("train", "test"):
+        if not (cases.split == split).any():
+            raise InputError(
+                f"{cases.path}: no case in the {split} split; expected at least one; mend the split column"
+            )
+
+
+def _refuse_used(folder: Path, resume: bool) -> None:
+    if not resume and folder.exists() and any(folder.iterdir()):
+        raise InputError(
+            f"{folder}: holds a run already; --resume continues it, --out DIR starts another"
+        )
+    if resume and not (folder / "run.json").is_file():
+        raise InputError(f"{folder}: nothing to resume; leave --resume out")
+
+
+def _refuse_other(folder: Path, source: Source) -> None:
+    """A run continues only with the model file and the table it was started with."""
+    before = Source.of_run(folder)
+    if before.key != source.key:
+        raise InputError(
+            f"{folder}: was started with another model, table or option; --out DIR starts another run"
+        )

@@ -1,0 +1,38 @@
+"""``evaluate``: a student and held-out cases -> metrics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..evaluation.evaluate import evaluate
+from ..evaluation.metrics import Metrics
+from ..runs import write_json
+from ..softlabels import SoftLabels
+from ..students.student import Student, load
+from .source import Source
+from .telling import Say
+
+
+def evaluate_job(
+    run: Path, data: Path | None, *, split: str, out: Path | None, seed: int, say: Say
+) -> Metrics:
+    """Metrics of the run's student at the study prevalence; ``metrics.json`` and ``predictions.parquet``."""
+    source = Source.of_run(run, data)
+    cases = source.cases if split == "all" else source.cases.take(source.cases.split == split)
+    student = load(run)
+    if student.spec.deployment_prevalence is not None:
+        student = Student(student.network, replace(student.spec, deployment_prevalence=None))
+        say("evaluated at the study prevalence, where these cases were collected")
+    labels = SoftLabels.load(run / "labels.parquet") if data is None else None
+    metrics = evaluate(student, cases, labels=labels, seed=seed)
+    if out is None:
+        metrics.save(run)
+    else:
+        write_json(out, metrics.to_dict())
+    for name in ("accuracy", "auc", "nll", "ece", "kl", "kl_true", "accuracy_bayes"):
+        if metrics.values.get(name) is not None:
+            low, high = metrics.intervals.get(name, (None, None))
+            interval = "" if low is None else f"  [{low:.3f}, {high:.3f}]"
+            say(f"{name:>15} {metrics.values[name]:.3f}{interval}")
+    return metrics
