@@ -60,15 +60,19 @@ def error_interval(
     replicates: Floats,
     null_upper: float,
     *,
+    centre: float | None = None,
     union: bool = False,
     level: float = LEVEL,
 ) -> Interval:
     """Return the interval of a calibration error >= 0 (see the module).
 
-    `null_upper` is the upper end of the error's null band; `union` joins the percentile interval.
+    `null_upper` is the upper end of the error's null band. `centre` is the error's true value in
+    the world that the replicates are drawn from, the cases themselves: the plug-in error, `point`
+    unless the estimate is already debiased. `union` joins the percentile interval.
     """
     lo, hi = percentile_interval(replicates, level)
-    lower, upper = max(0.0, 2 * point - hi), 2 * point - lo
+    true = point if centre is None else centre
+    lower, upper = max(0.0, point + true - hi), point + true - lo
     if union:
         lower, upper = min(lower, lo), max(upper, hi)
     return 0.0 if point <= null_upper else min(lower, point), max(upper, point)
@@ -88,8 +92,9 @@ def statistic_interval(point: float, replicates: Floats, level: float = LEVEL) -
     """Return the interval of a quadratic statistic >= 0: percentile, shifted by the bootstrap bias.
 
     Resampling adds about its degrees of freedom to a chi-square statistic; the shift takes them
-    off, so that the interval is about the statistic to expect from as many new cases.
+    off, so that the interval is about the statistic to expect from as many new cases. The bias is
+    that of the median: groups forecast near 0 or 1 make the mean explode.
     """
     lo, hi = percentile_interval(replicates, level)
-    bias = float(np.mean(replicates)) - point
+    bias = float(np.median(replicates)) - point
     return max(0.0, min(lo - bias, point)), max(hi - bias, point)

@@ -172,7 +172,11 @@ def _calibration(out: Collector, p: Floats, y: Ints, labelled: Member, bins: int
         labelled,
         lambda weights: debiased_replicates(f, o, weights, bins=bins),
         lambda replicates: error_interval(
-            debiased, replicates, debiased if binned <= null.ece_upper else 0.0
+            debiased,
+            replicates,
+            # The null band is that of the plug-in error: inside it, 0 cannot be rejected.
+            debiased if binned <= null.ece_upper else 0.0,
+            centre=binned,
         ),
     )
     smoothed = float(smece_replicates(f, o, one)[0])

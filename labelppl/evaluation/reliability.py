@@ -1,8 +1,8 @@
 """Reliability curve with a consistency band.
 
 Binned: mean outcome against mean forecast per bin. Smooth: the kernel regression of outcome on
-forecast, μ(t) = (K_σ * y)(t) / (K_σ * 1)(t), at the bandwidth σ* of smECE, so the picture and the
-number agree.
+forecast, μ(t) = (K_σ * y)(t) / (K_σ * 1)(t), at the bandwidth σ* of smECE or .1, whichever is less:
+a badly calibrated sample has a σ* that would hide its shape.
 
 The band shows where the curve would lie if the forecasts were right (Bröcker & Smith 2007): draw
 forecasts with replacement, draw y ~ Bernoulli(forecast), compute the curve again, take pointwise
@@ -23,6 +23,7 @@ from labelppl.evaluation.inputs import Floats, Ints
 from labelppl.evaluation.pairs import Quantity, calibration_pairs
 from labelppl.evaluation.smece import MESH, fixed_point, residual_mass, smooth
 
+WIDEST = 0.1
 SUPPORTED = 0.02
 """The smooth curve is drawn where the forecasts' density is at least this share of its peak."""
 
@@ -81,7 +82,7 @@ def reliability(
     count, predicted, observed = (s[0] for s in bin_sums(forecast, outcome, ones, index))
     filled = count > 0
     mass = residual_mass(forecast, forecast - outcome, ones)
-    width = float(fixed_point(mass)[1][0])
+    width = min(float(fixed_point(mass)[1][0]), WIDEST)
     centre = (np.arange(MESH) + 0.5) / MESH
     density = _density(forecast, ones, width)[0]
     supported = density >= SUPPORTED * density.max()

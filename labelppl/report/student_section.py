@@ -1,0 +1,217 @@
+"""How good the student is on cases it never saw, and what its probabilities are worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from labelppl.evaluation.metrics import MEANING, Metrics
+from labelppl.evaluation.reliability import Reliability, reliability
+from labelppl.report.figure import BAND, FAINT, INK, MAIN, styled, to_svg, unit_axis
+
+NAMES = {
+    "accuracy": "Accuracy",
+    "macro_accuracy": "Macro accuracy",
+    "auc": "AUC",
+    "nll": "Log loss (NLL)",
+    "brier": "Brier score",
+    "ece": "Calibration error (ECE)",
+    "smece": "Smooth calibration error",
+    "ece_debiased": "Calibration error, debiased",
+    "hl_statistic": "Hosmer–Lemeshow χ²",
+    "hl_p": "Hosmer–Lemeshow p",
+    "kl": "KL from the soft labels",
+    "kl_true": "KL from the true p(Y|X)",
+    "accuracy_bayes": "Accuracy of the true p(Y|X)",
+    "accuracy_bayes_expected": "Expected ceiling of accuracy",
+}
+"""Rows of the metrics table; the null bands and the parts of the Brier score stand in its notes."""
+
+ERRORS_LISTED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class StudentSection:
+    """Rows are ready to print; `picture` and `confusion` are None without labelled predictions."""
+
+    rows: tuple[dict[str, Any], ...]
+    verdict: str | None
+    parts: str | None
+    notes: tuple[str, ...]
+    picture: Markup | None
+    picture_of: str
+    outside: str
+    confusion: tuple[tuple[str, tuple[int, ...], float | None], ...] | None
+    errors: tuple[dict[str, Any], ...]
+    error_count: int
+    labelled: int
+
+
+def student_section(
+    metrics: Metrics | None, predictions: pd.DataFrame | None, classes: tuple[str, ...], seed: int
+) -> StudentSection:
+    """Return the section for `metrics.json` and `predictions.parquet`, either of which may miss."""
+    picture, outside, picture_of = None, "", ""
+    confusion, wrong_count, labelled = None, 0, 0
+    errors: tuple[dict[str, Any], ...] = ()
+    if predictions is not None:
+        probs = predictions[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
+        given = np.asarray(pd.Index(classes).get_indexer(pd.Index(predictions["label"])))
+        known = given >= 0
+        labelled = int(known.sum())
+        if labelled:
+            curve = reliability(probs[known], given[known], seed=seed)
+            picture = _picture(curve, probs[known], classes)
+            picture_of = (
+                f"the probability of {classes[1]}"
+                if curve.quantity == "positive"
+                else "the probability of the predicted class"
+            )
+            out = int(((curve.frequency < curve.lo) | (curve.frequency > curve.hi)).sum())
+            outside = f"{out} of {len(curve.lo)} bins lie outside (hollow)"
+            confusion = _confusion(probs[known], given[known], classes)
+            errors, wrong_count = _errors(predictions[known], probs[known], given[known], classes)
+    return StudentSection(
+        rows=()
+        if metrics is None
+        else tuple(_row(metrics, key) for key in NAMES if key in metrics.values),
+        verdict=None if metrics is None else _verdict(metrics),
+        parts=None if metrics is None else _parts(metrics),
+        notes=() if metrics is None else metrics.notes,
+        picture=picture,
+        picture_of=picture_of,
+        outside=outside,
+        confusion=confusion,
+        errors=errors,
+        error_count=wrong_count,
+        labelled=labelled,
+    )
+
+
+def _row(metrics: Metrics, key: str) -> dict[str, Any]:
+    meaning = MEANING[key]
+    if key in ("ece", "smece") and f"{key}_null_upper" in metrics.values:
+        upper = metrics.values[f"{key}_null_upper"]
+        meaning = f"{meaning.split(';')[0]}; perfect calibration shows up to {upper:.3f} here"
+    if key == "hl_statistic" and metrics.values.get("hl_dof") is not None:
+        meaning = f"{meaning}; {metrics.values['hl_dof']:.0f} degrees of freedom"
+    return {
+        "name": NAMES[key],
+        "value": metrics.values[key],
+        "interval": metrics.intervals.get(key),
+        "meaning": meaning,
+    }
+
+
+def _verdict(metrics: Metrics) -> str | None:
+    """One honest sentence on calibration."""
+    error, upper = metrics.values.get("smece"), metrics.values.get("smece_null_upper")
+    if error is None or upper is None:
+        return None
+    if error <= upper:
+        return (
+            f"No evidence of miscalibration: the smooth calibration error, {error:.3f}, is within "
+            f"what a perfectly calibrated classifier shows on {metrics.n_labelled} cases like these "
+            f"(up to {upper:.3f}). With this many cases a smaller error could not be seen."
+        )
+    return (
+        f"Miscalibrated: the smooth calibration error, {error:.3f}, exceeds what perfect "
+        f"calibration shows on {metrics.n_labelled} cases like these (up to {upper:.3f}). Do not "
+        "take the probabilities at face value; recalibrate on cases of their own."
+    )
+
+
+def _parts(metrics: Metrics) -> str | None:
+    values = metrics.values
+    parts = [values.get(f"brier_{part}") for part in ("mcb", "dsc", "unc")]
+    if any(part is None for part in parts) or values.get("brier") is None:
+        return None
+    mcb, dsc, unc = parts
+    return (
+        f"Brier score {values['brier']:.3f} = {mcb:.3f} lost to miscalibration − {dsc:.3f} gained by "
+        f"discrimination + {unc:.3f} of the class frequencies alone."
+    )
+
+
+def _confusion(
+    probs: np.ndarray[Any, Any], given: np.ndarray[Any, Any], classes: tuple[str, ...]
+) -> tuple[tuple[str, tuple[int, ...], float | None], ...]:
+    """Per given class: its name, how often each class was predicted, and its recall."""
+    size = len(classes)
+    table = np.bincount(given * size + probs.argmax(axis=1), minlength=size * size)
+    rows = []
+    for k, counts in enumerate(table.reshape(size, size)):
+        total = int(counts.sum())
+        recall = float(counts[k] / total) if total else None
+        rows.append((classes[k], tuple(int(c) for c in counts), recall))
+    return tuple(rows)
+
+
+def _errors(
+    predictions: pd.DataFrame,
+    probs: np.ndarray[Any, Any],
+    given: np.ndarray[Any, Any],
+    classes: tuple[str, ...],
+) -> tuple[tuple[dict[str, Any], ...], int]:
+    """The wrong predictions of the greatest confidence, and how many are wrong in all."""
+    top = probs.argmax(axis=1)
+    wrong = np.flatnonzero(top != given)
+    wrong = wrong[np.argsort(-probs[wrong, top[wrong]], kind="stable")]
+    rows = [
+        {
+            "id": str(predictions["id"].iloc[i]),
+            "given": classes[given[i]],
+            "predicted": classes[top[i]],
+            "p": float(probs[i, top[i]]),
+        }
+        for i in wrong[:ERRORS_LISTED]
+    ]
+    return tuple(rows), len(wrong)
+
+
+def _picture(curve: Reliability, probs: np.ndarray[Any, Any], classes: tuple[str, ...]) -> Markup:
+    """The reliability curve over the histogram of its forecasts."""
+    binary = curve.quantity == "positive"
+    forecast = probs[:, 1] if binary else probs.max(axis=1)
+    with styled():
+        figure = Figure(figsize=(4.7, 5.2), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+        percent = f"{curve.level:.0%}".replace("%", " %")
+        upper.fill_between(
+            curve.at,
+            curve.smooth_lo,
+            curve.smooth_hi,
+            color=BAND,
+            linewidth=0,
+            label=f"{percent} band",
+        )
+        upper.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (2, 2)))
+        upper.vlines(curve.forecast, curve.lo, curve.hi, color=FAINT, linewidth=2.4)
+        upper.plot(curve.at, curve.smooth, color=MAIN, linewidth=1.8, label="student, smoothed")
+        outside = (curve.frequency < curve.lo) | (curve.frequency > curve.hi)
+        for where, face in ((~outside, MAIN), (outside, "white")):
+            upper.scatter(
+                curve.forecast[where],
+                curve.frequency[where],
+                s=18 + 90 * curve.count[where] / curve.count.max(),
+                facecolor=face,
+                edgecolor=MAIN,
+                linewidth=1.3,
+                zorder=3,
+                label="bins" if face == MAIN else None,
+            )
+        upper.set_ylim(-0.02, 1.02)
+        upper.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
+        upper.set_ylabel(f"share that is {classes[1]}" if binary else "share predicted correctly")
+        figure.legend(loc="outside upper left", fontsize=8, handlelength=1.6, ncols=3)
+        lower.hist(forecast, bins=list(np.linspace(0, 1, 41)), color=MAIN, alpha=0.75)
+        lower.set_ylabel("cases", color=INK)
+        unit_axis(
+            lower, f"student's probability of {classes[1]}" if binary else "student's confidence"
+        )
+        return to_svg(figure, "Reliability curve of the student with its consistency band")

@@ -1,0 +1,89 @@
+"""`write_report`: the run folder as one HTML page that needs no network, no scripts and no labelppl."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from labelppl import __version__
+from labelppl.report.card import card
+from labelppl.report.curve_section import learning_curves
+from labelppl.report.headline import headline
+from labelppl.report.label_section import label_section
+from labelppl.report.posterior_section import posterior_section
+from labelppl.report.provenance import provenance
+from labelppl.report.run_files import read_run
+from labelppl.report.student_section import student_section
+from labelppl.runs import write_atomically
+
+
+def write_report(run_folder: Path | str) -> Path:
+    """Write `report.html` into the run folder and return its path.
+
+    Made from the files that are there; a section whose file is missing says which command writes
+    it. Raises InputError where the folder is no run folder or a file in it cannot be read.
+    """
+    folder = Path(run_folder)
+    page = render(folder)
+    target = folder / "report.html"
+
+    def write(partial: Path) -> None:
+        partial.write_text(page, encoding="utf-8")
+
+    write_atomically(target, write)
+    return target
+
+
+def render(folder: Path) -> str:
+    """Return the page for the run in `folder`; raises InputError as `write_report` does."""
+    files = read_run(folder)
+    seed = (files.run.get("arguments") or {}).get("seed", 0)
+    labels = None if files.labels is None else label_section(files.labels, files.classes)
+    return _template().render(
+        files=files,
+        head=headline(files),
+        labels=labels,
+        student=student_section(files.metrics, files.predictions, files.classes, int(seed)),
+        curves=None if files.curve is None else learning_curves(files.curve),
+        posterior=None if files.posterior is None else posterior_section(files.posterior),
+        card=card(files, labels),
+        made=provenance(files),
+        version=__version__,
+        today=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": _number, "interval": _interval, "size": _size}
+    text = (resources.files(__package__) / "report.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(text)
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    """A number for a reader: fixed digits, or powers of ten where those would show nothing."""
+    if value is None:
+        return "—"
+    if value != 0 and (abs(value) < 0.5 * 10**-digits or abs(value) >= 1e5):
+        return f"{value:.1e}"
+    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def _interval(value: Any, digits: int = 3) -> str:
+    return "" if value is None else f"[{_number(value[0], digits)}, {_number(value[1], digits)}]"
+
+
+def _size(count: int) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000  # type: ignore[assignment]
+    return f"{count:.1f} GB"

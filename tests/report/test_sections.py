@@ -1,0 +1,182 @@
+"""Each section against a naive reading of its file."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from labelppl.report.card import card
+from labelppl.report.curve_section import learning_curves
+from labelppl.report.headline import headline, listed, shares
+from labelppl.report.label_section import label_section
+from labelppl.report.posterior_section import posterior_section
+from labelppl.report.run_files import read_run
+from labelppl.report.student_section import student_section
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.mark.parametrize("classes", [("normal", "dysplastic"), ("a", "b", "c", "d")])
+def test_doubted_labels_are_those_below_another_class(make_run: MakeRun, classes) -> None:
+    labels = pd.read_parquet(make_run(classes) / "labels.parquet")
+    section = label_section(labels, classes)
+    expected, misses = {}, 0.0
+    for _, row in labels.iterrows():
+        if row["label"] is None or pd.isna(row["label"]):
+            continue
+        probs = {name: row[f"p_{name}"] for name in classes}
+        misses += 1 - max(probs.values())
+        if probs[row["label"]] < max(probs.values()):
+            expected[row["id"]] = probs[row["label"]]
+    order = sorted(expected, key=lambda i: expected[i])
+    assert section.doubted == len(expected)
+    assert [row["id"] for row in section.doubted_rows] == order[: len(section.doubted_rows)]
+    assert section.expected == pytest.approx(misses)
+    first = section.doubted_rows[0]
+    source = labels.set_index("id").loc[first["id"]]
+    assert first["own"] == source[f"p_{first['given']}"]
+    assert (first["lo"], first["hi"]) == (
+        source[f"lo_{first['given']}"],
+        source[f"hi_{first['given']}"],
+    )
+    assert first["p"] == max(source[f"p_{name}"] for name in classes)
+
+
+def test_distrusted_cases_are_those_of_a_large_khat(make_run: MakeRun) -> None:
+    classes = ("normal", "dysplastic")
+    labels = pd.read_parquet(make_run() / "labels.parquet")
+    section = label_section(labels, classes)
+    assert [row["khat"] for row in section.distrusted_rows] == [0.93, 0.71]
+    assert section.distrusted == 2
+    labels["khat"] = np.nan
+    assert label_section(labels, classes).distrusted == 0
+
+
+def test_in_sample_labels_of_labelled_cases_are_noticed(make_run: MakeRun) -> None:
+    files = read_run(make_run())
+    assert files.labels is not None
+    section = label_section(files.labels, files.classes)
+    assert not section.in_sample
+    leaked = files.labels.assign(source="fitted")
+    section = label_section(leaked, files.classes)
+    assert section.in_sample
+    assert any("in-sample" in text for text in card(files, section).limits)
+
+
+def test_unlabelled_tables_have_no_audit(make_run: MakeRun) -> None:
+    labels = pd.read_parquet(make_run() / "labels.parquet").assign(label=None)
+    section = label_section(labels.head(3), ("normal", "dysplastic"))
+    assert (section.labelled, section.doubted, section.expected) == (0, 0, 0.0)
+    assert section.shown == 3
+
+
+def test_confusion_and_disagreements_equal_naive_counts(make_run: MakeRun) -> None:
+    files = read_run(make_run(("a", "b", "c")))
+    table = files.predictions
+    assert table is not None
+    section = student_section(files.metrics, table, files.classes, 0)
+    known = table.dropna(subset="label")
+    probs = known[["p_a", "p_b", "p_c"]]
+    guess = probs.idxmax(axis=1).str.removeprefix("p_")
+    assert section.confusion is not None
+    for name, counts, recall in section.confusion:
+        mine = known["label"] == name
+        assert counts == tuple(int((mine & (guess == other)).sum()) for other in "abc")
+        assert recall == pytest.approx((guess[mine] == name).mean())
+    wrong = probs.max(axis=1)[guess != known["label"]].sort_values(ascending=False)
+    assert section.error_count == len(wrong)
+    assert [row["p"] for row in section.errors] == wrong.head(10).tolist()
+    assert section.labelled == len(known)
+
+
+def test_verdict_follows_the_null_band(make_run: MakeRun) -> None:
+    good = read_run(make_run(name="good"))
+    assert good.metrics is not None
+    assert good.metrics.smece <= good.metrics.smece_null_upper
+    section = student_section(good.metrics, None, good.classes, 0)
+    assert section.verdict is not None
+    assert section.verdict.startswith("No evidence")
+    bad = read_run(make_run(sharpness=4.0, name="bad"))
+    section = student_section(bad.metrics, None, bad.classes, 0)
+    assert section.verdict is not None
+    assert section.verdict.startswith("Miscalibrated")
+    assert any("miscalibrated" in text for text in card(bad, None).limits)
+
+
+def test_predictions_without_labels_have_no_curve(make_run: MakeRun) -> None:
+    files = read_run(make_run())
+    assert files.predictions is not None
+    table = files.predictions.assign(label=None)
+    section = student_section(None, table, files.classes, 0)
+    assert section.picture is None
+    assert section.confusion is None
+    assert section.rows == ()
+
+
+def test_posterior_rows_are_moments_of_the_draws(make_run: MakeRun) -> None:
+    path = make_run(weighted=False) / "posterior.nc"
+    section = posterior_section(path)
+    with xr.open_dataset(path, group="posterior", engine="h5netcdf") as data:
+        alpha = data["alpha_mean"].sel({"class": "dysplastic"}).values.ravel()
+    row = next(r for r in section.rows if r["name"] == "alpha_mean[dysplastic]")
+    assert row["mean"] == pytest.approx(alpha.mean())
+    assert row["sd"] == pytest.approx(alpha.std(ddof=1), rel=1e-3)
+    assert (row["lo"], row["hi"]) == pytest.approx(tuple(np.quantile(alpha, [0.05, 0.95])))
+    assert row["r_hat"] == pytest.approx(1.0, abs=0.02)
+    assert [r["name"] for r in section.rows][-1] == "slope"
+    assert (section.khat, section.draws, section.method) == (None, 1000, "nuts")
+
+
+def test_weighted_draws_show_khat_and_no_r_hat(make_run: MakeRun) -> None:
+    from labelppl.report.write import render
+
+    folder = make_run(weighted=True)
+    assert posterior_section(folder / "posterior.nc").khat == 0.14
+    page = render(folder)
+    assert "Pareto k̂ 0.14, below .7: trustworthy" in page
+    assert "R̂" not in page
+    assert "R̂" in render(make_run(weighted=False, name="nuts"))
+
+
+def test_learning_curves_need_rows() -> None:
+    assert learning_curves(pd.DataFrame({"step": [], "loss": []})) is None
+    assert learning_curves(pd.DataFrame({"other": [1.0]})) is None
+    least = pd.DataFrame({"step": ["step 1"], "loss": [0.5]})
+    assert "<svg" in str(learning_curves(least))
+
+
+def test_headline_leaves_out_what_is_not_known(make_run: MakeRun) -> None:
+    folder = make_run()
+    full = headline(read_run(folder))
+    assert full.title == "hip: normal or dysplastic"
+    assert len(full.sentences) == 4
+    assert [name for name, *_ in full.cards][:2] == ["Accuracy", "AUC"]
+    for name in ("student.json", "run.json"):
+        (folder / name).unlink()
+    bare = headline(read_run(folder))
+    assert len(bare.sentences) == 1
+    assert bare.title == "run: normal or dysplastic"
+
+
+def test_headline_of_step_one_alone(make_run: MakeRun) -> None:
+    folder = make_run()
+    spec = json.loads((folder / "student.json").read_text())
+    spec["training"] |= {"step2": None, "notes": ["no training case has a hard label"]}
+    (folder / "student.json").write_text(json.dumps(spec))
+    head = headline(read_run(folder))
+    assert "without a second step" in head.sentences[0]
+    assert head.warnings == ("no training case has a hard label",)
+
+
+def test_lists_and_shares_in_words() -> None:
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b"], "or") == "a or b"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert shares(("a", "b"), [0.974, 0.026]) == "97 % a, 2.6 % b"
+    assert shares(("a", "b"), {"b": 0.5}) == "50 % b"
+    assert shares(("a", "b"), None) is None
+    assert shares(("a", "b"), "study") is None
