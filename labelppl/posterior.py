@@ -1,47 +1,60 @@
 """`fit`: from a label model and its cases to a posterior, with its diagnostics, for Python and for ArviZ.
 
-The posterior keeps the unconstrained draws with their importance weights, so that every later figure uses them. What
-ArviZ reads (``posterior``, ``log_likelihood``, ``posterior_predictive``) is resampled to equal weights, since its
-functions know of none; the draws and weights themselves are carried in ``sample_stats``.
+The posterior keeps the unconstrained draws with their importance weights, so that every later figure
+uses them; a family with a closed form keeps that too, and its labels need no draws.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from . import __version__
+from .arviz_groups import as_arviz, groups
 from .errors import InputError
 from .inference.base import Draws, Progress
 from .model import LabelDensity, LabelModel
 from .runs import write_atomically
 from .table import Cases
 
-Method = Literal["auto", "exact", "laplace", "chains", "nuts", "svi"]
+if TYPE_CHECKING:
+    from .families.exact import ExactPosterior
 
-#: Numbers kept of p(Y|Z, theta) in the ArviZ groups; more draws than that are thinned, and said so there.
-MOST_PREDICTIVE = 2**24
+Method = Literal["auto", "exact", "laplace", "chains", "nuts", "svi"]
+METHODS = ("auto", "exact", "laplace", "chains", "nuts", "svi")
+
+
+@runtime_checkable
+class Family(Protocol):
+    """What a ready-made label model adds to `LabelModel`; see `labelppl.families`."""
+
+    def for_cases(self, cases: Cases) -> LabelModel:
+        """The model with prior sizes taken from the table where none were declared."""
+
+    def exact(self, cases: Cases) -> ExactPosterior:
+        """The posterior in closed form; InputError where there is none."""
 
 
 @dataclass(frozen=True)
 class Posterior:
     """Draws of a label model's parameters given ``cases``.
 
-    density: the label model bound to the cases it was fitted on. sampled: the engine's draws, unconstrained.
+    density: the label model bound to the cases it was fitted on. sampled: the engine's draws,
+    unconstrained. closed: the posterior in closed form, where the draws came from one.
     """
 
     density: LabelDensity
     sampled: Draws
     seed: int
+    closed: ExactPosterior | None = None
 
     @property
     def model(self) -> LabelModel:
@@ -55,7 +68,10 @@ class Posterior:
 
     @property
     def diagnostics(self) -> Mapping[str, float | int | str]:
-        """What the engine measured: R-hat, effective draws, divergences, Pareto k, seconds."""
+        """What the engine measured: R-hat, effective draws, divergences, Pareto k, seconds.
+
+        After ``auto``, ``tried`` tells every engine that was run and what became of it.
+        """
         return self.sampled.diagnostics
 
     @property
@@ -76,89 +92,32 @@ class Posterior:
             return torch.full((draws,), -float(np.log(draws)), dtype=torch.float64)
         return self.sampled.log_weights.reshape(-1)
 
+    def equal_weight_rows(self, n: int) -> Tensor:
+        """Rows (n,) of the draws, in order, that stand for the posterior with equal weights.
+
+        Systematic resampling by ``seed``: a draw of weight w appears n w times, rounded up or down.
+        """
+        edges = np.cumsum(self.log_weights.exp().numpy())
+        offset = np.random.default_rng(self.seed).random()
+        at = np.searchsorted(edges / edges[-1], (np.arange(n) + offset) / n)
+        return torch.from_numpy(np.minimum(at, len(edges) - 1))
+
     def to_arviz(self) -> Any:
         """The posterior as ArviZ reads it: InferenceData in 0.23, a DataTree in 1.x."""
-        import arviz as az
+        import arviz
 
-        groups = self.datasets()
-        if hasattr(az, "InferenceData"):
-            return az.InferenceData(attrs=None, **groups)
-        return xr.DataTree.from_dict(
-            {name: xr.DataTree(dataset) for name, dataset in groups.items()}
-        )
+        return as_arviz(self.datasets(), arviz)
 
     def datasets(self) -> dict[str, xr.Dataset]:
-        """The ArviZ groups by name; see DESIGN §6 for their variables and dimensions."""
-        chains, draws = self._arviz_shape()
-        points = self.sampled.points.reshape(chains, draws, self.density.dim)
-        at = self._equal_weight_rows()
-        label = self.model.label_name
-        joint, _ = self.density.class_log_joint({k: v[at] for k, v in self.values.items()})
-        given = torch.from_numpy(self.cases.labels)
-        evidence = torch.logsumexp(joint, -1)
-        own = joint.gather(-1, given.clamp(min=0)[None, :, None].expand(len(joint), -1, 1))[..., 0]
-        likelihood = torch.where(given >= 0, own, evidence)
-        step = max(1, -(-joint.numel() // (MOST_PREDICTIVE * chains)))
-        probs = torch.softmax(joint, -1).reshape(chains, draws, len(given), -1)[:, ::step]
-        index = {"chain": range(chains), "draw": range(draws)}
-        cases = {"case": self.cases.ids, "class": list(self.cases.classes)}
-        posterior = {
-            name: _variable(name, value[at].reshape(chains, draws, *value.shape[1:]))
-            for name, value in self.values.items()
-        }
-        stats: dict[str, Any] = {
-            "point": (("chain", "draw", "coordinate"), points.numpy()),
-            "log_weight": (("chain", "draw"), self.log_weights.reshape(chains, draws).numpy()),
-        }
-        observed: dict[str, Any] = {label: ("case", self.cases.labels)}
-        measured: dict[str, Any] = {}
-        for name, column in self.cases.columns.items():
-            dims = ("case", f"{name}_component")[: column.values.dim()]
-            present = (
-                column.observed
-                if column.observed.dim() == column.values.dim()
-                else column.observed[:, None]
-            )
-            observed[name] = (dims, torch.where(present, column.values.double(), torch.nan).numpy())
-            measured[f"{name}_observed"] = (dims[: column.observed.dim()], column.observed.numpy())
-        made = {"case": cases["case"]}
-        datasets = {
-            "posterior": xr.Dataset(posterior, coords=index),
-            "log_likelihood": xr.Dataset(
-                {label: (("chain", "draw", "case"), likelihood.reshape(chains, draws, -1).numpy())},
-                coords={**index, **made},
-            ),
-            "posterior_predictive": xr.Dataset(
-                {f"{label}_probs": (("chain", "draw", "case", "class"), probs.numpy())},
-                coords={"chain": range(chains), "draw": range(0, draws, step), **cases},
-            ),
-            "sample_stats": xr.Dataset(
-                stats, coords={**index, "coordinate": list(self.density.coordinates)}
-            ),
-            "observed_data": xr.Dataset(observed, coords=made),
-            "constant_data": xr.Dataset(measured, coords=made),
-        }
-        for dataset in datasets.values():
-            dataset.attrs.update(self._attributes())
-        return datasets
+        """The ArviZ groups by name, with dims chain, draw, case, class; see `arviz_groups`."""
+        return groups(self)
 
     def save(self, path: str | Path) -> None:
         """Write ``posterior.nc`` (NetCDF 4); opens with ``arviz.from_netcdf``."""
 
         def write(temporary: Path) -> None:
             for i, (name, dataset) in enumerate(self.datasets().items()):
-                packed = {
-                    v: {"zlib": True, "complevel": 1}
-                    for v in dataset.data_vars
-                    if dataset[v].dtype.kind == "f"
-                }
-                dataset.to_netcdf(
-                    temporary,
-                    mode="a" if i else "w",
-                    group=name,
-                    engine="h5netcdf",
-                    encoding=packed,
-                )
+                dataset.to_netcdf(temporary, mode="a" if i else "w", group=name, engine="h5netcdf")
 
         write_atomically(Path(path), write)
 
@@ -166,64 +125,42 @@ class Posterior:
     def load(path: str | Path, model: LabelModel, cases: Cases) -> Posterior:
         """The posterior saved at ``path``; ``cases`` must hold the cases it was fitted on.
 
-        Raises InputError if a fitted case is gone or its label has changed.
+        Raises InputError if a fitted case is gone, its label or a measurement has changed, or the
+        model has other parameters than it had.
         """
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no such posterior; run labelppl fit first")
         with xr.open_dataset(path, group="sample_stats", engine="h5netcdf") as stats:
-            points, log_weight = (
-                torch.from_numpy(stats["point"].values),
-                torch.from_numpy(stats["log_weight"].values),
-            )
-            attributes = stats.attrs
+            points = torch.from_numpy(stats["point"].values)
+            log_weights = torch.from_numpy(stats["log_weight"].values)
+            coordinates = tuple(map(str, stats["coordinate"].values))
+            told = stats.attrs
         with xr.open_dataset(path, group="observed_data", engine="h5netcdf") as observed:
-            ids, labels = observed["case"].values.astype(str), observed[model.label_name].values
-        row = {case: i for i, case in enumerate(cases.ids)}
-        for case in ids:
-            if case not in row:
-                raise InputError(
-                    f"{path}: case '{case}' was fitted but is not in the table; fit again"
-                )
-        fitted = cases.take([row[case] for case in ids])
-        changed = np.flatnonzero(fitted.labels != labels)
-        if len(changed):
+            fitted = _fitted(path, cases, observed.load(), model)
+        model = _sized(model, fitted)
+        density = LabelDensity(model, fitted)
+        if density.coordinates != coordinates:
             raise InputError(
-                f"{path}: the label of case '{ids[changed[0]]}' has changed since the fit; fit again"
+                f"{path}: was fitted with the parameters {', '.join(coordinates)}, but the model "
+                f"now has {', '.join(density.coordinates)}; fit again"
             )
-        khat = attributes["khat"]
         sampled = Draws(
-            method=attributes["inference_method"],
+            method=told["inference_method"],
             points=points,
-            log_weights=None if np.isnan(khat) else log_weight,
-            khat=None if np.isnan(khat) else float(khat),
-            diagnostics=json.loads(attributes["diagnostics"]),
-            problems=tuple(json.loads(attributes["problems"])),
+            log_weights=log_weights if told["weighted"] else None,
+            khat=None if np.isnan(told["khat"]) else float(told["khat"]),
+            diagnostics=json.loads(told["diagnostics"]),
+            problems=tuple(json.loads(told["problems"])),
         )
-        return Posterior(LabelDensity(model, fitted), sampled, int(attributes["seed"]))
+        closed = None
+        if sampled.method == "exact" and isinstance(model, Family):
+            closed = model.exact(fitted)
+        return Posterior(density, sampled, int(told["seed"]), closed)
 
-    def _attributes(self) -> dict[str, Any]:
-        return {
-            "inference_library": "labelppl",
-            "inference_library_version": __version__,
-            "inference_method": self.sampled.method,
-            "khat": np.nan if self.sampled.khat is None else self.sampled.khat,
-            "diagnostics": json.dumps(dict(self.diagnostics)),
-            "problems": json.dumps(list(self.problems)),
-            "seed": self.seed,
-        }
 
-    def _arviz_shape(self) -> tuple[int, int]:
-        """(chains, draws): independent draws from one batch are shown as four chains, which ArviZ can compare."""
-        chains, draws = self.sampled.points.shape[:2]
-        return (4, draws // 4) if chains == 1 and draws % 4 == 0 else (chains, draws)
-
-    def _equal_weight_rows(self) -> Tensor:
-        """(draws,) rows of the draws after systematic resampling, in random order; all rows if weights are equal."""
-        draws = len(self.log_weights)
-        if self.sampled.log_weights is None:
-            return torch.arange(draws)
-        rng = np.random.default_rng(self.seed)
-        edges = np.cumsum(self.log_weights.exp().numpy())
-        at = np.searchsorted(edges / edges[-1], (np.arange(draws) + rng.random()) / draws)
-        return torch.from_numpy(rng.permutation(at))
+def to_arviz(posterior: Posterior) -> Any:
+    """``posterior`` as ArviZ reads it: InferenceData in ArviZ 0.23, a DataTree in 1.x."""
+    return posterior.to_arviz()
 
 
 def fit(
@@ -236,23 +173,85 @@ def fit(
 ) -> Posterior:
     """Fit ``model`` to ``cases``: labelled ones by p(z, y), unlabelled ones by p(z).
 
-    method: ``auto`` takes the fastest engine that qualifies. Look at ``.problems`` before use. Raises InputError where
-    model and cases do not fit together, FailedWork where the engine cannot run at all.
+    method: ``auto`` takes the fastest engine that qualifies, and tells in ``diagnostics['tried']``
+    which it ran and why. Look at ``.problems`` before use. Raises InputError where model, cases and
+    method do not fit together, FailedWork where the engine cannot run at all.
     """
+    run = engine(method)
+    model = _sized(model, cases)
     density = LabelDensity(model, cases)
-    return Posterior(density, engine(method)(density, seed=seed, progress=progress), seed)
+    if density.dim == 0:
+        return Posterior(density, Draws("exact", torch.zeros(1, 1, 0, dtype=torch.float64)), seed)
+    closed, refused = None, ""
+    if method in ("auto", "exact") and isinstance(model, Family):
+        try:
+            closed = model.exact(density.cases)
+            run = partial(run, sampler=partial(_points, density, closed))
+        except InputError as error:
+            if method == "exact":
+                raise
+            refused = f"exact not possible ({error}), "
+    sampled = run(density, seed=seed, progress=progress)
+    if refused:
+        tried = f"{refused}{sampled.diagnostics.get('tried', '')}"
+        sampled = replace(sampled, diagnostics={**sampled.diagnostics, "tried": tried})
+    return Posterior(density, sampled, seed, closed if sampled.method == "exact" else None)
 
 
 def engine(method: str) -> Callable[..., Draws]:
-    """The inference engine of that name."""
-    from .inference.laplace import laplace
-    from .inference.nuts import nuts
+    """The inference engine of that name; InputError for another."""
+    from .inference import auto, chains, exact, laplace, nuts, svi
 
-    engines: dict[str, Callable[..., Draws]] = {"nuts": nuts, "laplace": laplace, "auto": laplace}
+    engines: dict[str, Callable[..., Draws]] = {
+        "auto": auto.auto,
+        "exact": exact.exact,
+        "laplace": laplace.laplace,
+        "chains": chains.chains,
+        "nuts": nuts.nuts,
+        "svi": svi.svi,
+    }
     if method not in engines:
-        raise InputError(f"method '{method}': expected one of {', '.join(engines)}")
+        raise InputError(f"method '{method}': expected one of {', '.join(METHODS)}")
     return engines[method]
 
 
-def _variable(name: str, value: Tensor) -> tuple[tuple[str, ...], Any]:
-    return ("chain", "draw", *(f"{name}_dim_{i}" for i in range(value.dim() - 2))), value.numpy()
+def _sized(model: LabelModel, cases: Cases) -> LabelModel:
+    return model.for_cases(cases) if isinstance(model, Family) else model
+
+
+def _points(density: LabelDensity, closed: ExactPosterior, draws: int, seed: int) -> Tensor:
+    """Independent draws (draws, dim) from the closed form, unconstrained."""
+    values = closed.draw(draws, seed)
+    flat = [
+        site.transform.inv(values[site.name].double()).reshape(draws, -1)
+        for site in density.parameters
+    ]
+    return torch.cat(flat, -1)
+
+
+def _fitted(path: str | Path, cases: Cases, observed: xr.Dataset, model: LabelModel) -> Cases:
+    """The cases that were fitted, found by id and checked to be what they were."""
+    for name in (model.label_name, *model.features):
+        if name not in observed:
+            raise InputError(f"{path}: was fitted without a column '{name}'; fit again")
+    ids = observed["case"].values.astype(str)
+    row = {case: i for i, case in enumerate(cases.ids)}
+    for case in ids:
+        if case not in row:
+            raise InputError(f"{path}: case '{case}' was fitted but is not in the table; fit again")
+    fitted = cases.take([row[case] for case in ids])
+    changed = fitted.labels != observed[model.label_name].values
+    what = np.where(changed, model.label_name, "")
+    for name, column in fitted.columns.items():
+        before = torch.from_numpy(observed[name].values).reshape(len(ids), -1)
+        now = column.values.double().reshape(len(ids), -1)
+        seen = column.observed.reshape(len(ids), -1).expand_as(now)
+        now = torch.where(seen, now, torch.nan)
+        other = ~torch.isclose(before, now, rtol=1e-12, atol=0, equal_nan=True).all(-1).numpy()
+        what[other] = name
+    if (what != "").any():
+        at = int(np.flatnonzero(what != "")[0])
+        raise InputError(
+            f"{path}: column '{what[at]}' of case '{ids[at]}' has changed since the fit; fit again"
+        )
+    return fitted

@@ -1,5 +1,6 @@
 """p(Y|Z) of every case, with uncertainty: the soft targets."""
 
-from .labels import SoftLabels, soft_labels
+from .labels import soft_labels
+from .record import SoftLabels
 
 __all__ = ["SoftLabels", "soft_labels"]

@@ -1,32 +1,37 @@
 """p(Y|Z) of every case, per draw, with the importance weights that make it the right predictive (METHODS §3).
 
-With L[s, i, k] = log p(z_i, y_i = k | theta_s), shifted by log(pi'_k / pi_k(theta_s)) when another prevalence is in force,
-p[s, i, k] = softmax_k L, and the evidence e[s, i] = logsumexp_k L, the posterior predictive is sum_s w[s, i] p[s, i, k] with
+With L[i, k, s] = log p(z_i, y_i = k | theta_s) and the label's own part l[i, k, s] = log p(y_i = k | inputs_i, theta_s)
+replaced by l' when another prevalence is in force (`shift`), L' = L - l + l', p = softmax_k L' and the evidence
+e[i, s] = logsumexp_k L', the posterior predictive is sum_s w[i, s] p[i, k, s] with
 
-    w[s, i]  proportional to  v[s] exp(e[s, i] - used[s, i])
+    w[i, s]  proportional to  v[s] exp(e[i, s] - used[i, s])
 
 where v are the weights of the draws and ``used`` is what the fit already used of case i: nothing for a new case, its
-evidence if it was fitted without its label, L[s, i, y_i] at the study prevalence if it was fitted with it. The last one is
-leave-one-out: w is then 1/p(y_i | z_i, theta_s), Pareto-smoothed (Vehtari et al. 2024).
+study evidence if it was fitted without its label, L[i, y_i, s] if it was fitted with it. The last one is leave-one-out:
+w is then 1 / p(y_i | z_i, theta_s), Pareto-smoothed (Vehtari et al. 2024).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..inference.convergence import psis
 from ..model import LabelDensity
 from ..table import Cases
+from .psis import smooth
+
+#: What a fit used of a case: nothing, its measurements, or its measurements and its label.
+Used = Literal["nothing", "measurements", "label"]
 
 
 class Predictive(NamedTuple):
-    """p (draws, cases, classes) of p(Y | Z, theta_s); weights (draws, cases); khat (cases,), NaN where none applies."""
+    """p (cases, classes, draws) of p(Y | Z, theta_s); weights (cases, draws); khat (cases,), NaN where none applies."""
 
     p: Tensor
     weights: Tensor
@@ -38,28 +43,68 @@ def predictive(
     values: Mapping[str, Tensor],
     log_weights: Tensor,
     cases: Cases,
-    used: np.ndarray[Any, Any],
+    used: Used,
+    labels: npt.NDArray[Any],
     prevalence: Tensor | None = None,
 ) -> Predictive:
     """The label posterior of ``cases`` under draws ``values`` with ``log_weights`` (draws,).
 
-    used: (cases,) what the fit used of each case: 'nothing' (new), 'measurements' (fitted, in-sample) or 'label' (leave
-    its label out). prevalence: (classes,) to shift to, or None for the study's own.
+    used: what the fit used of every case; 'label' leaves ``labels`` (cases,), those of the fit, out. prevalence: (classes,)
+    to shift to, or None for the study's own. Raises InputError for a case that is impossible under every class.
     """
-    study, label = density.class_log_joint(values, cases)
-    joint = study if prevalence is None else study - label + torch.log(prevalence)
-    evidence = torch.logsumexp(joint, -1)
-    if not torch.isfinite(evidence).all():
-        case = cases.ids[int((~torch.isfinite(evidence)).any(0).nonzero()[0])]
+    with torch.no_grad():
+        found = density.class_log_joint(values, cases)
+        study = found.joint.permute(1, 2, 0).contiguous()
+        joint = study
+        if prevalence is not None:
+            change = shift(density, values, found.label, prevalence)
+            joint = study + change.permute(1, 2, 0)
+        evidence = torch.logsumexp(joint, 1)
+        _refuse_impossible(evidence, cases)
+        log_ratio = log_weights + evidence
+        khat = torch.full((len(cases),), torch.nan, dtype=torch.float64)
+        if used == "measurements" and prevalence is not None:
+            log_ratio = log_ratio - torch.logsumexp(study, 1)
+        elif used == "measurements":
+            log_ratio = log_weights.expand_as(evidence)
+        elif used == "label":
+            own = study[torch.arange(len(cases)), torch.from_numpy(labels)]
+            log_ratio = log_ratio - own
+        # A draw of weight zero stays out, whatever its density of the case is.
+        log_ratio = torch.where(log_weights > -torch.inf, log_ratio, -torch.inf)
+        if used == "label":
+            smoothed = smooth(log_ratio.numpy())
+            log_ratio, khat = map(torch.from_numpy, smoothed)
+        p = torch.softmax(joint, 1)
+        if not torch.isfinite(evidence).all():
+            p = torch.where(torch.isfinite(evidence)[:, None], p, 1 / len(density.classes))
+        return Predictive(p, torch.softmax(log_ratio, -1), khat)
+
+
+def shift(
+    density: LabelDensity, values: Mapping[str, Tensor], label: Tensor, prevalence: Tensor
+) -> Tensor:
+    """l' - l (draws, 1 or cases, classes), which moves the study prevalence to ``prevalence`` (classes,) in every draw.
+
+    ``label`` (draws, 1 or cases, classes) is l. Where p(Y) is a parameter, l' = log prevalence. Where the label depends on
+    inputs, p(Y | inputs) is multiplied by prevalence / study prevalence and normalised, which for a logistic model moves the
+    intercept; the study prevalence is then the mean of p(Y | inputs) over the fitted cases.
+    """
+    given = torch.log_softmax(label, -1)
+    study = given[:, :1]
+    if given.shape[1] > 1 and bool(((given - study).abs() > 1e-9).any()):
+        fitted = torch.log_softmax(density.class_log_joint(values).label, -1)
+        study = torch.logsumexp(fitted, 1, keepdim=True) - np.log(fitted.shape[1])
+    change = torch.log(prevalence) - study
+    # The factor that normalises l' concerns the inputs alone and must not weigh the draws.
+    return change - torch.logsumexp(given + change, -1, keepdim=True)
+
+
+def _refuse_impossible(evidence: Tensor, cases: Cases) -> None:
+    bad = evidence.isnan().any(-1) | evidence.isposinf().any(-1) | evidence.isneginf().all(-1)
+    if bad.any():
+        case = cases.ids[int(bad.nonzero()[0])]
         raise InputError(
-            f"case '{case}': its measurements have density zero or undefined under every class; check them against the model"
+            f"case '{case}': its measurements have density zero or undefined under every class; check them against the "
+            "model, or leave the cell empty if not measured"
         )
-    log_ratio = log_weights[:, None] + evidence
-    measured = torch.from_numpy(used == "measurements")
-    log_ratio = log_ratio - torch.where(measured, torch.logsumexp(study, -1), 0.0)
-    khat = torch.full((len(cases),), torch.nan, dtype=torch.float64)
-    for i in np.flatnonzero(used == "label"):
-        smoothed, k = psis((log_ratio[:, i] - study[:, i, int(cases.labels[i])]).numpy())
-        log_ratio[:, i], khat[i] = torch.from_numpy(smoothed), k
-    weights = torch.softmax(log_ratio, 0)
-    return Predictive(torch.softmax(joint, -1), weights, khat)

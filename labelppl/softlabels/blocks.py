@@ -1,0 +1,145 @@
+"""Labels of many cases from one posterior, block by block, so that memory is bounded in the number of cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..posterior import Posterior
+from ..table import Cases
+from . import summary
+from .predictive import Predictive, Used, predictive
+from .record import SoftLabels, joined
+
+Array = npt.NDArray[Any]
+
+#: Levels of ``lo`` and ``hi``: they hold 90 % of the label posterior.
+INTERVAL = (0.05, 0.95)
+#: Numbers held at once: draws x cases x classes of one block.
+BLOCK = 2**21
+#: Where the mean is known in closed form, draws only tell the spread: so many numbers, but at least so many draws.
+SPREAD_NUMBERS, SPREAD_DRAWS = 2**22, 200
+
+SOURCE: dict[Used, str] = {"nothing": "new", "measurements": "fitted", "label": "loo"}
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """Makes labels from ``posterior``.
+
+    prevalence: (classes,) to shift to, or None. keep: draws of p(Y|Z, theta) to keep for each case. draws: the most draws
+    used for a case whose label is not left out.
+    """
+
+    posterior: Posterior
+    prevalence: Tensor | None
+    keep: int
+    draws: int
+
+    def label(self, cases: Cases, row: Array, used: Array) -> SoftLabels:
+        """Labels of ``cases``: ``row`` (cases,) is where the fit holds each case, -1 nowhere; ``used`` what it used of it."""
+        order = [np.flatnonzero(used == kind) for kind in SOURCE]
+        parts = [
+            self._kind(cases.take(at), row[at], kind)
+            for kind, at in zip(SOURCE, order, strict=True)
+            if len(at)
+        ]
+        return joined(parts).take(np.argsort(np.concatenate(order)))
+
+    def _kind(self, cases: Cases, row: Array, used: Used) -> SoftLabels:
+        exact = self._exact(cases, row, used)
+        values, log_weights = self._draws(len(cases), used, exact is not None)
+        step = max(1, BLOCK // (len(log_weights) * len(cases.classes)))
+        blocks = []
+        for first in range(0, len(cases), step):
+            at = np.arange(first, min(first + step, len(cases)))
+            block = cases.take(at)
+            labels = self.posterior.cases.labels[row[at]] if used == "label" else row[at]
+            density, shift = self.posterior.density, self.prevalence
+            found = predictive(density, values, log_weights, block, used, labels, shift)
+            mean = None if exact is None else exact[torch.from_numpy(at)]
+            blocks.append(self._record(block, used, found, mean))
+        return joined(blocks)
+
+    def _draws(self, cases: int, used: Used, exact: bool) -> tuple[Mapping[str, Tensor], Tensor]:
+        """Parameter values and log weights of the draws to use."""
+        have = len(self.posterior.log_weights)
+        wanted = max(self.draws, self.keep)
+        if exact:
+            budget = SPREAD_NUMBERS // (cases * len(self.posterior.cases.classes))
+            wanted = max(self.keep, SPREAD_DRAWS, min(budget, have))
+        elif used == "label":
+            wanted = have
+        if wanted >= have:
+            return self.posterior.values, self.posterior.log_weights
+        rows = self.posterior.equal_weight_rows(wanted)
+        values = {name: value[rows] for name, value in self.posterior.values.items()}
+        return values, torch.full((wanted,), -np.log(wanted), dtype=torch.float64)
+
+    def _exact(self, cases: Cases, row: Array, used: Used) -> Tensor | None:
+        """p(Y|Z) (cases, classes) in closed form, or None where there is none."""
+        closed = self._closed
+        if closed is None or used == "measurements":
+            return None
+        if used == "label":
+            return closed.leave_one_out()[torch.from_numpy(row)]
+        try:
+            return closed.probs(cases.columns)
+        except InputError:  # a censored or missing entry that only the draws can integrate over
+            return None
+
+    @cached_property
+    def _closed(self) -> Any:
+        closed = self.posterior.closed
+        if closed is None or self.prevalence is None:
+            return closed
+        from ..families.exact import Prevalence
+
+        return replace(closed, prevalence=Prevalence(self.prevalence, fixed=True))
+
+    def _record(
+        self, cases: Cases, used: Used, found: Predictive, exact: Tensor | None
+    ) -> SoftLabels:
+        p, w = found.p, found.weights
+        probs, sd = summary.mean(p, w), summary.sd(p, w)
+        concentration = summary.concentration(probs, sd)
+        epistemic = (summary.entropy(probs) - summary.aleatoric(p, w)).clamp(min=0.0)
+        khat = found.khat
+        if exact is not None:
+            probs, khat = exact, torch.full_like(khat, torch.nan)
+        entropy = summary.entropy(probs)
+        epistemic = torch.minimum(epistemic, entropy)
+        lo, hi = summary.quantiles(p, w, INTERVAL)
+        kept = None
+        if self.keep:
+            rng = np.random.default_rng(self.posterior.seed)
+            kept = summary.resampled(p, w, self.keep, rng.random()).permute(2, 0, 1).numpy()
+        measured = {
+            "probs": probs,
+            "sd": sd,
+            "lo": lo,
+            "hi": hi,
+            "entropy": entropy,
+            "aleatoric": entropy - epistemic,
+            "epistemic": epistemic,
+            "concentration": concentration,
+            "mean_log": summary.mean_log(p, w),
+            "khat": khat,
+        }
+        return SoftLabels(
+            ids=cases.ids,
+            classes=cases.classes,
+            labels=cases.labels,
+            source=np.full(len(cases), SOURCE[used]),
+            prevalence=None if self.prevalence is None else self.prevalence.numpy(),
+            draws=kept,
+            **{name: value.numpy() for name, value in measured.items()},
+        )

@@ -1,0 +1,132 @@
+"""`SoftLabels`: p(Y|Z) of n cases with its uncertainty, and its file ``labels.parquet``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import InputError
+from ..runs import write_atomically
+
+Array = npt.NDArray[Any]
+
+#: Columns of the file: one for each class, then one for each case.
+BY_CLASS = {"p": "probs", "sd": "sd", "lo": "lo", "hi": "hi"}
+BY_CASE = ("entropy", "aleatoric", "epistemic", "concentration", "source", "khat")
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """p(Y|Z) of n cases, with uncertainty.
+
+    probs, sd, lo, hi: (cases, classes); lo to hi holds 90 % of the label posterior. entropy = aleatoric + epistemic, in
+    nats (cases,). concentration: of a Dirichlet with the same spread. mean_log: (cases, classes) posterior mean of
+    log p(Y|Z, theta), all that distilling the distribution needs. source: 'loo', 'refit', 'crossfit', 'fitted' or 'new'.
+    khat: Pareto k of leave-one-out, NaN where there is none. labels: the given labels, -1 where none. prevalence:
+    (classes,) in force, or None for the study's own. draws: (draws, cases, classes) of p(Y|Z, theta), of equal weight, if
+    they were asked for.
+    """
+
+    ids: Array
+    classes: tuple[str, ...]
+    labels: Array
+    probs: Array
+    sd: Array
+    lo: Array
+    hi: Array
+    entropy: Array
+    aleatoric: Array
+    epistemic: Array
+    concentration: Array
+    mean_log: Array
+    source: Array
+    khat: Array
+    prevalence: Array | None = None
+    draws: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, index: Array) -> SoftLabels:
+        """The cases ``index`` (integers or a mask), in that order."""
+        rows = {name: getattr(self, name)[index] for name in PER_CASE}
+        draws = None if self.draws is None else self.draws[:, index]
+        return replace(self, **rows, draws=draws)
+
+    def with_rows(self, at: Array, new: SoftLabels) -> SoftLabels:
+        """The same labels with the cases ``at`` taken from ``new``."""
+        order = np.arange(len(self))
+        order[at] = len(self) + np.arange(len(new))
+        return joined([self, new]).take(order)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per case, with the columns of ``labels.parquet``."""
+        names = np.array([*self.classes, None], dtype=object)
+        columns: dict[str, Any] = {
+            "id": self.ids,
+            "label": pd.Series(names[self.labels], dtype="object"),
+        }
+        for short, name in BY_CLASS.items():
+            for k, label in enumerate(self.classes):
+                columns[f"{short}_{label}"] = getattr(self, name)[:, k]
+        columns |= {name: getattr(self, name) for name in BY_CASE}
+        for k, label in enumerate(self.classes):
+            columns[f"mean_log_{label}"] = self.mean_log[:, k]
+        frame = pd.DataFrame(columns)
+        if self.prevalence is not None:
+            in_force = zip(self.classes, map(float, self.prevalence), strict=True)
+            frame.attrs["prevalence"] = dict(in_force)
+        return frame
+
+    def save(self, path: str | Path) -> None:
+        """Write ``labels.parquet``; the same labels give the same bytes."""
+        frame = self.to_frame()
+        write_atomically(Path(path), lambda temporary: frame.to_parquet(temporary, index=False))
+
+    @staticmethod
+    def load(path: str | Path) -> SoftLabels:
+        """The labels saved at ``path``, without draws. Raises InputError if there are none."""
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no soft labels; run labelppl label")
+        frame = pd.read_parquet(path)
+        classes = tuple(str(c)[2:] for c in frame.columns if str(c).startswith("p_"))
+        lost = {"id", "label", *BY_CASE} - set(frame.columns)
+        if lost or len(classes) < 2:
+            raise InputError(
+                f"{path}: not a file of soft labels (no column '{min(lost | {'p_<class>'})}'); run labelppl label"
+            )
+        by_class = {
+            name: frame[[f"{short}_{k}" for k in classes]].to_numpy()
+            for short, name in {**BY_CLASS, "mean_log": "mean_log"}.items()
+        }
+        prevalence = frame.attrs.get("prevalence")
+        return SoftLabels(
+            ids=frame["id"].to_numpy(dtype=str),
+            classes=classes,
+            labels=pd.Index(classes).get_indexer(pd.Index(frame["label"])),
+            prevalence=None if prevalence is None else np.array([prevalence[k] for k in classes]),
+            **by_class,
+            **{
+                name: frame[name].to_numpy(dtype=str if name == "source" else np.float64)
+                for name in BY_CASE
+            },
+        )
+
+
+PER_CASE = {f.name for f in fields(SoftLabels)} - {"classes", "prevalence", "draws"}
+
+
+def joined(parts: list[SoftLabels]) -> SoftLabels:
+    """The cases of all ``parts``, in order; they must agree on classes, prevalence and the number of draws."""
+    if len(parts) == 1:
+        return parts[0]
+    rows: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_CASE
+    }
+    draws = [part.draws for part in parts if part.draws is not None]
+    return replace(parts[0], **rows, draws=np.concatenate(draws, 1) if draws else None)

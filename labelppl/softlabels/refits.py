@@ -1,0 +1,108 @@
+"""Labels from further fits that did not see the case: one by one where leave-one-out fails, or fold by fold.
+
+Folds keep the groups (patients) of the fitted cases together and are stratified by label; a case is labelled by the fit to
+all cases of the other folds, with the engine and seed of the posterior.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import StratifiedGroupKFold
+
+from ..errors import InputError
+from ..posterior import Method, fit
+from ..table import Cases
+from .blocks import Labeller
+from .record import SoftLabels
+
+Array = npt.NDArray[Any]
+
+#: Folds of cross-fitting.
+FOLDS = 5
+#: Cases refitted one by one where k-hat is bad; beyond that, cross-fitting labels them.
+MOST_REFITS = 20
+
+
+def refitted(labeller: Labeller, kept: Array, cases: Cases, source: str) -> SoftLabels:
+    """Labels of ``cases``, which are new to a fit of the fitted cases ``kept`` (rows or a mask)."""
+    posterior = labeller.posterior
+    method = cast(Method, posterior.sampled.method)
+    again = fit(posterior.model, posterior.cases.take(kept), method=method, seed=posterior.seed)
+    if again.problems:
+        warnings.warn(
+            f"the fit without {_named(cases.ids)} must not be trusted: {'; '.join(again.problems)}",
+            stacklevel=4,
+        )
+    new = np.full(len(cases), -1), np.full(len(cases), "nothing")
+    labels = replace(labeller, posterior=again).label(cases, *new)
+    return replace(labels, source=np.full(len(cases), source))
+
+
+def mended(
+    labeller: Labeller, cases: Cases, row: Array, labels: SoftLabels, limit: float
+) -> SoftLabels:
+    """``labels`` with those replaced whose k-hat is ``limit`` or more; k-hat stays as leave-one-out found it."""
+    doubtful = np.flatnonzero(labels.khat >= limit)
+    if len(doubtful) == 0:
+        return labels
+    one_by_one = len(doubtful) <= MOST_REFITS
+    how = (
+        "each was refitted without its label"
+        if one_by_one
+        else f"labelled by {FOLDS}-fold cross-fitting"
+    )
+    warnings.warn(
+        f"{len(doubtful)} of {len(cases)} cases have a k-hat of {limit:.2f} or more ({_named(cases.ids[doubtful])}): "
+        f"their given labels surprise the label model; {how}",
+        stacklevel=3,
+    )
+    khat = labels.khat
+    if one_by_one:
+        everyone = np.arange(len(labeller.posterior.cases))
+        for i in doubtful:
+            new = refitted(labeller, everyone != row[i], cases.take([int(i)]), "refit")
+            labels = labels.with_rows(np.array([i]), new)
+    else:
+        labels = crossfitted(labeller, cases, row, labels, np.isin(np.arange(len(cases)), doubtful))
+    return replace(labels, khat=khat)
+
+
+def crossfitted(
+    labeller: Labeller, cases: Cases, row: Array, labels: SoftLabels, wanted: Array
+) -> SoftLabels:
+    """``labels`` with the ``wanted`` cases (a mask) labelled fold by fold.
+
+    Raises InputError where there are fewer groups than folds.
+    """
+    fitted = labeller.posterior.cases
+    groups = np.arange(len(fitted)) if fitted.groups is None else fitted.groups
+    found = len(np.unique(groups))
+    if found < FOLDS:
+        raise InputError(
+            f"cross-fitting: got {found} groups, expected at least {FOLDS}; use --targets loo"
+        )
+    cut = StratifiedGroupKFold(n_splits=FOLDS, shuffle=True, random_state=labeller.posterior.seed)
+    with warnings.catch_warnings():
+        # A class with fewer members than folds is missing from some folds, which is what a small table can give.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        strata = fitted.labels if _frequent(fitted.labels) else np.zeros(len(fitted))
+        folds = list(cut.split(strata, strata, groups))
+    for kept, held in folds:
+        at = np.flatnonzero(wanted & np.isin(row, held))
+        if len(at):
+            labels = labels.with_rows(at, refitted(labeller, kept, cases.take(at), "crossfit"))
+    return labels
+
+
+def _frequent(labels: Array) -> bool:
+    """Whether some class fills the folds; scikit-learn refuses to stratify by rarer ones."""
+    return bool(np.unique(labels, return_counts=True)[1].max() >= FOLDS)
+
+
+def _named(ids: Array) -> str:
+    return ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")
