@@ -25,7 +25,7 @@ def predict(
     run: Path, images: tuple[Path, ...], out: Path, prevalence: tuple[str, ...], device: str
 ) -> None:
     """Classify image files that the student has never seen."""
-    from labelppl.students.predict import predict_files
+    from labelppl.students.predict import write_predictions
 
-    predict_files(run, images, out, prevalence=options.read_prevalence(prevalence), device=device)
+    write_predictions(run, images, out, prevalence=options.read_prevalence(prevalence), device=device)
     click.echo(f"{len(images)} predictions in {out}")

@@ -1,4 +1,4 @@
-"""`predict_files`: the verb that leaves the house. A run folder and image files in, a table of probabilities out."""
+"""`write_predictions`: the verb that leaves the house. A run folder and image files in, a table of probabilities out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..runs import write_atomically
 from .student import load
 
 
-def predict_files(
+def write_predictions(
     run: Path,
     images: Sequence[Path],
     out: Path,

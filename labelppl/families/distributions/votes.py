@@ -49,7 +49,10 @@ class VoteMultinomial(Parametric):
 
 
 class DirichletMultinomial(Parametric):
-    """Votes (batch, classes) whose probabilities are Dirichlet(`concentration` (batch, classes))."""
+    """Votes (batch, classes) whose probabilities are Dirichlet(`concentration` (batch, classes)).
+
+    Where one concentration serves all cases, lgamma is computed once for each possible count and looked up.
+    """
 
     arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}  # noqa: RUF012
     parameter_dims = {"concentration": 1, "total_count": 0}  # noqa: RUF012
@@ -65,6 +68,12 @@ class DirichletMultinomial(Parametric):
         self._set_parameters(
             concentration.shape[-1:], validate_args, concentration=concentration, total_count=total
         )
+        self._common = concentration if concentration.dim() == 1 else None
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = super().expand(batch_shape, _instance)
+        new._common = self._common
+        return new
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         with torch.no_grad():
@@ -77,15 +86,30 @@ class DirichletMultinomial(Parametric):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        a = self.concentration
+        a = self.concentration if self._common is None else self._common
         (value,) = as_tensors(value.to(a.dtype))
-        total = a.sum(-1)
-        return (
-            log_arrangements(value)
-            + torch.lgamma(total)
-            - torch.lgamma(total + value.sum(-1))
-            + (torch.lgamma(a + value) - torch.lgamma(a)).sum(-1)
-        )
+        total = value.sum(-1)
+        if self._common is None:
+            votes, all_votes = _log_rising(a, value), _log_rising(a.sum(-1), total)
+        else:
+            votes = _look_up(a, value)
+            all_votes = _look_up(a.sum(-1, keepdim=True), total[..., None])[..., 0]
+        log_prob = log_arrangements(value) + votes.sum(-1) - all_votes
+        return log_prob.expand(torch.broadcast_shapes(self.batch_shape, value.shape[:-1]))
+
+
+def _log_rising(a: Tensor, n: Tensor) -> Tensor:
+    """log of a (a + 1) ... (a + n - 1)."""
+    return torch.lgamma(a + n) - torch.lgamma(a)
+
+
+def _look_up(a: Tensor, counts: Tensor) -> Tensor:
+    """`_log_rising` of a (columns,) at whole counts (batch, columns), from a table over the counts that occur."""
+    most = int(counts.max()) if counts.numel() else 0
+    if most >= counts.numel() // max(1, len(a)):
+        return _log_rising(a, counts)
+    table = _log_rising(a[:, None], torch.arange(most + 1, dtype=a.dtype, device=a.device))
+    return table[torch.arange(len(a), device=a.device), counts.long()]
 
 
 def log_arrangements(counts: Tensor) -> Tensor:
