@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from labelppl.distillation.curve import save_curve
 from labelppl.distillation.device import make_fabric
+from labelppl.distillation.evidence import gradients, log_evidence
 from labelppl.distillation.lam import (
     FOLDS,
     GRID,
@@ -31,13 +32,13 @@ from labelppl.distillation.lam import (
     choose_by_folds,
     choose_by_validation,
 )
-from labelppl.distillation.prior import WeightPrior
+from labelppl.distillation.prior import WeightPrior, diagonal_fisher
 from labelppl.distillation.schedule import Schedule
 from labelppl.distillation.source import Resident
 from labelppl.distillation.targets.base import Evidence, Target
 from labelppl.distillation.targets.hard import Hard
 from labelppl.distillation.targets.prob import Prob
-from labelppl.distillation.train import Augment, Epoch, Held, Trained, predict_logits, train
+from labelppl.distillation.train import Epoch, Held, Trained, predict_logits, train
 from labelppl.errors import InputError
 from labelppl.images.augment import augmentation
 from labelppl.images.read import Images, Size, read_images
@@ -97,6 +98,7 @@ def distill(
     folds: int = FOLDS,
     refit: Refit | None = None,
     exclude: tuple[str, ...] = (),
+    fisher: bool = False,
     freeze_norm: bool = True,
     schedule: Schedule | None = None,
     map_schedule: Schedule | None = None,
@@ -116,7 +118,8 @@ def distill(
     holds labels, else by grouped cross-validation in `folds` folds. refit: training rows (positions
     within `cases.train`) -> soft labels (rows, classes) by a label model fitted to those rows alone;
     without it the given soft labels serve in every fold. exclude: patterns of parameter names that
-    the prior leaves free. freeze_norm: keep the running statistics of theta_p in step 2. schedule,
+    the prior leaves free. fisher: weight the prior by the diagonal Fisher information of theta_p on
+    the hard labels. freeze_norm: keep the running statistics of theta_p in step 2. schedule,
     map_schedule: of step 1 and 2. out: a folder that receives all files, and checkpoints while
     training; resume: continue from them.
 
@@ -158,6 +161,11 @@ def distill(
         **options,
     )
     theta_p = copy.deepcopy(network)
+
+    def centre(network: nn.Module, source: Resident, some: Evidence) -> WeightPrior:
+        weights = _fisher(network, source, some.hard) if fisher else None
+        return WeightPrior.around(network, math.inf, exclude=exclude, fisher=weights)
+
     notes: list[str] = []
     choice: LamChoice | None = None
     labelled = int((evidence.hard >= 0).sum())
@@ -165,24 +173,17 @@ def distill(
     if labelled == 0:
         notes.append("no training case has a hard label: step 2 was skipped, student = theta_p")
     elif lam == "auto":
-        job = _job(prepared, evidence, goal, first, second, weights, exclude, freeze_norm, options)
-        if held is not None and bool((held.hard >= 0).any()):
-            choice = choose_by_validation(
-                job, network, prepared.held_images(), held.hard, grid=grid
+        job = _job(prepared, evidence, goal, first, second, weights, centre, freeze_norm, options)
+        choice = _choose(job, network, prepared, grid, folds, refit, seed, console)
+        if choice.source == "cross-validation" and not choice.refitted:
+            notes.append(
+                "lambda was chosen with the given soft labels in every fold; the label model was "
+                "not refitted"
             )
-        else:
-            choice = choose_by_folds(
-                job, grid=grid, folds=folds, refit=refit, seed=seed, say=console.print
-            )
-            if refit is None:
-                notes.append(
-                    "lambda was chosen with the given soft labels in every fold; the label model "
-                    "was not refitted"
-                )
         value = choice.lam
     else:
         value = float(lam)
-    prior = WeightPrior.around(network, value, exclude=exclude)
+    prior = replace(centre(network, prepared.source, evidence), lam=value)
     two = _Nothing
     if labelled and not math.isinf(value):
         two = train(
@@ -367,6 +368,38 @@ def _taught(
     return replace(evidence, teacher=teacher, confusion=confusion)
 
 
+def _choose(
+    job: Job,
+    theta_p: nn.Module,
+    prepared: _Prepared,
+    grid: Sequence[float],
+    folds: int,
+    refit: Refit | None,
+    seed: int,
+    console: Console,
+) -> LamChoice:
+    """lambda by held-out NLL, and its evidence beside it where that is exact."""
+    held = prepared.held()
+    if held is not None and bool((held.hard >= 0).any()):
+        choice = choose_by_validation(job, theta_p, prepared.held_images(), held.hard, grid=grid)
+    else:
+        choice = choose_by_folds(
+            job, grid=grid, folds=folds, refit=refit, seed=seed, say=console.print
+        )
+    prior = job.prior(theta_p, job.source, job.evidence)
+    if prior.exclude or prior.fisher is not None:
+        return choice
+    seen = (job.evidence.hard >= 0).nonzero().squeeze(1)
+    found = log_evidence(theta_p, job.source.take(seen), job.evidence.hard[seen], choice.grid)
+    return replace(choice, evidence=found)
+
+
+def _fisher(network: nn.Module, source: Resident, hard: Tensor) -> dict[str, Tensor]:
+    seen = (hard >= 0).nonzero().squeeze(1)
+    device = next(network.parameters()).device
+    return diagonal_fisher(gradients(network, source.take(seen), hard[seen], device), len(seen))
+
+
 def _job(
     prepared: _Prepared,
     evidence: Evidence,
@@ -374,7 +407,7 @@ def _job(
     first: Schedule,
     second: Schedule,
     weights: Path | None,
-    exclude: tuple[str, ...],
+    centre: Callable[[nn.Module, Resident, Evidence], WeightPrior],
     freeze_norm: bool,
     options: dict[str, Any],
 ) -> Job:
@@ -390,13 +423,9 @@ def _job(
     def step2(
         network: nn.Module, source: Resident, some: Evidence, prior: WeightPrior, path: Schedule
     ) -> None:
-        prior = replace(prior, exclude=exclude)
         train(
             network, source, some, Hard(), path,
             prior=prior, freeze_norm=freeze_norm, step="step 2", **quiet,
         )  # fmt: skip
 
-    return Job(prepared.source, evidence, prepared.data.groups, new, step1, step2, second)
-
-
-__all__ = ["Augment", "Distilled", "default_schedule", "distill"]
+    return Job(prepared.source, evidence, prepared.data.groups, new, step1, centre, step2, second)

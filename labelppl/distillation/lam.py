@@ -77,8 +77,8 @@ class Job:
     """What the choice needs to train: all of it about training cases, in one order.
 
     network: a function that makes the untrained network. step1: trains it in place on
-    (network, images, evidence). step2: trains it in place on (network, images, evidence, prior,
-    schedule).
+    (network, images, evidence). prior: the weight prior around it, any lambda, from the same three.
+    step2: trains it in place on (network, images, evidence, prior, schedule).
     """
 
     source: Resident
@@ -86,6 +86,7 @@ class Job:
     groups: Array | None
     network: Callable[[], nn.Module]
     step1: Callable[[nn.Module, Resident, Evidence], None]
+    prior: Callable[[nn.Module, Resident, Evidence], WeightPrior]
     step2: Callable[[nn.Module, Resident, Evidence, WeightPrior, Schedule], None]
     schedule: Schedule
 
@@ -116,7 +117,7 @@ def follow_path(
 
     network: after step 1, theta_p; it ends at the last candidate. hard: (held cases,) int64.
     """
-    centre = WeightPrior.around(network, 0.0)
+    centre = job.prior(network, source, evidence)
     share = path_schedule(job.schedule, sum(not math.isinf(lam) for lam in grid))
     device = next(network.parameters()).device
     scores = []

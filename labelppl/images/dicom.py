@@ -44,6 +44,7 @@ def read_dicom(path: Path) -> Array:
         if stored.dtype != np.uint8:
             raise InputError(f"{path}: got {stored.dtype} colour DICOM, expected 8 bit")
         return stored
+    _refuse_wrapping_table(path, data)
     shown = apply_voi_lut(apply_modality_lut(stored, data), data)
     low, high = _reach(data)
     scaled = (np.clip(shown.astype(np.float64), low, high) - low) / (high - low)
@@ -55,6 +56,17 @@ def read_dicom(path: Path) -> Array:
             "colour"
         )
     return np.asarray(np.rint(scaled * 65535), np.uint16)
+
+
+def _refuse_wrapping_table(path: Path, data: Any) -> None:
+    """pydicom 3.0 looks up an 8-bit VOI table by an 8-bit index, which wraps round at 256."""
+    for table in data.get("VOILUTSequence") or []:
+        entries, _, bits = (int(v) for v in table.LUTDescriptor)
+        if bits <= 8 and (entries == 0 or entries > 256):
+            raise InputError(
+                f"{path}: got a VOI lookup table of {entries or 65536} entries of {bits} bits, which "
+                "pydicom reads wrongly; expected 16-bit entries or a window; convert the file"
+            )
 
 
 def _reach(data: Any) -> tuple[float, float]:

@@ -31,7 +31,7 @@ def timm_network(name: str, shape: Shape, weights: Path | None = None) -> nn.Mod
             f"student timm:{name}: timm cannot be imported ({reason}); pip install 'labelppl[timm]'"
         ) from error
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('.')[0][:8]}*")[:3]
+        near = timm.list_models(f"*{name.split('.', maxsplit=1)[0][:8]}*")[:3]
         hint = f", for instance {', '.join(near)}" if near else ""
         raise InputError(f"student timm:{name}: unknown to timm; expected a model name{hint}")
     options: dict[str, Any] = {"num_classes": shape.outputs, "in_chans": shape.channels}

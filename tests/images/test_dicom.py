@@ -72,16 +72,26 @@ def test_window_is_the_linear_function_of_the_standard(tmp_path: Path) -> None:
     np.testing.assert_allclose(_pixels(path), shown * 65535, atol=0.51)
 
 
-def test_voi_lookup_table(tmp_path: Path) -> None:
+def _table(entries: int, bits: int) -> Any:
     from pydicom.dataset import Dataset
 
     table = Dataset()
-    table.LUTDescriptor = [4096, 0, 8]
-    table.LUTData = np.minimum(255, np.arange(4096) // 8).astype(np.uint8).tobytes()
-    path = _file(tmp_path / "a.dcm", VOILUTSequence=[table])
+    table.LUTDescriptor = [entries, 0, bits]
+    table.LUTData = np.minimum(2**bits - 1, np.arange(entries) * 2).astype("<u2").tobytes()
+    return table
+
+
+def test_voi_lookup_table(tmp_path: Path) -> None:
+    path = _file(tmp_path / "a.dcm", VOILUTSequence=[_table(4096, 12)])
     np.testing.assert_array_equal(
-        _pixels(path), np.rint(np.minimum(255, STORED // 8) / 255 * 65535)
+        _pixels(path), np.rint(np.minimum(4095, STORED.astype(int) * 2) / 4095 * 65535)
     )
+
+
+def test_a_table_that_would_wrap_is_refused(tmp_path: Path) -> None:
+    path = _file(tmp_path / "a.dcm", VOILUTSequence=[_table(4096, 8)])
+    with pytest.raises(InputError, match="4096 entries of 8 bits"):
+        read_images([path])
 
 
 def test_colour_stays_8_bit(tmp_path: Path) -> None:
