@@ -33,14 +33,14 @@ from .missing import Relations
 from .plate import CasePlate
 from .precision import float64_defaults
 from .quadratic import check_quadratic
-from .score import Score
+from .score import Score, plus
 from .start import prior_medians
 from .structure import Structure, explain, find_structure
 
 #: Numbers per site (draws x rows) up to which one run with a row per pair is faster than one run per class.
 ONE_RUN = 2**15
-#: Numbers held at once by one pass of `class_log_joint`: 128 MiB of float64.
-BLOCK = 2**24
+#: Numbers in one pass of `class_log_joint`: 32 MiB of float64 per intermediate result.
+BLOCK = 2**22
 
 
 class ClassJoint(NamedTuple):
@@ -123,44 +123,24 @@ class LabelDensity:
         else:
             cases = self._typed(cases)
             self._check(cases)
-        draws = _draws(values)
-        step = max(1, BLOCK // (draws * len(self.classes)))
+        draws, classes = _draws(values), len(self.classes)
         which, patterns = self._relations.patterns(cases)
         plain = np.array([pattern.simple for pattern in patterns])[which] & self._scalar
-        at_once, one_by_one = np.flatnonzero(plain), np.flatnonzero(~plain)
-        parts = [
-            self._map(lambda v, c=some: self._by_class(v, c.columns, len(c)), values)
-            for some in _chunks(cases, at_once, step)
-        ]
+        whole = _Joint(classes, draws, len(cases))
+        step = max(1, BLOCK // (draws * classes))
+        for rows, some in _chunks(cases, np.flatnonzero(plain), step):
+            for k in range(classes):
+                part = self._map(
+                    lambda v, k=k, c=some: self._summed(v, k, c.columns, len(c))[1:], values
+                )
+                whole.put(k, rows, *part)
         widest = max(pattern.rows for pattern in patterns)
-        for some in _chunks(cases, one_by_one, max(1, step // widest)):
-            rows = self._expand(some, all_pairs(np.arange(len(some)), len(self.classes)))
-            parts.append(self._map(lambda v, r=rows: self._by_pair(v, r), values))
-        joint = _cat([joint for joint, _ in parts])
-        labels = [label for _, label in parts]
-        if len(labels) == 1 or (len(at_once) == len(cases) and labels[0].shape[1] == 1):
-            return ClassJoint(joint, labels[0])
-        wide = [b.expand(-1, j.shape[1], -1) for j, b in parts]
-        if not len(at_once) or not len(one_by_one):
-            return ClassJoint(joint, _cat(wide))
-        back = torch.from_numpy(np.argsort(np.concatenate([at_once, one_by_one])))
-        return ClassJoint(joint[:, back], _cat(wide)[:, back])
-
-    def _by_class(
-        self, values: Mapping[str, Tensor], columns: Mapping[str, Column], n: int
-    ) -> tuple[Tensor, Tensor]:
-        """(cases, classes) joint and (1 or cases, classes) label part, for one draw, a run per class."""
-        joint, label = [], []
-        for k in range(len(self.classes)):
-            _, log_joint, log_label = self._summed(values, k, columns, n)
-            joint.append(log_joint)
-            label.append(log_label)
-        return torch.stack(joint, -1), torch.stack(label, -1)
-
-    def _by_pair(self, values: Mapping[str, Tensor], rows: Expansion) -> tuple[Tensor, Tensor]:
-        """(cases, classes) joint and label part, for one draw, in one run."""
-        _, joint, label = self._reduced(values, rows)
-        return joint.reshape(-1, len(self.classes)), label.reshape(-1, len(self.classes))
+        for rows, some in _chunks(cases, np.flatnonzero(~plain), max(1, step // widest)):
+            expansion = self._expand(some, all_pairs(np.arange(len(some)), classes))
+            joint, label = self._map(lambda v, e=expansion: self._reduced(v, e)[1:], values)
+            for k in range(classes):
+                whole.put(k, rows, joint[:, k::classes], label[:, k::classes])
+        return whole.result()
 
     def _log_prob_at_once(self, u: Tensor) -> Tensor:
         values, log_jacobian = self.parameters.constrain(u)
@@ -201,8 +181,8 @@ class LabelDensity:
         """log prior (), and by pair (pairs,): log p(z, y = k) and its label part."""
         discrete = {**rows.discrete, self.model.label_name: rows.label}
         score = self._run(values, discrete, rows.columns, rows.size, apart=rows.apart)
-        label = (score.log_label + score.log_summed).expand(rows.size)
-        return (score.log_prior, *rows.reduce(label + score.log_rest, label))
+        label = plus(score.log_label, score.log_summed).expand(rows.size)
+        return (score.log_prior, *rows.reduce(plus(score.log_rest, label), label))
 
     def _summed(
         self, values: Mapping[str, Tensor], k: int, columns: Mapping[str, Column], n: int
@@ -214,9 +194,9 @@ class LabelDensity:
         for combination in product(*choices):
             discrete = {**label_value, **dict(zip(names, combination, strict=True))}
             score = self._run(values, discrete, columns, n, broadcast=False)
-            part = torch.atleast_1d(score.log_label + score.log_summed)
+            part = torch.atleast_1d(plus(score.log_label, score.log_summed))
             label.append(part)
-            joint.append((part + score.log_rest).expand(n))
+            joint.append(plus(score.log_rest, part).expand(n))
         if len(joint) == 1:
             return score.log_prior, joint[0], label[0]
         return score.log_prior, _log_sum(joint), _log_sum(label)
@@ -374,18 +354,50 @@ def _draws(values: Mapping[str, Tensor]) -> int:
     return len(next(iter(values.values()))) if values else 1
 
 
-def _chunks(cases: Cases, rows: Array, size: int) -> Iterator[Cases]:
-    """The cases ``rows`` in pieces of ``size``, without copying where all are wanted at once."""
+def _chunks(cases: Cases, rows: Array, size: int) -> Iterator[tuple[slice | Tensor, Cases]]:
+    """The cases ``rows`` in pieces of ``size``, with their places; without copying where all are wanted at once."""
     if len(rows) == len(cases) <= size:
-        yield cases
+        yield slice(None), cases
         return
     for first in range(0, len(rows), size):
-        yield cases.take(rows[first : first + size])
+        some = rows[first : first + size]
+        run = some[-1] - some[0] + 1 == len(some)
+        yield (
+            slice(int(some[0]), int(some[-1]) + 1) if run else torch.from_numpy(some),
+            cases.take(some),
+        )
 
 
-def _cat(parts: list[Tensor]) -> Tensor:
-    """Joined along the cases, (draws, cases, classes)."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+class _Joint:
+    """A `ClassJoint` as it is filled, class by class; stored with the classes first, where they are contiguous."""
+
+    def __init__(self, classes: int, draws: int, cases: int) -> None:
+        self.shape = (classes, draws, cases)
+        self.joint: Tensor | None = None
+        self.narrow: dict[int, Tensor] = {}
+        self.label: Tensor | None = None
+
+    def put(self, k: int, rows: slice | Tensor, joint: Tensor, label: Tensor) -> None:
+        """Class ``k`` of the cases ``rows``: joint (draws, rows), label (draws, 1 or rows)."""
+        if self.joint is None:
+            self.joint = joint.new_empty(self.shape)
+        self.joint[k, :, rows] = joint
+        if label.shape[1] == 1 and self.shape[2] > 1 and self.label is None:
+            self.narrow[k] = label
+            return
+        if self.label is None:
+            self.label = joint.new_empty(self.shape)
+            for other, same in self.narrow.items():
+                self.label[other] = same
+        self.label[k, :, rows] = label
+
+    def result(self) -> ClassJoint:
+        """The whole; the label part is (draws, 1, classes) where it is the same for all cases."""
+        assert self.joint is not None
+        label = self.label
+        if label is None:
+            label = torch.stack([self.narrow[k] for k in range(self.shape[0])])
+        return ClassJoint(self.joint.permute(1, 2, 0), label.permute(1, 2, 0))
 
 
 def _log_sum(parts: list[Tensor]) -> Tensor:

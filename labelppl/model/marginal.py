@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..features import Column
+from .closed_forms import log_density
 from .gaussian import log_normal_mass
 
 
@@ -22,7 +23,7 @@ def observed_log_prob(name: str, fn: Any, column: Column) -> Tensor:
     """Log density of the column's observed part, with the cases as the last axis, or broadcastable to it."""
     if column.partial:
         return _vector(name, fn, column)
-    log_prob = fn.log_prob(column.values)
+    log_prob = log_density(fn, column.values)
     if column.low is not None:
         log_prob = torch.where(column.censored, _interval(name, fn, column), log_prob)
     if column.complete:

@@ -15,7 +15,10 @@ from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
 from ..features import Column
+from .closed_forms import log_density
 from .marginal import observed_log_prob
+
+NOTHING = torch.zeros((), dtype=torch.float64)
 
 
 class Score(Messenger):
@@ -39,8 +42,8 @@ class Score(Messenger):
         super().__init__()
         self.label, self.parameters, self.discrete = label, parameters, discrete
         self.columns, self.apart, self.sites = columns, apart or {}, sites
-        self.log_prior: Tensor = torch.zeros((), dtype=torch.float64)
-        self.log_label = self.log_summed = self.log_rest = self.log_prior
+        self.log_prior: Tensor = NOTHING
+        self.log_label = self.log_summed = self.log_rest = NOTHING
 
     def _pyro_sample(self, msg: dict[str, Any]) -> None:
         if site_is_subsample(msg) or msg["infer"].get("_deterministic"):
@@ -53,27 +56,34 @@ class Score(Messenger):
             if not msg["is_observed"]:
                 given = self.parameters if name in self.parameters else self.discrete
                 msg["value"] = given[name]
-            log_prob = fn.log_prob(msg["value"])
+            log_prob = log_density(fn, msg["value"])
         msg["done"] = True
         if msg["mask"] is not None:
             log_prob = torch.where(torch.as_tensor(msg["mask"]), log_prob, 0.0)
         if not (isinstance(msg["scale"], float | int) and msg["scale"] == 1):
             log_prob = log_prob * msg["scale"]
         if not inside_cases(msg):
-            self.log_prior = self.log_prior + log_prob.sum()
+            self.log_prior = plus(self.log_prior, log_prob.sum())
             return
         log_prob = per_case(log_prob)
         if self.sites is not None:
             self.sites[name] = log_prob
         if name == self.label:
-            self.log_label = self.log_label + log_prob
+            self.log_label = plus(self.log_label, log_prob)
         elif name in self.discrete:
-            self.log_summed = self.log_summed + log_prob
+            self.log_summed = plus(self.log_summed, log_prob)
         elif name in self.apart:
-            self.log_summed = self.log_summed + torch.where(self.apart[name], log_prob, 0.0)
-            self.log_rest = self.log_rest + torch.where(self.apart[name], 0.0, log_prob)
+            self.log_summed = plus(self.log_summed, torch.where(self.apart[name], log_prob, 0.0))
+            self.log_rest = plus(self.log_rest, torch.where(self.apart[name], 0.0, log_prob))
         else:
-            self.log_rest = self.log_rest + log_prob
+            self.log_rest = plus(self.log_rest, log_prob)
+
+
+def plus(total: Tensor, part: Tensor) -> Tensor:
+    """Their sum, without a pass over the cases to add nothing."""
+    if total is NOTHING:
+        return part
+    return total if part is NOTHING else total + part
 
 
 def inside_cases(site: Mapping[str, Any]) -> bool:

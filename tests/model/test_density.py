@@ -30,7 +30,7 @@ from labelppl import (
     VoteCounts,
     label_model,
 )
-from labelppl.model import LabelDensity
+from labelppl.model import LabelDensity, closed_forms
 from labelppl.model.precision import float64_defaults
 
 
@@ -80,7 +80,9 @@ def pyros_log_density(model, cases, density, u):
 
 
 @pytest.mark.parametrize("unlabelled", [0.0, 0.4, 1.0])
-def test_log_prob_is_pyros_enumerated_density(hip, read, hip_frame, unlabelled):
+def test_log_prob_is_pyros_enumerated_density(hip, read, hip_frame, unlabelled, monkeypatch):
+    # Pyro's von Mises normaliser is good to 5e-7 per case; with it, the densities are the same.
+    monkeypatch.setattr(closed_forms, "_BETTER", {})
     cases = read(hip, hip_frame(30, unlabelled=unlabelled))
     density = LabelDensity(hip, cases)
     points = density.start(3, seed=1)
@@ -102,9 +104,8 @@ def test_missing_measurement_gives_exactly_the_marginal(hip, read, hip_frame):
     )
     mean, size = values["coverage_mean"].numpy(), values["coverage_size"].numpy()
     ratio = stats.beta.logpdf(0.5, mean * size, (1 - mean) * size)
-    # torch's von Mises normaliser is a polynomial good to about 1e-7.
-    np.testing.assert_allclose(joint[:, 0], prior + angle + ratio, atol=2e-6)
-    np.testing.assert_allclose(joint[:, 2], prior + angle, atol=2e-6)
+    np.testing.assert_allclose(joint[:, 0], prior + angle + ratio, atol=1e-11)
+    np.testing.assert_allclose(joint[:, 2], prior + angle, atol=1e-11)
     np.testing.assert_allclose(joint[:, 1], prior + ratio, atol=1e-12)
     np.testing.assert_allclose(joint[:, 3], prior, atol=1e-12)
 

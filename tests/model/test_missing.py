@@ -241,14 +241,11 @@ def test_censored_parent_by_quadrature(cell, low, high, read):
     joint = density.class_log_joint(values).joint
     for s, slope in enumerate(values["slope"].tolist()):
         for y in (0, 1):
-            mass, _ = integrate.quad(
-                lambda x: stats.norm.pdf(x, y, 1.0) * stats.norm.pdf(1.4, slope * x + 0.3, 0.6),
-                low,
-                high,
-                points=[y, 1.0],
-                epsabs=1e-13,
-                limit=200,
-            )
+
+            def at(x, y=y, slope=slope):
+                return stats.norm.pdf(x, y, 1.0) * stats.norm.pdf(1.4, slope * x + 0.3, 0.6)
+
+            mass, _ = integrate.quad(at, low, high, points=[y, 1.0], epsabs=1e-13, limit=200)
             wanted = math.log(mass) + math.log(0.4 if y else 0.6)
             assert joint[s, 1, y].item() == pytest.approx(wanted, abs=1e-8)
 
