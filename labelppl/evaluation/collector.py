@@ -90,7 +90,12 @@ class Collector:
                     f"{key}: {undefined} of {self.n_boot} bootstrap samples do not define it and "
                     "are left out of its interval"
                 )
-            self.intervals[key] = interval(replicates[known])
+            lo, hi = self.intervals[key] = interval(replicates[known])
+            if lo == hi:
+                self.notes.append(
+                    f"{key}: every bootstrap sample gives the same value; an interval without "
+                    "width says nothing about new cases"
+                )
 
     def ordered(self) -> tuple[dict[str, float | None], dict[str, Interval]]:
         """Return values and intervals in the order of `MEANING`."""

@@ -25,7 +25,8 @@ from labelppl.evaluation.smece import MESH, fixed_point, residual_mass, smooth
 
 WIDEST = 0.1
 SUPPORTED = 0.02
-"""The smooth curve is drawn where the forecasts' density is at least this share of its peak."""
+"""The smooth curve is drawn between the least and the greatest forecast, and there where the
+forecasts' density is at least this share of its peak."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,11 @@ def reliability(
     width = min(float(fixed_point(mass)[1][0]), WIDEST)
     centre = (np.arange(MESH) + 0.5) / MESH
     density = _density(forecast, ones, width)[0]
+    first, last = np.clip(np.array([forecast.min(), forecast.max()]) * MESH, 0, MESH - 1).astype(
+        int
+    )
     supported = density >= SUPPORTED * density.max()
+    supported[:first] = supported[last + 1 :] = False
 
     binned, curves = _resampled(forecast, index, width, draws, np.random.default_rng(seed))
     tail = [(1 - level) / 2, (1 + level) / 2]

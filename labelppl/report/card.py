@@ -10,6 +10,7 @@ from typing import NamedTuple
 from labelppl.report.headline import listed, shares
 from labelppl.report.label_section import LabelSection
 from labelppl.report.run_files import RunFiles
+from labelppl.report.student_section import miscalibrated
 
 FEW = 200
 
@@ -70,8 +71,7 @@ def _limits(files: RunFiles, labels: LabelSection | None) -> list[str]:
                 f"Only {metrics.n_labelled} labelled cases were available for evaluation; read the "
                 "intervals, not the numbers."
             )
-        error, upper = metrics.values.get("smece"), metrics.values.get("smece_null_upper")
-        if error is not None and upper is not None and error > upper:
+        if miscalibrated(metrics):
             said.append("Its probabilities are miscalibrated on the evaluation cases.")
         if metrics.n_groups == metrics.n:
             said.append(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from labelppl.report.figure import FAINT, MAIN, colour, styled, to_svg
 
 WIDE = 9.4
+FEW = 3
 
 
 def learning_curves(curve: pd.DataFrame) -> Markup | None:
@@ -23,25 +25,34 @@ def learning_curves(curve: pd.DataFrame) -> Markup | None:
         figure = Figure(figsize=(WIDE, 2.7), layout="constrained")
         for axes, step in zip(figure.subplots(1, len(steps), squeeze=False)[0], steps, strict=True):
             rows = curve[curve["step"].astype(str) == step]
-            epoch = rows["epoch"] if "epoch" in rows else range(1, len(rows) + 1)
-            axes.plot(epoch, rows["loss"], color=MAIN, linewidth=1.6, label="training loss")
+            epoch = range(1, len(rows) + 1)
+            dots = "o" if len(rows) <= FEW else None
+            axes.plot(
+                epoch, rows["loss"], color=MAIN, linewidth=1.6, marker=dots, label="training loss"
+            )
             if "penalty" in rows and (rows["penalty"] > 0).any():
                 axes.plot(
                     epoch,
                     rows["loss"] + rows["penalty"],
                     color=MAIN,
                     linewidth=1.2,
+                    marker=dots,
                     linestyle=(0, (3, 2)),
                     label="with weight prior",
                 )
             if "val_nll" in rows and rows["val_nll"].notna().any():
                 axes.plot(
-                    epoch, rows["val_nll"], color=colour(1), linewidth=1.6, label="validation NLL"
+                    epoch,
+                    rows["val_nll"],
+                    color=colour(1),
+                    linewidth=1.6,
+                    marker=dots,
+                    label="validation NLL",
                 )
             axes.set_title(step, fontsize=9, loc="left")
             axes.set_xlabel("epoch")
             axes.grid(axis="y", color=FAINT, alpha=0.3, linewidth=0.6)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.legend(fontsize=8)
         figure.axes[0].set_ylabel("nats per case")
         return to_svg(figure, "Learning curves of each training step")

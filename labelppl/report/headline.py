@@ -18,6 +18,7 @@ CARDS = (
 )
 MOST_CARDS = 4
 SCARCE = 0.1
+MOST_NAMES = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,19 +52,28 @@ def model_name(files: RunFiles) -> str:
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:
-    """Return `a, b and c`."""
+    """Return `a, b and c`; of many names the first few and the count of the rest."""
+    if len(names) > MOST_NAMES:
+        return f"{', '.join(names[: MOST_NAMES - 1])} {last} {len(names) - MOST_NAMES + 1} more"
     return f" {last} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def shares(classes: Sequence[str], probs: Any) -> str | None:
-    """Return `72 % normal, 28 % dysplastic`, or None without one number per class."""
+    """Return `72 % normal, 28 % dysplastic`, of many classes the most common ones.
+
+    `probs` is a mapping from class to number or one number per class; otherwise None.
+    """
     if isinstance(probs, Mapping):
-        given = [(name, probs[name]) for name in classes if name in probs]
+        given = [(name, float(probs[name])) for name in classes if name in probs]
     elif isinstance(probs, Sequence) and len(probs) == len(classes) and not isinstance(probs, str):
-        given = list(zip(classes, probs, strict=True))
+        given = [(name, float(p)) for name, p in zip(classes, probs, strict=True)]
     else:
         return None
-    return ", ".join(f"{_percent(float(p))} {name}" for name, p in given) or None
+    if len(given) > MOST_NAMES:
+        given.sort(key=lambda pair: -pair[1])
+        rest = f"{len(given) - MOST_NAMES + 1} more"
+        return ", ".join([*(f"{_percent(p)} {n}" for n, p in given[: MOST_NAMES - 1]), rest])
+    return ", ".join(f"{_percent(p)} {name}" for name, p in given) or None
 
 
 def _percent(share: float) -> str:

@@ -33,6 +33,10 @@ NAMES = {
 """Rows of the metrics table; the null bands and the parts of the Brier score stand in its notes."""
 
 ERRORS_LISTED = 10
+WEAKEST_LISTED = 12
+
+Confusion = tuple[tuple[str, tuple[int, ...], float | None], ...]
+"""Per given class: its name, how often each class was predicted, and its recall."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,8 @@ class StudentSection:
     picture: Markup | None
     picture_of: str
     outside: str
-    confusion: tuple[tuple[str, tuple[int, ...], float | None], ...] | None
+    confusion: Confusion | None
+    weakest: tuple[dict[str, Any], ...]
     errors: tuple[dict[str, Any], ...]
     error_count: int
     labelled: int
@@ -57,7 +62,8 @@ def student_section(
 ) -> StudentSection:
     """Return the section for `metrics.json` and `predictions.parquet`, either of which may miss."""
     picture, outside, picture_of = None, "", ""
-    confusion, wrong_count, labelled = None, 0, 0
+    confusion: Confusion | None = None
+    wrong_count, labelled = 0, 0
     errors: tuple[dict[str, Any], ...] = ()
     if predictions is not None:
         probs = predictions[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
@@ -87,6 +93,7 @@ def student_section(
         picture_of=picture_of,
         outside=outside,
         confusion=confusion,
+        weakest=_weakest(confusion or ()),
         errors=errors,
         error_count=wrong_count,
         labelled=labelled,
@@ -108,12 +115,18 @@ def _row(metrics: Metrics, key: str) -> dict[str, Any]:
     }
 
 
+def miscalibrated(metrics: Metrics) -> bool:
+    """Return whether smece exceeds its null band by as much as three decimals show."""
+    error, upper = metrics.values.get("smece"), metrics.values.get("smece_null_upper")
+    return error is not None and upper is not None and round(error, 3) > round(upper, 3)
+
+
 def _verdict(metrics: Metrics) -> str | None:
     """One honest sentence on calibration."""
     error, upper = metrics.values.get("smece"), metrics.values.get("smece_null_upper")
     if error is None or upper is None:
         return None
-    if error <= upper:
+    if not miscalibrated(metrics):
         return (
             f"No evidence of miscalibration: the smooth calibration error, {error:.3f}, is within "
             f"what a perfectly calibrated classifier shows on {metrics.n_labelled} cases like these "
@@ -140,8 +153,7 @@ def _parts(metrics: Metrics) -> str | None:
 
 def _confusion(
     probs: np.ndarray[Any, Any], given: np.ndarray[Any, Any], classes: tuple[str, ...]
-) -> tuple[tuple[str, tuple[int, ...], float | None], ...]:
-    """Per given class: its name, how often each class was predicted, and its recall."""
+) -> Confusion:
     size = len(classes)
     table = np.bincount(given * size + probs.argmax(axis=1), minlength=size * size)
     rows = []
@@ -150,6 +162,21 @@ def _confusion(
         recall = float(counts[k] / total) if total else None
         rows.append((classes[k], tuple(int(c) for c in counts), recall))
     return tuple(rows)
+
+
+def _weakest(confusion: Confusion) -> tuple[dict[str, Any], ...]:
+    """The classes of the lowest recall, and what they are most often taken for."""
+    names = [name for name, _, _ in confusion]
+    rows: list[dict[str, Any]] = []
+    for k, (name, counts, recall) in enumerate(confusion):
+        others = [0 if j == k else count for j, count in enumerate(counts)]
+        worst = int(np.argmax(others))
+        if recall is not None:
+            taken_for = names[worst] if others[worst] else None
+            rows.append(
+                {"name": name, "cases": sum(counts), "recall": recall, "taken_for": taken_for}
+            )
+    return tuple(sorted(rows, key=lambda row: row["recall"])[:WEAKEST_LISTED])
 
 
 def _errors(
@@ -203,8 +230,8 @@ def _picture(curve: Reliability, probs: np.ndarray[Any, Any], classes: tuple[str
                 edgecolor=MAIN,
                 linewidth=1.3,
                 zorder=3,
-                label="bins" if face == MAIN else None,
             )
+        upper.plot([], [], "o", color=MAIN, label="bins")
         upper.set_ylim(-0.02, 1.02)
         upper.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
         upper.set_ylabel(f"share that is {classes[1]}" if binary else "share predicted correctly")

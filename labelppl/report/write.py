@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from labelppl import __version__
 from labelppl.report.card import card
 from labelppl.report.curve_section import learning_curves
-from labelppl.report.headline import headline
+from labelppl.report.headline import headline, shares
 from labelppl.report.label_section import label_section
 from labelppl.report.posterior_section import posterior_section
 from labelppl.report.provenance import provenance
@@ -63,7 +63,12 @@ def _template() -> Template:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": _number, "interval": _interval, "size": _size}
+    environment.filters |= {
+        "number": _number,
+        "interval": _interval,
+        "size": _size,
+        "shares": shares,
+    }
     text = (resources.files(__package__) / "report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(text)
 

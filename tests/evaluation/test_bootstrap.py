@@ -75,8 +75,8 @@ def test_error_interval_reaches_zero_only_inside_the_null_band() -> None:
     assert error_interval(0.1, replicates, 0.12)[0] == 0.0
     lo, hi = error_interval(0.1, replicates, 0.05)
     assert (lo, hi) == pytest.approx((0.0525, 0.1475))
-    debiased = error_interval(0.04, replicates + 0.05, 0.0, centre=0.1)
-    assert debiased == pytest.approx((0.0, 0.04 + 0.1 - 0.1025))
+    debiased = error_interval(0.04, replicates, 0.0, centre=0.1)
+    assert debiased == pytest.approx((0.0, 0.04 + 0.1 - 0.0525))
     biased = replicates + 0.1
     lo, hi = error_interval(0.1, biased, 0.05)
     assert (lo, hi) == (0.0, 0.1)

@@ -110,6 +110,12 @@ def test_a_perfect_score_does_not_claim_certainty(binary) -> None:
     assert any("exact binomial" in note for note in found.notes)
 
 
+def test_an_interval_without_width_is_named(binary) -> None:
+    found = evaluate_probs(binary([0.6] * 20), np.arange(20) % 2, classes=["a", "b"])
+    assert found.intervals["macro_accuracy"] == (0.5, 0.5)
+    assert any(note.startswith("macro_accuracy: every bootstrap") for note in found.notes)
+
+
 def test_one_group_has_no_interval(calibrated) -> None:
     probs, labels = calibrated(30)
     found = evaluate_probs(probs, labels, classes=["a", "b"], groups=["p"] * 30)

@@ -48,6 +48,13 @@ def test_many_classes_use_the_top_label_and_one_seed_gives_one_curve(calibrated)
     assert (one.at >= 1 / 3 - 0.1).all()
 
 
+def test_the_smooth_curve_stays_where_forecasts_are(binary) -> None:
+    forecast = np.random.default_rng(0).uniform(0.55, 0.6, 60)
+    curve = reliability(binary(forecast), np.arange(60) % 2, draws=50)
+    assert curve.at.min() > 0.545
+    assert curve.at.max() < 0.605
+
+
 def test_a_single_case_has_a_curve(binary) -> None:
     curve = reliability(binary([0.3]), [1], draws=50)
     assert curve.frequency.tolist() == [1.0]

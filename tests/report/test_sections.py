@@ -93,6 +93,28 @@ def test_confusion_and_disagreements_equal_naive_counts(make_run: MakeRun) -> No
     assert section.labelled == len(known)
 
 
+def test_many_classes_are_shown_by_the_weakest(make_run: MakeRun) -> None:
+    from labelppl.report.write import render
+
+    folder = make_run([f"k{i}" for i in range(14)])
+    files = read_run(folder)
+    section = student_section(files.metrics, files.predictions, files.classes, 0)
+    recalls = sorted(r for _, _, r in section.confusion or () if r is not None)
+    assert [row["recall"] for row in section.weakest] == recalls[:12]
+    table = {name: counts for name, counts, _ in section.confusion or ()}
+    for row in section.weakest:
+        counts = dict(zip(files.classes, table[row["name"]], strict=True))
+        del counts[row["name"]]
+        if row["taken_for"] is None:
+            assert sum(counts.values()) == 0
+        else:
+            assert counts[row["taken_for"]] == max(counts.values())
+    page = render(folder)
+    assert "Classes recognised least" in page
+    assert "Given label against prediction" not in page
+    assert "k8 or 5 more" in page
+
+
 def test_verdict_follows_the_null_band(make_run: MakeRun) -> None:
     good = read_run(make_run(name="good"))
     assert good.metrics is not None
@@ -176,6 +198,11 @@ def test_lists_and_shares_in_words() -> None:
     assert listed(["a"]) == "a"
     assert listed(["a", "b"], "or") == "a or b"
     assert listed(["a", "b", "c"]) == "a, b and c"
+    many = [str(i) for i in range(165)]
+    assert listed(many) == "0, 1, 2, 3, 4, 5, 6, 7, 8 and 156 more"
+    rare = [0.5, *[0.5 / 164] * 164]
+    assert shares(many, rare).startswith("50 % 0, 0.3 % 1")
+    assert shares(many, rare).endswith("0.3 % 8, 156 more")
     assert shares(("a", "b"), [0.974, 0.026]) == "97 % a, 2.6 % b"
     assert shares(("a", "b"), {"b": 0.5}) == "50 % b"
     assert shares(("a", "b"), None) is None
