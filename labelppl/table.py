@@ -2,11 +2,13 @@
 
 The table (CSV or Parquet) has the feature columns by name, the label column, and optionally ``id``, ``image`` (path
 relative to the table), ``group`` (patient) and ``split`` (train, val, test). Phantoms also carry ``p_true_<class>``,
-which evaluation alone uses. Without ``split``, 30 % of the groups become the test split, stratified, by seed.
+which evaluation alone uses. What raters said about the cases (`features.readers`) comes as a long table, which is this one
+or lies beside it. Without ``split``, 30 % of the groups become the test split, stratified, by seed.
 """
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +22,9 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold
 
 from .errors import InputError
-from .features import Column, Feature, Label, Rows, VoteCounts
+from .features import Column, Feature, Label, ReaderFeature, Rows, VoteCounts, Votes
 from .features.codes import EMPTY, as_text, read_codes
+from .features.readers import collapse, is_long, sorted_names
 
 SPLITS = ("train", "val", "test")
 Array = npt.NDArray[Any]
@@ -123,17 +126,22 @@ def cases_from_frame(
     classes: Sequence[str] | None = None,
     group: str = "group",
     seed: int = 0,
+    beside: Mapping[str, pd.DataFrame] | None = None,
+    raters: Mapping[str, Sequence[str]] | None = None,
 ) -> Cases:
     """Check the frame against the declarations and return its cases; InputError for the first bad cell.
 
-    classes fixes the classes of an open ``Label()``, e.g. to those of an earlier fit. group: the column of patients; only
-    the default may be absent.
+    classes fixes the classes of an open ``Label()``, e.g. to those of an earlier fit; raters likewise those of a feature,
+    by its name. group: the column of patients; only the default may be absent. beside: feature name -> a long table of
+    what raters said; without it, a frame with a column ``rater`` is itself such a table and has several rows per case.
     """
     if frame.empty:
         raise InputError(f"{path or 'table'}: no rows; expected at least one case")
     _refuse_repeated(path, frame.columns)
-    ids = _ids(frame)
-    rows = Rows(frame, ids)
+    rows = _rows(frame, features, beside or {})
+    frame, ids = rows.frame, rows.ids
+    if raters:
+        features = {name: _fixed(kind, raters.get(name)) for name, kind in features.items()}
     names = tuple(classes or label.classes or _open_classes(rows, label_name, features))
     labels = np.full(len(frame), -1, dtype=np.int64)
     if label_name in frame.columns:
@@ -161,6 +169,39 @@ def cases_from_frame(
         path=path,
         split_given="split" in frame.columns,
     )
+
+
+def _rows(
+    frame: pd.DataFrame, features: Mapping[str, Feature], beside: Mapping[str, pd.DataFrame]
+) -> Rows:
+    """The frame with one row per case, and the long tables of what raters said."""
+    said = {name: kind for name, kind in features.items() if isinstance(kind, ReaderFeature)}
+    tables = {name: (f"{name} table, ", table) for name, table in beside.items()}
+    if not said or not is_long(frame):
+        return Rows(frame, _ids(frame), tables)
+    cases, differing = collapse(frame, said)
+    tables = dict.fromkeys(said, ("", frame)) | tables
+    return Rows(cases, _ids(cases), tables, differing)
+
+
+def _fixed(feature: Feature, raters: Sequence[str] | None) -> Feature:
+    """The feature with its raters fixed."""
+    if raters is None or not isinstance(feature, ReaderFeature):
+        return feature
+    fixed = copy.copy(feature)
+    fixed.raters = tuple(raters)
+    return fixed
+
+
+def tables_beside(path: Path, features: Mapping[str, Feature]) -> dict[str, pd.DataFrame]:
+    """For each feature of raters, the table ``<stem>_<feature>.csv`` or ``.parquet`` beside ``path``, if there is one."""
+    found = {}
+    for name, feature in features.items():
+        for suffix in (".csv", ".parquet"):
+            table = path.with_name(f"{path.stem}_{name}{suffix}")
+            if isinstance(feature, ReaderFeature) and table.is_file() and name not in found:
+                found[name] = read_frame(table)
+    return found
 
 
 def _ids(frame: pd.DataFrame) -> Array:
@@ -192,7 +233,11 @@ def _open_classes(rows: Rows, label_name: str, features: Mapping[str, Feature]) 
             raise InputError(
                 f"columns '{name}_<class>': found {len(classes)}, expected a vote column for each of two or more classes"
             )
-    classes = tuple(sorted(set(rows.column(label_name, label_name).dropna().map(as_text))))
+        if isinstance(feature, Votes) and name in rows.beside:
+            classes = feature.classes_in(rows.beside[name][1])
+            if len(classes) > 1:
+                return classes
+    classes = sorted_names(rows.column(label_name, label_name).map(as_text, na_action="ignore"))
     if len(classes) < 2:
         raise InputError(f"column '{label_name}': got the classes {classes}, expected two or more")
     return classes

@@ -3,7 +3,11 @@
 from .angle import Angle
 from .base import Column, Feature, Rows, Scalar
 from .codes import Category, Label, Ordinal
+from .ranking import Ranking
+from .rater_votes import Votes
+from .readers import ReaderFeature
 from .scalars import Count, Positive, Ratio, Real
+from .stated import Stated
 from .vector import Vector
 from .votes import VoteCounts
 
@@ -16,10 +20,14 @@ __all__ = [
     "Label",
     "Ordinal",
     "Positive",
+    "Ranking",
     "Ratio",
+    "ReaderFeature",
     "Real",
     "Rows",
     "Scalar",
+    "Stated",
     "Vector",
     "VoteCounts",
+    "Votes",
 ]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -32,12 +32,14 @@ class Column:
     values: (cases, ...) in the model's unit; where not observed, a harmless value inside the support.
     observed: (cases,), or (cases, components) for a vector; True where the value was measured.
     low, high: (cases,) bounds of the interval for censored cells, NaN elsewhere; None if nothing is censored.
+    names: the raters, where values have an axis of raters.
     """
 
     values: Tensor
     observed: Tensor
     low: Tensor | None = None
     high: Tensor | None = None
+    names: tuple[str, ...] = ()
 
     @cached_property
     def cases_observed(self) -> Tensor:
@@ -79,18 +81,31 @@ class Column:
             self.observed[index],
             None if self.low is None else self.low[index],
             None if self.high is None else self.high[index],
+            self.names,
         )
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The table being read, for error messages: the frame and the id of each row."""
+    """The table being read, for error messages: the frame and the id of each row.
+
+    beside: feature -> what raters said about the cases: how to call that table in messages, and the long table itself.
+    differing: columns of a long main table that are not the same in all rows of a case. where: begins each message.
+    """
 
     frame: pd.DataFrame
     ids: np.ndarray[Any, Any]
+    beside: Mapping[str, tuple[str, pd.DataFrame]] = field(default_factory=dict)
+    differing: frozenset[str] = frozenset()
+    where: str = ""
 
     def column(self, name: str, feature: str) -> pd.Series[Any]:
         """The column ``name``; InputError if the table has none."""
+        if name in self.differing:
+            raise InputError(
+                f"column '{name}': differs between the rows of one id; expected one value per case for '{feature}'; "
+                "write the same value in all rows of the id"
+            )
         if name not in self.frame.columns:
             raise InputError(
                 f"column '{name}': not in the table; expected it for feature '{feature}'; the table has "
@@ -106,7 +121,7 @@ class Rows:
             else repr(got.item() if isinstance(got, np.generic) else got)
         )
         raise InputError(
-            f"column '{column}', row {row + 1} (id '{self.ids[row]}'): got {shown}, expected {expected}; {mend}"
+            f"{self.where}column '{column}', row {row + 1} (id '{self.ids[row]}'): got {shown}, expected {expected}; {mend}"
         )
 
 

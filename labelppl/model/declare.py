@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..features import Feature, Label
-from ..table import Cases, cases_from_frame, read_frame
+from ..table import Cases, cases_from_frame, read_frame, tables_beside
 from .plate import CasePlate
 
 ModelFunction = Callable[..., Any]
@@ -124,10 +124,11 @@ def read_cases(
     classes: Sequence[str] | None = None,
     group: str = "group",
     seed: int = 0,
+    raters: Mapping[str, Sequence[str]] | None = None,
 ) -> Cases:
     """Read and check the cases table at ``path`` for ``model``.
 
-    classes fixes those of an open ``Label()``; group names the column of patients; seed makes the split where the table
+    classes fixes those of an open ``Label()``, raters those of a feature by its name; group names the column of patients; seed makes the split where the table
     has none. Raises InputError with the column, the row, what was got, what was expected and the mend.
     """
     path = Path(path)
@@ -141,4 +142,6 @@ def read_cases(
         classes=classes,
         group=group,
         seed=seed,
+        beside=tables_beside(path, model.features),
+        raters=raters,
     )
