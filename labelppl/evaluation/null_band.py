@@ -2,7 +2,8 @@
 
 Labels are drawn from the forecasts themselves, y_i ~ Categorical(p_i), and the error is computed
 again, many times: the noise floor of the measure for these forecasts and this many cases. An
-observed error inside the band is no evidence of miscalibration; one beyond `upper` is.
+observed error inside the band is no evidence of miscalibration; one beyond `upper` is. The draws
+are independent; where cases of one group err together the true floor is higher.
 """
 
 from __future__ import annotations

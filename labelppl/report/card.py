@@ -50,7 +50,7 @@ def _use(files: RunFiles) -> list[str]:
 def _limits(files: RunFiles, labels: LabelSection | None) -> list[str]:
     said = [
         "Measured on cases of the same collection as the training cases. Other devices, sites and "
-        "patients were not tested."
+        "populations were not tested."
     ]
     study = shares(files.classes, files.student.get("study_prevalence"))
     if study:
