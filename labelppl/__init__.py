@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from .distillation.distill import distill as distill
     from .errors import FailedWork as FailedWork
     from .errors import InputError as InputError
-    from .evaluation.evaluate import evaluate as evaluate
+    from .evaluation import Metrics as Metrics
+    from .evaluation import evaluate as evaluate
+    from .evaluation import evaluate_probs as evaluate_probs
     from .features import Angle as Angle
     from .features import Category as Category
     from .features import Count as Count
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 _HOME = {
     "distillation.distill": ("Distilled", "distill"),
     "errors": ("FailedWork", "InputError"),
-    "evaluation.evaluate": ("evaluate",),
+    "evaluation": ("Metrics", "evaluate", "evaluate_probs"),
     "features": (
         "Angle",
         "Category",

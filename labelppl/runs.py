@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import sys
@@ -37,13 +38,21 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write ``content`` as indented JSON, atomically."""
-    text = json.dumps(content, indent=2, default=str) + "\n"
+    """Write ``content`` as indented JSON, atomically; numbers that JSON has no word for become text (inf, nan)."""
+    text = json.dumps(_plain(content), indent=2, default=str, allow_nan=False) + "\n"
 
     def write(temporary: Path) -> None:
         temporary.write_text(text)
 
     write_atomically(path, write)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -90,6 +90,6 @@ class Source:
             },
             data={"path": str(self.cases.path.resolve()), "sha256": sha256(self.cases.path)},
             classes=list(self.cases.classes),
-            label=self.model.label_name,
+            label_name=self.model.label_name,
             versions=versions(),
         )
