@@ -82,7 +82,7 @@ class Posterior:
     @cached_property
     def values(self) -> dict[str, Tensor]:
         """Parameter values by site, each (draws, ...), chains joined."""
-        return self.density.constrain(self.sampled.points.reshape(-1, self.density.dim))
+        return self.density.constrain(self.sampled.points.flatten(0, 1))
 
     @cached_property
     def log_weights(self) -> Tensor:

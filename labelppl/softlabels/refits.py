@@ -47,7 +47,7 @@ def mended(
     labeller: Labeller, cases: Cases, row: Array, labels: SoftLabels, limit: float
 ) -> SoftLabels:
     """``labels`` with those replaced whose k-hat is ``limit`` or more; k-hat stays as leave-one-out found it."""
-    doubtful = np.flatnonzero(labels.khat >= limit)
+    doubtful = np.flatnonzero((labels.khat >= limit) & (labels.khat > 0))
     if len(doubtful) == 0:
         return labels
     one_by_one = len(doubtful) <= MOST_REFITS
