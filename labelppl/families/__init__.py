@@ -6,15 +6,21 @@ combined by `independent`, or used inside a hand-written Pyro function (see `Evi
 
 from __future__ import annotations
 
+from .angle_linear import OnAngle, angle_linear
+from .annotators.majority import majority
 from .categorical import Categorical, categorical
+from .dawid_skene import dawid_skene, glad, hierarchical_dawid_skene
 from .evidence import Evidence
 from .gamma import Gamma, gamma
 from .gaussian import Gaussian, gaussian
 from .independent import Family, independent
 from .log_normal import LogNormal, log_normal
+from .logistic import logistic
+from .mean_vote import mean_vote
 from .negative_binomial import NegativeBinomial, negative_binomial
 from .ordinal import Ordinal, ordinal
 from .poisson import Poisson, poisson
+from .rater_models import DawidSkene, Glad, Hierarchical, SharedErrors
 from .ratio import Beta, Hinkley, LibbyNovick, LogitNormal, ratio
 from .student_t import StudentT, student_t
 from .von_mises import VonMises, von_mises
@@ -22,24 +28,36 @@ from .von_mises import VonMises, von_mises
 __all__ = [
     "Beta",
     "Categorical",
+    "DawidSkene",
     "Evidence",
     "Family",
     "Gamma",
     "Gaussian",
+    "Glad",
+    "Hierarchical",
     "Hinkley",
     "LibbyNovick",
     "LogNormal",
     "LogitNormal",
     "NegativeBinomial",
+    "OnAngle",
     "Ordinal",
     "Poisson",
+    "SharedErrors",
     "StudentT",
     "VonMises",
+    "angle_linear",
     "categorical",
+    "dawid_skene",
     "gamma",
     "gaussian",
+    "glad",
+    "hierarchical_dawid_skene",
     "independent",
     "log_normal",
+    "logistic",
+    "majority",
+    "mean_vote",
     "negative_binomial",
     "ordinal",
     "poisson",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..features import Category, Column, Feature, Label
+from ..model import CasePlate
 from .evidence import Evidence, bind
 from .exact import CategoricalFactor, Factor
 from .independent import Family, independent
@@ -29,7 +30,8 @@ class Categorical(Evidence):
         assert isinstance(self.feature, Category)
         return torch.full((len(self.feature.names),), self.counts, dtype=torch.float64)
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         rows = dist.Dirichlet(self.prior()).expand([classes]).to_event(1)
         probs = pyro.sample(f"{self.name}_probs", rows)
 

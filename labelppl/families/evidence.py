@@ -3,7 +3,7 @@
 An `Evidence` owns one site (rarely two) inside ``with cases:``. It is used in two ways:
 
 * in a one-line family, ``independent(diagnosis=Label(...), alpha=VonMises(Angle("deg", low=20, high=90)))``;
-* inside a hand-written Pyro function, ``alpha = VonMises(...).named("alpha").parameters(classes)`` outside
+* inside a hand-written Pyro function, ``alpha = VonMises(...).named("alpha").parameters(cases)`` outside
   the cases, then ``alpha(y)`` inside, which samples the site named ``alpha``.
 
 Priors need a rough idea of what the measurement looks like over all cases: `typical=(center, spread)` in
@@ -25,6 +25,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..features import Angle, Column, Feature, Scalar
+from ..model import CasePlate
 from .exact import Factor
 
 Typical = tuple[float, float]
@@ -64,7 +65,7 @@ class Evidence(ABC):
         return {self.name: self.feature}
 
     @abstractmethod
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
         """Sample the parameters of all classes; returns what to call with the class inside ``with cases:``."""
 
     def factor(self, columns: Mapping[str, Column], labels: Tensor, classes: int) -> Factor:

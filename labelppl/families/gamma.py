@@ -16,6 +16,7 @@ import pyro.distributions as dist
 from torch import Tensor
 
 from ..features import Feature, Label, Positive, Real
+from ..model import CasePlate
 from . import distributions as laws
 from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
@@ -28,7 +29,8 @@ class Gamma(Evidence):
 
     accepts = (Positive, Real)
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         m, s = log_place(self)
         means = dist.LogNormal(m, 2 * s).expand([classes]).to_event(1)
         mean = pyro.sample(f"{self.name}_mean", means)

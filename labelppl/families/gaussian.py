@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..features import Column, Feature, Label, Scalar, Vector
+from ..model import CasePlate
 from .distributions import InverseWishartCholesky
 from .evidence import Evidence, Typical, place, typical_of
 from .exact import NIW, Factor, GaussianFactor
@@ -57,7 +58,8 @@ class Gaussian(Evidence):
         center, spread = torch.tensor(places, dtype=torch.float64).T
         return NIW.around(center, spread, self.kappa0)
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         prior = self.prior()
         d = len(prior.mean)
         root = torch.linalg.cholesky(prior.scale)

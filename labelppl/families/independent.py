@@ -124,7 +124,7 @@ def _function(family: Family, evidence: tuple[Evidence, ...]) -> Callable[[CaseP
             pi = pyro.sample("prevalence", dist.Dirichlet(torch.full((k,), family.counts)))
         else:
             pi = torch.tensor(family.prevalence)
-        laws = [e.parameters(k) for e in evidence]
+        laws = [e.parameters(cases) for e in evidence]
         with cases:
             y = pyro.sample(family.label_name, dist.Categorical(pi))
             for law in laws:

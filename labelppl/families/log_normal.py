@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..features import Feature, Label, Positive, Real
+from ..model import CasePlate
 from . import distributions as laws
 from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
@@ -39,7 +40,8 @@ class LogNormal(Evidence):
 
     accepts = (Positive, Real)
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         m, s = log_place(self)
         mean = pyro.sample(f"{self.name}_mean", dist.Normal(m, 2 * s).expand([classes]).to_event(1))
         scales = dist.LogNormal(math.log(0.7 * s), 0.6).expand([classes]).to_event(1)

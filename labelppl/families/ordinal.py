@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..features import Feature, Label
 from ..features import Ordinal as OrdinalFeature
+from ..model import CasePlate
 from .distributions import OrderedLogistic
 from .evidence import Evidence, bind
 from .independent import Family, independent
@@ -29,7 +30,8 @@ class Ordinal(Evidence):
 
     accepts = (OrdinalFeature,)
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         assert isinstance(self.feature, OrdinalFeature)
         grades = len(self.feature.names)
         shift = pyro.sample(

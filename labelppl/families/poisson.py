@@ -10,6 +10,7 @@ import pyro.distributions as dist
 from torch import Tensor
 
 from ..features import Count, Feature, Label
+from ..model import CasePlate
 from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
 from .log_normal import log_place
@@ -21,7 +22,8 @@ class Poisson(Evidence):
 
     accepts = (Count,)
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         m, s = log_place(self)
         rates = dist.LogNormal(m, 2 * s).expand([classes]).to_event(1)
         rate = pyro.sample(f"{self.name}_rate", rates)

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..features import Feature, Label, Ratio, Real, Scalar
+from ..model import CasePlate
 from . import distributions as laws
 from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
@@ -44,7 +45,8 @@ class Beta(Evidence):
 
     accepts = (Ratio, Real)
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         center, spread = _share(self)
         c = 1 / (1 + math.exp(-center))
         size = max(c * (1 - c) / (0.7 * spread * c * (1 - c)) ** 2 - 1, 1.0)
@@ -65,7 +67,8 @@ class LogitNormal(Evidence):
 
     accepts = (Ratio, Real)
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         center, spread = _share(self)
         mean = pyro.sample(
             f"{self.name}_mean", dist.Normal(center, 2 * spread).expand([classes]).to_event(1)
@@ -85,7 +88,8 @@ class LibbyNovick(Evidence):
 
     accepts = (Ratio, Real)
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         center, spread = _share(self)
         c = 1 / (1 + math.exp(-center))
         size = max(c * (1 - c) / (0.7 * spread * c * (1 - c)) ** 2 - 1, 1.0)
@@ -108,7 +112,8 @@ class Hinkley(Evidence):
 
     accepts = (Scalar,)
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         center, spread = self.place()
         mean = pyro.sample(
             f"{self.name}_mean", dist.Normal(center, 2 * spread).expand([classes]).to_event(1)

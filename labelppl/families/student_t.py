@@ -17,6 +17,7 @@ import pyro.distributions as dist
 from torch import Tensor
 
 from ..features import Feature, Label
+from ..model import CasePlate
 from . import distributions as laws
 from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
@@ -26,7 +27,8 @@ from .independent import Family, independent
 class StudentT(Evidence):
     """A number. Sites ``<name>_df`` (), ``<name>_mean``, ``<name>_scale``."""
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         center, spread = self.place()
         df = pyro.sample(f"{self.name}_df", dist.Gamma(2.0, 0.1))
         mean = pyro.sample(

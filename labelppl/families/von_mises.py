@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..features import Angle, Column, Feature, Label
+from ..model import CasePlate
 from . import distributions as laws
 from .evidence import Evidence, Typical, _bounds, bind
 from .exact import Factor, VonMisesFactor, VonMisesPrior
@@ -48,7 +49,8 @@ class VonMises(Evidence):
         at = torch.tensor([log_kappa, _LOG_KAPPA_SD], dtype=torch.float64)
         return VonMisesPrior(center, certainty, torch.distributions.LogNormal(at[0], at[1]))
 
-    def parameters(self, classes: int) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+        classes = len(cases.classes)
         prior = self.prior()
         assert isinstance(self.feature, Angle)
         law: Any = laws.VonMises

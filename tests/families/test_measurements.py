@@ -135,7 +135,7 @@ def test_a_hand_written_model_and_the_one_line_family_are_the_same(simulate: Any
     @label_model(y=Y, a=ARC, c=Ratio())
     def by_hand(cases):  # type: ignore[no-untyped-def]
         prevalence = pyro.sample("prevalence", dist.Dirichlet(torch.ones(3)))
-        angle, ratio = alpha.parameters(3), coverage.parameters(3)
+        angle, ratio = alpha.parameters(cases), coverage.parameters(cases)
         with cases:
             y = pyro.sample("y", dist.Categorical(prevalence))
             angle(y)

@@ -105,18 +105,21 @@ class Votes:
 
     def counts(self) -> Array:
         """Votes for each class, (items, classes)."""
-        out = np.zeros((len(self.items), len(self.classes)))
-        np.add.at(out, (self.item, self.label), 1.0)
-        return out
+        n, k = len(self.items), len(self.classes)
+        at = self.item * k + self.label
+        return np.bincount(at, minlength=n * k).reshape(n, k).astype(np.float64)
 
     def spread(self, per_vote: Array) -> Array:
-        """Sum of `per_vote` (votes, ...) over the votes of each item, (items, ...)."""
-        out = np.zeros((len(self.items), *per_vote.shape[1:]))
-        np.add.at(out, self.item, per_vote)
-        return out
+        """Sum of `per_vote` (votes, columns) over the votes of each item, (items, columns)."""
+        n = len(self.items)
+        return np.stack(
+            [np.bincount(self.item, column, minlength=n) for column in per_vote.T], axis=1
+        )
 
     def confusion_counts(self, weights: Array) -> Array:
         """Expected counts (raters, classes, votes) when item i is class k with weight `weights[i, k]`."""
-        out = np.zeros((len(self.raters), len(self.classes), weights.shape[1]))
-        np.add.at(out, (self.rater, self.label), weights[self.item])
-        return out.swapaxes(1, 2)
+        r, k = len(self.raters), len(self.classes)
+        at = self.rater * k + self.label
+        rows = [np.bincount(at, column, minlength=r * k) for column in weights[self.item].T]
+        stacked: Array = np.stack(rows).astype(np.float64)
+        return stacked.reshape(weights.shape[1], r, k).swapaxes(0, 1)

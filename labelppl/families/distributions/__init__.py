@@ -15,6 +15,7 @@ from .logit_normal import LogitNormal, MultivariateLogitNormal
 from .mardia_sutton import MardiaSutton
 from .ordered_logistic import OrderedLogistic
 from .plackett_luce import PlackettLuce
+from .rater_votes import MixedVotes, RaterVotes, SharedErrorVotes
 from .ratio_of_normals import RatioOfNormals
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .von_mises import VonMises
@@ -34,10 +35,13 @@ __all__ = [
     "LogNormal",
     "LogitNormal",
     "MardiaSutton",
+    "MixedVotes",
     "MultivariateLogitNormal",
     "OrderedLogistic",
     "PlackettLuce",
+    "RaterVotes",
     "RatioOfNormals",
+    "SharedErrorVotes",
     "SineBivariateVonMises",
     "StudentT",
     "VonMises",
