@@ -25,6 +25,7 @@ def label(
     """Write p(Y|Z) of every case, with intervals and uncertainty, from a fitted run.
 
     Cases fitted with their label are labelled as if it had been left out, unless --targets says otherwise.
+    ``--prevalence auto`` estimates it from the measurements of the new cases.
     """
     from labelppl.jobs.fit import label_job
 
@@ -33,6 +34,6 @@ def label(
         data,
         out,
         targets=targets,
-        prevalence=options.read_prevalence(prevalence),
+        prevalence=options.read_prevalence_or_auto(prevalence),
         say=click.echo,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -97,6 +97,11 @@ def read_prevalence(pairs: tuple[str, ...]) -> dict[str, float] | None:
                 f"--prevalence {name}={value}: expected a number, e.g. {name}=0.03"
             ) from None
     return found or None
+
+
+def read_prevalence_or_auto(pairs: tuple[str, ...]) -> dict[str, float] | Literal["auto"] | None:
+    """As `read_prevalence`, or ``auto``: estimated from the new cases."""
+    return "auto" if pairs == ("auto",) else read_prevalence(pairs)
 
 
 def open_model(name: str, options: tuple[str, ...]) -> LabelModel:

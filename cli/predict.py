@@ -27,5 +27,7 @@ def predict(
     """Classify image files that the student has never seen."""
     from labelppl.students.predict import write_predictions
 
-    write_predictions(run, images, out, prevalence=options.read_prevalence(prevalence), device=device)
+    write_predictions(
+        run, images, out, prevalence=options.read_prevalence(prevalence), device=device
+    )
     click.echo(f"{len(images)} predictions in {out}")

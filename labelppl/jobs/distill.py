@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..distillation.distill import default_schedule, distill
+from ..distillation.distill import distill
 from ..distillation.lam import Refit
+from ..distillation.schedule import default_schedule
 from ..errors import FailedWork, InputError
 from ..images.read import read_images
 from ..posterior import Posterior, fit
@@ -93,9 +94,8 @@ def _labelled(source: Source, folder: Path, settings: DistillSettings, say: Say)
         record(folder, forced=what)
         say(f"warning: {what}; forced")
     path = folder / "labels.parquet"
-    if settings.resume and path.is_file():
-        labels = SoftLabels.load(path)
-    else:
+    labels = SoftLabels.load(path) if settings.resume and path.is_file() else None
+    if labels is None or labels.prevalence is not None:  # training lives at the study prevalence
         with timed(folder, "label"):
             labels = soft_labels(posterior, source.cases, targets=settings.targets)  # type: ignore[arg-type]
         labels.save(path)

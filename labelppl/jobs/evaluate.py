@@ -25,6 +25,11 @@ def evaluate_job(
         student = Student(student.network, replace(student.spec, deployment_prevalence=None))
         say("evaluated at the study prevalence, where these cases were collected")
     labels = SoftLabels.load(run / "labels.parquet") if data is None else None
+    if labels is not None and labels.prevalence is not None:
+        say(
+            "the soft labels are at another prevalence, so kl is left out; run labelppl label to restore them"
+        )
+        labels = None
     metrics = evaluate(student, cases, labels=labels, seed=seed)
     if out is None:
         metrics.save(run)

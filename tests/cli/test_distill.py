@@ -143,3 +143,16 @@ def test_evaluate_writes_where_asked_and_leaves_the_run_alone(
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "train.json").read_text())["n"] == 42
     assert (run / "metrics.json").read_bytes() == before
+
+
+def test_prevalence_of_new_cases_is_estimated_on_request(
+    run: Path, hips: Path, labelppl, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    result = labelppl(
+        "label", "--run", run, "--prevalence", "auto", "--out", tmp_path / "labels.parquet"
+    )
+    assert result.exit_code == 0, result.output
+    assert "prevalence of dysplastic among 18 new cases" in result.output
+    labels = SoftLabels.load(tmp_path / "labels.parquet")
+    assert labels.prevalence is not None
+    assert labels.prevalence.sum() == 1

@@ -1,0 +1,68 @@
+"""The unknown prevalence of new cases: a fixed point, a maximum, covered by its interval, blind to labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from labelppl import InputError, fit, load_model
+from labelppl.phantoms import HipPopulation
+from labelppl.softlabels.deployment import em, estimate_prevalence
+from labelppl.table import Cases, cases_from_frame
+
+
+def read(table: pd.DataFrame) -> Cases:
+    model = load_model("hip")
+    return cases_from_frame(table, model.label_name, model.label, model.features)
+
+
+def population(prevalence: float, n: int, seed: int, name: str) -> Cases:
+    table = HipPopulation(prevalence=(1 - prevalence, prevalence)).sample(n, seed)
+    table["id"] = [f"{name}{i}" for i in range(n)]
+    return read(table)
+
+
+@pytest.fixture(scope="module")
+def posterior():  # type: ignore[no-untyped-def]
+    return fit(load_model("hip"), population(0.5, 300, seed=1, name="study"), seed=0)
+
+
+def test_em_is_the_maximum_of_the_likelihood() -> None:
+    torch.manual_seed(0)
+    log_f = torch.randn(3, 60, 2, dtype=torch.float64)
+    weights = torch.rand(3, 60, dtype=torch.float64)
+    weights /= weights.sum(1, keepdim=True)
+    found = em(log_f, weights)[:, 1]
+    grid = torch.linspace(0.0005, 0.9995, 2000, dtype=torch.float64)
+    pi = torch.stack([1 - grid, grid], -1)
+    likelihood = torch.einsum(
+        "sn,sng->sg", weights, torch.log(torch.einsum("snk,gk->sng", log_f.exp(), pi))
+    )
+    assert (found - grid[likelihood.argmax(1)]).abs().max() < 6e-4
+
+
+@pytest.mark.parametrize("true", [0.1, 0.5, 0.8])
+def test_interval_covers_the_prevalence_of_the_new_cases(posterior, true: float) -> None:  # type: ignore[no-untyped-def]
+    new = population(true, 1500, seed=int(100 * true), name="new")
+    found = estimate_prevalence(posterior, new, seed=0)
+    spread = found.draws[:, 1].std()
+    assert abs(found.mean[1] - true) < 3.5 * spread
+    assert spread < 0.06
+    assert found.mean.sum() == pytest.approx(1.0)
+    assert (found.lo <= found.mean).all()
+    assert (found.mean <= found.hi).all()
+
+
+def test_labels_of_the_new_cases_are_not_looked_at(posterior) -> None:  # type: ignore[no-untyped-def]
+    new = population(0.2, 50, seed=7, name="new")
+    table = HipPopulation(prevalence=(0.8, 0.2)).sample(50, 7)
+    table["id"], table["diagnosis"] = new.ids, None
+    blind = estimate_prevalence(posterior, read(table), draws=50)
+    np.testing.assert_array_equal(blind.draws, estimate_prevalence(posterior, new, draws=50).draws)
+
+
+def test_fitted_cases_are_refused(posterior) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match="was fitted"):
+        estimate_prevalence(posterior, posterior.cases)
