@@ -1,8 +1,8 @@
 """Weighted draws from a normal approximation: a defensive proposal, Pareto-smoothed weights, checks.
 
-From a normal N(m, S) the proposal is the mixture
+From a normal N(m, S) the proposal is the mixture, with a the share of the tails,
 
-    q = .9 N(m, S) + .1 t_4(m, S),        w_s proportional to p(u_s) / q(u_s), Pareto-smoothed.
+    q = (1 - a) N(m, S) + a t_4(m, S),    w_s proportional to p(u_s) / q(u_s), Pareto-smoothed.
 
 The normal carries the efficiency, the t bounds the weights in the tails (a defensive mixture:
 Hesterberg 1995; PSIS: Vehtari, Simpson, Gelman, Yao & Gabry 2024). The weights belong to the draws
@@ -23,9 +23,10 @@ import torch
 from torch import Tensor
 
 from labelppl.inference.base import Density, Progress
-from labelppl.inference.convergence import ESS_MIN, khat_limit, psis, weights_ess
+from labelppl.inference.convergence import ESS_MIN, KHAT_MAX, khat_limit, psis, weights_ess
 
-TAIL_SHARE, TAIL_DOF = 0.1, 4
+TAIL_SHARE = 0.1
+TAIL_DOF = 4
 ROWS_AT_ONCE = 1000
 
 
@@ -48,6 +49,8 @@ def weigh(
     *,
     seed: int,
     progress: Progress | None = None,
+    tail_share: float = TAIL_SHARE,
+    khat_max: float = KHAT_MAX,
 ) -> Weighted:
     """Turn draws of a normal into weighted draws of ``density``.
 
@@ -55,7 +58,7 @@ def weigh(
     log density at points (draws, dim). progress: called with (draws weighed, draws in all).
     """
     draws, dim = shifts.shape
-    tails = round(TAIL_SHARE * draws)
+    tails = round(tail_share * draws)
     generator = torch.Generator().manual_seed(seed)
     normals = torch.randn(tails, TAIL_DOF, generator=generator, dtype=shifts.dtype)
     chi = (normals.square().sum(-1, keepdim=True) / TAIL_DOF).sqrt().to(shifts.device)
@@ -81,9 +84,10 @@ def weigh(
     log_weights, khat = psis(ratios)
     log_weights = log_weights - np.logaddexp.reduce(log_weights)
     ess = weights_ess(log_weights)
-    if not khat < khat_limit(draws):
+    limit = min(khat_limit(draws), khat_max)
+    if not khat < limit:
         problems += (
-            f"Pareto k of the importance weights is {khat:.2f}, not below {khat_limit(draws):.2f}: "
+            f"Pareto k of the importance weights is {khat:.2f}, not below {limit:.2f}: "
             "the posterior is too far from normal for this engine",
         )
     if not ess >= ESS_MIN:

@@ -21,6 +21,7 @@ from labelppl.inference.base import Density
 ITERATIONS = 60
 # Half a squared Newton step, in log density: .014 posterior standard deviations from the mode.
 DECREMENT = 1e-4
+SHRINKING = 0.3
 LENGTHS = (1.0, 0.5, 0.2, 0.05, 0.01)
 REACHES = (4.0, 1.0, 0.25)
 COLUMNS_AT_ONCE = 16
@@ -60,6 +61,7 @@ def find_modes(density: Density, starts: Tensor, *, iterations: int = ITERATIONS
     )
     converged = torch.zeros(len(points), dtype=torch.bool, device=points.device)
     active = torch.isfinite(log_probs)
+    last_reach = torch.full_like(log_probs, torch.inf)
     done = 0
     while bool(active.any()) and done < iterations:
         done += 1
@@ -77,7 +79,11 @@ def find_modes(density: Density, starts: Tensor, *, iterations: int = ITERATIONS
         bent = curvature.abs().clamp_min(floor)
         decrement = 0.5 * (slope.square() / bent).sum(-1)
         newton = (axes @ (slope / bent).unsqueeze(-1)).squeeze(-1)
-        arrived = (decrement < DECREMENT) & (curvature > floor).all(-1)
+        # Steps that do not shrink climb a slope without end, however little height is left on it.
+        reach = newton.abs().amax(-1)
+        settling = reach < SHRINKING * last_reach[at]
+        last_reach[at] = reach
+        arrived = (decrement < DECREMENT) & settling & (curvature > floor).all(-1)
         converged[at[arrived]] = True
         # The last Newton step is free and lands within DECREMENT squared of the mode.
         points[at[arrived]] += newton[arrived]
@@ -102,6 +108,9 @@ def derivatives(density: Density, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     u = u.detach().requires_grad_()
     value = density.log_prob(u)
     (gradient,) = torch.autograd.grad(value.sum(), u, create_graph=True)
+    if not gradient.requires_grad:  # a density linear in u
+        flat = torch.zeros(*u.shape, density.dim, dtype=u.dtype, device=u.device)
+        return value.detach(), gradient.detach(), flat
     rows = []
     basis = torch.eye(density.dim, dtype=u.dtype, device=u.device)
     with warnings.catch_warnings():  # an operator without a batching rule is looped over, no harm

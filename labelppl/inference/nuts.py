@@ -1,7 +1,10 @@
 """The No-U-Turn sampler of Pyro, one process for each chain: the reference for every other engine.
 
 Hoffman & Gelman (2014) with multinomial sampling and windowed adaptation of the mass matrix. The
-target acceptance is .8; where a transition diverges, the run is repeated once at .95.
+target acceptance is .8; where a transition diverges, the run is repeated once at .95. The chains
+move in coordinates whitened by the curvature at a mode, if there is one: that is a linear map, which
+spares the warm-up hundreds of tiny steps and changes nothing that is drawn. They start where the
+density says, not at the mode.
 
 Assumption: the density is differentiable; nothing else. Discrete sites must already be summed out.
 """
@@ -25,16 +28,22 @@ from torch import Tensor
 from labelppl.errors import FailedWork
 from labelppl.inference.base import Density, Draws, Progress
 from labelppl.inference.convergence import convergence, convergence_problems
+from labelppl.inference.modes import find_modes
 
 DENSE_UP_TO = 100
+MODE_UP_TO = 200
 ACCEPT, ACCEPT_AFTER_DIVERGENCES = 0.8, 0.95
 
 
 class _Plan(NamedTuple):
+    """What every chain does; u = centre + root z for the z that NUTS sees."""
+
     draws: int
     warmup: int
     dense: bool
     accept: float
+    centre: Tensor
+    root: Tensor
 
 
 class _Chain(NamedTuple):
@@ -65,13 +74,13 @@ def nuts(
     """
     began = time.perf_counter()
     whole = density.dim <= DENSE_UP_TO if dense is None else dense
+    starts = density.start(chains, seed)
+    centre, root = _units(density, starts)
     found: list[_Chain] = []
     target = ACCEPT
     for target in (ACCEPT, ACCEPT_AFTER_DIVERGENCES) if accept is None else (accept,):
-        plan = _Plan(draws, warmup, whole, target)
-        found = _run_chains(
-            density, plan, chains=chains, seed=seed, progress=progress, parallel=parallel
-        )
+        plan = _Plan(draws, warmup, whole, target, centre, root)
+        found = _run_chains(density, plan, starts, seed=seed, progress=progress, parallel=parallel)
         if not any(chain.divergences for chain in found):
             break
     points = torch.stack([chain.points for chain in found])
@@ -97,16 +106,28 @@ def nuts(
     )
 
 
+def _units(density: Density, starts: Tensor) -> tuple[Tensor, Tensor]:
+    """Centre (dim,) and lower-triangular root (dim, dim) of the normal at the highest mode."""
+    if density.dim <= MODE_UP_TO:
+        modes = find_modes(density, starts)
+        best = modes.best()
+        if best is not None:
+            root, failed = torch.linalg.cholesky_ex(torch.linalg.inv(modes.precisions[best]))
+            if not int(failed):
+                return modes.points[best], root
+    return torch.zeros_like(starts[0]), torch.eye(density.dim).to(starts)
+
+
 def _run_chains(
     density: Density,
     plan: _Plan,
+    starts: Tensor,
     *,
-    chains: int,
     seed: int,
     progress: Progress | None,
     parallel: bool | None,
 ) -> list[_Chain]:
-    starts = density.start(chains, seed)
+    chains = len(starts)
     total = plan.warmup + plan.draws
     done = [0] * chains
 
@@ -129,7 +150,7 @@ def _one_chain(
     from pyro.infer import MCMC, NUTS
 
     def potential(at: dict[str, Tensor]) -> Tensor:
-        return -density.log_prob(at["u"].unsqueeze(0)).squeeze(0)
+        return -density.log_prob(_to_u(plan, at["z"].unsqueeze(0))).squeeze(0)
 
     total = plan.warmup + plan.draws
     count = 0
@@ -143,6 +164,9 @@ def _one_chain(
         if count == total:  # the kernel forgets its diagnostics when the run ends
             told.update(kernel.diagnostics())
 
+    white = torch.linalg.solve_triangular(
+        plan.root, (start - plan.centre).unsqueeze(-1), upper=False
+    )
     kernel = NUTS(potential_fn=potential, full_mass=plan.dense, target_accept_prob=plan.accept)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -150,16 +174,20 @@ def _one_chain(
             kernel,
             num_samples=plan.draws,
             warmup_steps=plan.warmup,
-            initial_params={"u": start.detach().clone()},
+            initial_params={"z": white.squeeze(-1)},
             disable_progbar=True,
             hook_fn=hook,
         )
         mcmc.run()
     return _Chain(
-        points=mcmc.get_samples()["u"].detach(),
+        points=_to_u(plan, mcmc.get_samples()["z"].detach()),
         divergences=len(told["divergences"]),
         accept=float(told["acceptance rate"]),
     )
+
+
+def _to_u(plan: _Plan, z: Tensor) -> Tensor:
+    return plan.centre + z @ plan.root.mT
 
 
 def _can_fork() -> bool:

@@ -1,9 +1,12 @@
 """Variational inference with a normal of low rank, checked and corrected by importance sampling.
 
-The guide N(m, diag(d)^2 + F F') climbs the evidence lower bound E_q[log p(u) - log q(u)] by Adam on
-reparameterised draws, without the score term of log q, whose mean is zero and whose noise is not
-(Roeder, Wu & Duvenaud 2017). Reverse KL makes a guide too narrow, and labels overconfident: the
-draws are therefore weighted as in `importance`, and refused when the weights cannot mend it.
+The guide N(m, diag(d)^2 + F F'), started near a mode and in units of the curvature there, climbs
+the evidence lower bound E_q[log p(u) - log q(u)] by Adam on reparameterised draws, without the score
+term of log q, whose mean is zero and whose noise is not (Roeder, Wu & Duvenaud 2017).
+
+Reverse KL makes a guide too narrow, and labels overconfident. The draws are therefore weighted as in
+`importance`, with half of them from the t, and refused above a Pareto k of .5, where the weights have
+no variance: on eight schools, guides between .5 and .7 missed the reference SD of tau by 10 to 20 %.
 
 Assumption: a posterior close to normal, for models whose parameters grow with the cases.
 """
@@ -21,8 +24,12 @@ from labelppl.inference.importance import weigh
 
 RANK = 10
 PARTICLES = 16
+TAIL_SHARE = 0.5
+KHAT_MAX = 0.5
 RATE = 0.05
-FIRST_SCALE = 0.1
+FIRST_SCALE = 0.5
+ASCENT_STEPS = 100
+PROBES = 16
 # The bound's mean over the last tenth of the steps may exceed that over the tenth before by this.
 STILL_CLIMBING = 0.5
 
@@ -44,23 +51,19 @@ def svi(
     began = time.perf_counter()
     columns = min(RANK, density.dim) if rank is None else min(rank, density.dim)
     generator = torch.Generator().manual_seed(seed)
-    start = density.start(1, seed)[0].detach()
-    mean = start.clone().requires_grad_()
-    log_scale = torch.full_like(start, math.log(FIRST_SCALE)).requires_grad_()
+    centre, unit = _near_mode(density, density.start(1, seed)[0], generator)
+    mean = torch.zeros_like(centre).requires_grad_()
+    log_scale = torch.full_like(centre, math.log(FIRST_SCALE)).requires_grad_()
     # Not zero: F = 0 is a saddle, where its gradient vanishes.
-    factor = (
-        0.1
-        * FIRST_SCALE
-        * torch.randn(density.dim, columns, generator=generator, dtype=start.dtype).to(start.device)
-    )
-    factor.requires_grad_()
+    factor = torch.randn(density.dim, columns, generator=generator, dtype=centre.dtype)
+    factor = (0.1 * FIRST_SCALE * factor).to(centre.device).requires_grad_()
     optimiser = torch.optim.Adam([mean, log_scale, factor], lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    bounds = torch.empty(steps, dtype=start.dtype, device=start.device)
+    bounds = torch.empty(steps, dtype=centre.dtype, device=centre.device)
     for step in range(steps):
-        points = mean + _shifts(log_scale, factor, PARTICLES, generator)
+        z = mean + _shifts(log_scale, factor, PARTICLES, generator)
         guide = _guide(mean.detach(), log_scale.detach(), factor.detach())
-        bound = (density.log_prob(points) - guide.log_prob(points)).mean()
+        bound = (density.log_prob(centre + unit * z) - guide.log_prob(z)).mean()
         optimiser.zero_grad()
         (-bound).backward()
         for part in (mean, log_scale, factor):  # one draw in a bad corner must not end the fit
@@ -76,10 +79,12 @@ def svi(
         guide = _guide(mean, log_scale, factor)
         found = weigh(
             density,
-            mean.detach(),
-            _shifts(log_scale, factor, draws, generator),
-            guide.log_prob,
+            centre + unit * mean,
+            unit * _shifts(log_scale, factor, draws, generator),
+            lambda u: guide.log_prob((u - centre) / unit) - unit.log().sum(),
             seed=seed + 1,
+            tail_share=TAIL_SHARE,
+            khat_max=KHAT_MAX,
         )
     tenth = max(1, steps // 10)
     late, before = float(bounds[-tenth:].mean()), float(bounds[-2 * tenth : -tenth].mean())
@@ -105,6 +110,42 @@ def svi(
         },
         problems=problems,
     )
+
+
+def _near_mode(
+    density: Density, start: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A point near the mode by L-BFGS, and a unit of length for each coordinate there.
+
+    The unit is 1/sqrt of the negative Hessian's diagonal, estimated with random signs s as the mean
+    of s * (H s); 1 where that is not positive. Adam then sees coordinates of one scale.
+    """
+    point = start.detach().clone().requires_grad_()
+    search = torch.optim.LBFGS(
+        [point], max_iter=ASCENT_STEPS, history_size=10, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        search.zero_grad()
+        loss = -density.log_prob(point.unsqueeze(0)).sum()
+        loss.backward()
+        return loss
+
+    search.step(closure)
+    centre = point.detach()
+    if not bool(torch.isfinite(density.log_prob(centre.unsqueeze(0)))):
+        centre = start.detach()
+    at = centre.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(
+        density.log_prob(at.unsqueeze(0)).sum(), at, create_graph=True
+    )
+    curvature = torch.zeros_like(centre)
+    for _ in range(PROBES):
+        signs = torch.randint(0, 2, centre.shape, generator=generator).to(centre) * 2 - 1
+        (product,) = torch.autograd.grad(gradient, at, signs, retain_graph=True)
+        curvature -= signs * product / PROBES
+    usable = torch.isfinite(curvature) & (curvature > 0)
+    return centre, torch.where(usable, curvature.clamp_min(1e-300).rsqrt(), 1.0)
 
 
 def _shifts(log_scale: Tensor, factor: Tensor, n: int, generator: torch.Generator) -> Tensor:
