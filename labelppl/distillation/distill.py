@@ -32,20 +32,17 @@ from labelppl.distillation.lam import (
     choose_by_folds,
     choose_by_validation,
 )
+from labelppl.distillation.prepare import Prepared, describe, read
 from labelppl.distillation.prior import WeightPrior, diagonal_fisher
-from labelppl.distillation.schedule import Schedule
+from labelppl.distillation.schedule import Schedule, default_schedule
 from labelppl.distillation.source import Resident
 from labelppl.distillation.targets.base import Evidence, Target
 from labelppl.distillation.targets.hard import Hard
 from labelppl.distillation.targets.prob import Prob
-from labelppl.distillation.train import Epoch, Held, Trained, predict_logits, train
-from labelppl.errors import InputError
+from labelppl.distillation.train import Epoch, Trained, predict_logits, train
 from labelppl.images.augment import augmentation
-from labelppl.images.read import Images, Size, read_images
-from labelppl.runs import versions
-from labelppl.students.logits import outputs_for
+from labelppl.images.read import Size
 from labelppl.students.network import build_network
-from labelppl.students.spec import Spec
 from labelppl.students.student import ImagesLike, Student, normalise
 
 if TYPE_CHECKING:
@@ -53,6 +50,11 @@ if TYPE_CHECKING:
     from labelppl.table import Cases
 
 Array = np.ndarray[Any, Any]
+CHECKPOINTS = (
+    "checkpoint-step1.safetensors",
+    "checkpoint-lambda.json",
+    "checkpoint-step2.safetensors",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,21 +122,22 @@ def distill(
     without it the given soft labels serve in every fold. exclude: patterns of parameter names that
     the prior leaves free. fisher: weight the prior by the diagonal Fisher information of theta_p on
     the hard labels. freeze_norm: keep the running statistics of theta_p in step 2. schedule,
-    map_schedule: of step 1 and 2. out: a folder that receives all files, and checkpoints while
+    map_schedule: of step 1 and 2; step 2 takes that of step 1 by default, so that it can leave a
+    misleading theta_p as far as the hard labels alone would go. out: a folder that receives all files, and checkpoints while
     training; resume: continue from them.
 
     Raises InputError for cases without images, labels without a training case and unreadable
     images; FailedWork where training diverges.
     """
     first = schedule or default_schedule(int((cases.split == "train").sum()))
-    second = map_schedule or first.for_map()
+    second = map_schedule or first
     goal = target or Prob()
     fabric = make_fabric(device, first.precision)
     folder = None if out is None else Path(out)
     console = Console(stderr=True, quiet=not (progress and fabric.global_rank == 0))
-    data = _read(labels, cases, votes, image_size, channels, keep_aspect)
-    spec = _spec(data, student, goal, seed)
-    prepared = _Prepared(
+    data = read(labels, cases, votes, image_size, channels, keep_aspect)
+    spec = describe(data, student, goal, seed)
+    prepared = Prepared(
         Resident(torch.from_numpy(data.train.pixels), lambda x: normalise(x, spec)), data, spec
     )
     options: dict[str, Any] = {
@@ -155,7 +158,7 @@ def distill(
         goal,
         first,
         held=held,
-        checkpoint=None if folder is None else folder / "checkpoint-step1.safetensors",
+        checkpoint=None if folder is None else folder / CHECKPOINTS[0],
         progress=progress,
         step="step 1",
         **options,
@@ -173,8 +176,15 @@ def distill(
     if labelled == 0:
         notes.append("no training case has a hard label: step 2 was skipped, student = theta_p")
     elif lam == "auto":
-        job = _job(prepared, evidence, goal, first, second, weights, centre, freeze_norm, options)
-        choice = _choose(job, network, prepared, grid, folds, refit, seed, console)
+        job = _job(
+            prepared, evidence, goal, first, second, weights, centre, freeze_norm, options, progress
+        )
+        kept = None if folder is None else folder / CHECKPOINTS[1]
+        choice = LamChoice.load(kept, grid) if kept is not None and resume else None
+        if choice is None:
+            choice = _choose(job, network, prepared, grid, folds, refit, seed, console)
+            if kept is not None and fabric.global_rank == 0:
+                choice.save(kept)
         if choice.source == "cross-validation" and not choice.refitted:
             notes.append(
                 "lambda was chosen with the given soft labels in every fold; the label model was "
@@ -194,7 +204,7 @@ def distill(
             second,
             prior=prior,
             freeze_norm=freeze_norm,
-            checkpoint=None if folder is None else folder / "checkpoint-step2.safetensors",
+            checkpoint=None if folder is None else folder / CHECKPOINTS[2],
             progress=progress,
             step="step 2",
             **options,
@@ -222,7 +232,7 @@ def distill(
     )
     if folder is not None and fabric.global_rank == 0:
         done.save(folder)
-        for name in ("checkpoint-step1.safetensors", "checkpoint-step2.safetensors"):
+        for name in CHECKPOINTS:
             (folder / name).unlink(missing_ok=True)
     return done
 
@@ -230,125 +240,8 @@ def distill(
 _Nothing = Trained((), -1, 0, None, "")
 
 
-def default_schedule(cases: int) -> Schedule:
-    """About 200 updates for a few hundred cases, and 10 epochs at least for many thousands."""
-    batch = 32 if cases < 2000 else 64
-    updates = math.ceil(max(1, cases) / batch)
-    return Schedule(epochs=min(40, max(10, round(200 / updates))), batch_size=batch)
-
-
-@dataclass(frozen=True, eq=False)
-class _Data:
-    """Training images with their evidence in one order; validation images with their labels."""
-
-    train: Images
-    evidence: Evidence
-    groups: Array | None
-    classes: tuple[str, ...]
-    val: Images | None
-    val_hard: Tensor | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    source: Resident
-    data: _Data
-    spec: Spec
-
-    def held_images(self) -> Resident:
-        """The validation images."""
-        assert self.data.val is not None
-        return Resident(torch.from_numpy(self.data.val.pixels), self.source.normalise)
-
-    def held(self) -> Held | None:
-        """The validation cases, or None."""
-        if self.data.val is None or self.data.val_hard is None:
-            return None
-        return Held(self.held_images(), self.data.val_hard)
-
-
-def _read(
-    labels: SoftLabels,
-    cases: Cases,
-    votes: Array | None,
-    size: Size,
-    channels: int | None,
-    keep_aspect: bool,
-) -> _Data:
-    if cases.images is None:
-        raise InputError("cases: no column 'image'; expected one with the path of each image")
-    if tuple(labels.classes) != tuple(cases.classes):
-        raise InputError(
-            f"labels: got the classes {list(labels.classes)}, expected {list(cases.classes)}"
-        )
-    rows = np.flatnonzero(cases.split == "train")
-    if len(rows) == 0:
-        raise InputError("cases: column 'split' has no 'train' row, expected at least one")
-    position = {str(name): i for i, name in enumerate(labels.ids)}
-    missing = [str(cases.ids[i]) for i in rows if str(cases.ids[i]) not in position]
-    if missing:
-        raise InputError(
-            f"labels: no soft label for training case {missing[0]!r} (and {len(missing) - 1} "
-            "more); label the whole table"
-        )
-    at = np.array([position[str(cases.ids[i])] for i in rows])
-    hard = torch.from_numpy(np.asarray(cases.labels[rows], np.int64))
-    draws = getattr(labels, "draws", None)
-    weights = getattr(labels, "weights", None)
-    evidence = Evidence(
-        hard=hard,
-        soft=torch.from_numpy(np.asarray(labels.probs, np.float64)[at]),
-        draws=None if draws is None else _tensor(np.asarray(draws)[:, at]),
-        log_weights=None if weights is None else _tensor(np.log(np.asarray(weights)[:, at])),
-        votes=None if votes is None else _tensor(np.asarray(votes)[rows]),
-    )
-    held = np.flatnonzero(cases.split == "val")
-    paths = [cases.images[i] for i in (*rows, *held)]
-    images = read_images(paths, size=size, channels=channels, keep_aspect=keep_aspect)
-    n = len(rows)
-    return _Data(
-        train=images.take(np.arange(n)),
-        evidence=evidence,
-        groups=None if cases.groups is None else np.asarray(cases.groups)[rows],
-        classes=tuple(cases.classes),
-        val=images.take(np.arange(n, len(paths))) if len(held) else None,
-        val_hard=torch.from_numpy(np.asarray(cases.labels[held], np.int64)) if len(held) else None,
-    )
-
-
-def _tensor(array: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, np.float32))
-
-
-def _spec(data: _Data, student: str, goal: Target, seed: int) -> Spec:
-    pixels = data.train.pixels
-    scaled = pixels.astype(np.float64) / data.train.full_scale
-    mean, std = scaled.mean((0, 2, 3)), scaled.std((0, 2, 3))
-    if not (std > 0).all():
-        raise InputError("images: every training image is the same single colour")
-    soft = data.evidence.soft
-    assert soft is not None
-    head = {"head": "dirichlet"} if goal.name.startswith("dirichlet") else {}
-    return Spec(
-        architecture=student,
-        classes=data.classes,
-        channels=pixels.shape[1],
-        height=pixels.shape[2],
-        width=pixels.shape[3],
-        outputs=outputs_for(len(data.classes), goal.needs_full_head),
-        mean=tuple(map(float, mean)),
-        std=tuple(map(float, std)),
-        depth=data.train.depth,
-        keep_aspect=data.train.keep_aspect,
-        seed=seed,
-        study_prevalence=tuple(map(float, soft.double().mean(0))),
-        versions=versions(),
-        **head,  # type: ignore[arg-type]
-    )
-
-
 def _taught(
-    prepared: _Prepared, network: nn.Module, schedule: Schedule, options: dict[str, Any], show: bool
+    prepared: Prepared, network: nn.Module, schedule: Schedule, options: dict[str, Any], show: bool
 ) -> Evidence:
     """The evidence with a teacher: the same student trained on the hard labels first."""
     evidence = prepared.data.evidence
@@ -371,7 +264,7 @@ def _taught(
 def _choose(
     job: Job,
     theta_p: nn.Module,
-    prepared: _Prepared,
+    prepared: Prepared,
     grid: Sequence[float],
     folds: int,
     refit: Refit | None,
@@ -401,7 +294,7 @@ def _fisher(network: nn.Module, source: Resident, hard: Tensor) -> dict[str, Ten
 
 
 def _job(
-    prepared: _Prepared,
+    prepared: Prepared,
     evidence: Evidence,
     goal: Target,
     first: Schedule,
@@ -410,6 +303,7 @@ def _job(
     centre: Callable[[nn.Module, Resident, Evidence], WeightPrior],
     freeze_norm: bool,
     options: dict[str, Any],
+    progress: bool,
 ) -> Job:
     quiet = {**options, "resume": False}
     spec = prepared.spec
@@ -418,7 +312,10 @@ def _job(
         return build_network(spec.architecture, spec.shape, seed=spec.seed, weights=weights)
 
     def step1(network: nn.Module, source: Resident, some: Evidence) -> None:
-        train(network, source, some, copy.deepcopy(goal), first, step="step 1", **quiet)
+        train(
+            network, source, some, copy.deepcopy(goal), first,
+            progress=progress, step="step 1 of this fold", **quiet,
+        )  # fmt: skip
 
     def step2(
         network: nn.Module, source: Resident, some: Evidence, prior: WeightPrior, path: Schedule

@@ -14,9 +14,11 @@ of it was used to fit labels or weights.
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ from labelppl.distillation.source import Resident
 from labelppl.distillation.targets.base import Evidence
 from labelppl.distillation.train import predict_logits
 from labelppl.errors import InputError
+from labelppl.runs import write_atomically
 
 Array = np.ndarray[Any, Any]
 Refit = Callable[[Array], Array]
@@ -70,6 +73,30 @@ class LamChoice:
     def record(self) -> dict[str, Any]:
         """What student.json says about it."""
         return {**asdict(self), "mean": self.mean}
+
+    def save(self, path: Path) -> None:
+        """Write it, so that a resumed run need not choose again."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+        def write(part: Path) -> None:
+            part.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+        write_atomically(path, write)
+
+    @classmethod
+    def load(cls, path: Path, grid: Sequence[float]) -> LamChoice | None:
+        """A choice among the same candidates, or None. Raises InputError for a damaged file."""
+        if not path.is_file():
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            found["nll"] = tuple(map(tuple, found["nll"]))
+            for name in ("grid", "cases", "se", "evidence"):
+                found[name] = None if found[name] is None else tuple(found[name])
+            choice = cls(**found)
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(f"{path}: is not a choice of lambda ({error}); remove it") from error
+        return choice if choice.grid == descending(grid) else None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from labelppl.errors import InputError
@@ -60,9 +60,9 @@ class Schedule:
         done = (step - rise) / max(1, steps - rise)
         return self.lr * (FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * done)) / 2)
 
-    def for_map(self) -> Schedule:
-        """Step 2 from this step 1: half the epochs at a third of the learning rate.
 
-        It starts at theta_p, near its optimum, where step 1 started from noise.
-        """
-        return replace(self, epochs=max(1, self.epochs // 2), lr=self.lr / 3)
+def default_schedule(cases: int) -> Schedule:
+    """About 200 updates for a few hundred cases, and 10 epochs at least for many thousands."""
+    batch = 32 if cases < 2000 else 64
+    updates = math.ceil(max(1, cases) / batch)
+    return Schedule(epochs=min(40, max(10, round(200 / updates))), batch_size=batch)

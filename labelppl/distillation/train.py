@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -132,6 +133,7 @@ def train(
         "seed": seed,
         "cases": m,
         "target": target.name,
+        "evidence": _fingerprint(evidence),
         "prior": None if prior is None else prior.record(),
         "schedule": asdict(schedule),
     }
@@ -334,6 +336,15 @@ def held_out_nll(probs: Tensor, hard: Tensor) -> float:
     """Mean -log q_y in nats, q clipped at 1e-12: probs (cases, classes), hard (cases,)."""
     picked = probs.gather(1, hard[:, None]).squeeze(1)
     return float(-picked.clamp_min(1e-12).log().mean())
+
+
+def _fingerprint(evidence: Evidence) -> int:
+    """Tells apart runs on other labels."""
+    values = [evidence.hard] if evidence.soft is None else [evidence.hard, evidence.soft]
+    check = 0
+    for value in values:
+        check = zlib.crc32(np.ascontiguousarray(value.cpu().numpy()).tobytes(), check)
+    return check
 
 
 def _partition(cases: int, batch_size: int) -> list[int]:

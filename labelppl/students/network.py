@@ -1,4 +1,7 @@
-"""A network by its name: `cnn` is the paper's, `timm:NAME` any timm backbone."""
+"""A network by its name: `cnn` is the paper's, `timm:NAME` any timm backbone.
+
+`logistic` is linear in the pixels, zero at first: logistic regression under the same objectives.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,14 @@ def build_network(
             from labelppl.students.timm import timm_network
 
             network: nn.Module = timm_network(name.removeprefix("timm:"), shape, weights)
+        elif weights is not None:
+            raise InputError(f"student {name}: starting weights are for timm: students only")
+        elif name == "logistic":
+            linear = nn.Linear(shape.channels * shape.height * shape.width, shape.outputs)
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
+            network = nn.Sequential(nn.Flatten(), linear)
         elif name == "cnn":
-            if weights is not None:
-                raise InputError("student cnn: starting weights are for timm: students only")
             network = PaperCNN(
                 channels=shape.channels,
                 height=shape.height,
@@ -46,5 +54,5 @@ def build_network(
                 outputs=shape.outputs,
             )
         else:
-            raise InputError(f"student: got {name!r}, expected cnn or timm:NAME")
+            raise InputError(f"student: got {name!r}, expected cnn, logistic or timm:NAME")
     return network.to(memory_format=torch.channels_last)

@@ -20,7 +20,7 @@ class Spec:
 
     channels, height, width, keep_aspect, depth: of the images it reads (depth uint8, uint16 or
     float32). mean, std: per channel, of pixels on the [0, 1] scale. outputs: neurons of the last
-    layer. head: `softmax`, or `dirichlet` with concentrations exp(logit) + offset. seed: of its
+    layer. head: `softmax`, or `dirichlet` with concentrations exp(logit). seed: of its
     random weights. study_prevalence: p(Y) where it was trained; deployment_prevalence: p(Y) it is
     used at, None = the same. versions: of the software. training: how it was trained.
     """
@@ -36,7 +36,6 @@ class Spec:
     depth: str = "uint8"
     keep_aspect: bool = False
     head: Literal["softmax", "dirichlet"] = "softmax"
-    offset: float = 0.0
     seed: int = 0
     study_prevalence: tuple[float, ...] | None = None
     deployment_prevalence: tuple[float, ...] | None = None

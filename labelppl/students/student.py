@@ -2,13 +2,12 @@
 
 p(Y = k | x) = softmax(logits(x) + log pi'_k - log pi_k)_k, where pi is the prevalence it was
 trained at and pi' the one it is used at (no shift unless a deployment prevalence was given). A
-Dirichlet head gives concentrations alpha = exp(logits) + offset, p = alpha / sum(alpha), and the
+Dirichlet head gives concentrations alpha = exp(logits), p = alpha / sum(alpha), and the
 mutual information between label and probabilities as its epistemic uncertainty.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from labelppl.errors import InputError
 from labelppl.images.read import FULL_SCALE, Images, from_array, read_images
+from labelppl.runs import write_atomically
 from labelppl.students.logits import class_logits, prevalence_shift
 from labelppl.students.network import build_network
 from labelppl.students.spec import Spec
@@ -71,12 +71,8 @@ class Student:
             shift = torch.zeros(len(self.classes), dtype=torch.float64)
         epistemic = None
         if self.spec.head == "dirichlet":
-            alpha = logits.exp() + self.spec.offset
-            p = alpha / alpha.sum(1, keepdim=True)
-            epistemic = _mutual_information(alpha).numpy()
-            probs = (p.log() + shift).softmax(1)
-        else:
-            probs = (logits + shift).softmax(1)
+            epistemic = _mutual_information(logits.exp()).numpy()
+        probs = (logits + shift).softmax(1)
         return Prediction(seen.ids, self.classes, probs.numpy(), epistemic)
 
     def logits(self, images: Images, batch: int = 256) -> Tensor:
@@ -110,7 +106,12 @@ class Student:
         target.mkdir(parents=True, exist_ok=True)
         state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
         write_tensors(target / f"{name}.safetensors", state)
-        write_text(target / "student.json", self.spec.to_json() + "\n")
+        text = self.spec.to_json() + "\n"
+
+        def write(part: Path) -> None:
+            part.write_text(text, encoding="utf-8")
+
+        write_atomically(target / "student.json", write)
 
     def _checked(self, images: ImagesLike) -> Images:
         spec = self.spec
@@ -171,16 +172,7 @@ def write_tensors(
     path: Path, tensors: dict[str, Tensor], note: dict[str, str] | None = None
 ) -> None:
     """A safetensors file that is either whole or absent."""
-    part = path.with_name(path.name + ".part")
-    save_file(tensors, part, metadata=note)
-    os.replace(part, path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """A text file that is either whole or absent."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    write_atomically(path, lambda part: save_file(tensors, part, metadata=note))
 
 
 def _mutual_information(alpha: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from labelppl.distillation import distill as module
 from labelppl.distillation.distill import distill
 from labelppl.distillation.schedule import Schedule
 from labelppl.errors import InputError
@@ -93,6 +94,42 @@ def test_test_rows_are_never_touched(study: Study) -> None:
     other = replace(cases, labels=np.where(cases.split == "test", -1, cases.labels))
     two = distill(labels, other, lam=1.0, schedule=QUICK).predict_proba(files)
     np.testing.assert_array_equal(one, two)
+
+
+def test_a_stopped_job_resumes_to_the_same_student(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped while lambda is chosen, and again in step 2; the choice is not made twice."""
+    labels, cases = study(40)
+    grid, out = (math.inf, 10.0, 0.0), tmp_path / "run"
+    options: dict[str, Any] = {"grid": grid, "folds": 2, "schedule": QUICK}
+    whole = distill(labels, cases, **options)
+    chosen = module._choose
+    calls = []
+
+    def stop(*given: Any) -> Any:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return chosen(*given)
+
+    monkeypatch.setattr(module, "_choose", stop)
+    with pytest.raises(KeyboardInterrupt):
+        distill(labels, cases, out=out, **options)
+    assert {p.name for p in out.iterdir()} == {module.CHECKPOINTS[0]}
+
+    def fail(*given: Any, **named: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Distilled, "save", fail)
+        with pytest.raises(KeyboardInterrupt):
+            distill(labels, cases, out=out, resume=True, **options)
+    done = distill(labels, cases, out=out, resume=True, **options)
+    assert len(calls) == 2
+    assert done.choice == whole.choice
+    assert torch.equal(_weights(done.student), _weights(whole.student))
+    assert not any((out / name).exists() for name in module.CHECKPOINTS)
 
 
 def test_without_hard_labels_step_2_is_skipped_and_said(study: Study) -> None:
