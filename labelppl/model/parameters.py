@@ -17,7 +17,11 @@ import torch
 from pyro.distributions import constraints
 from torch import Tensor
 from torch.distributions import biject_to
-from torch.distributions.transforms import Transform
+from torch.distributions.transforms import (
+    IndependentTransform,
+    StickBreakingTransform,
+    Transform,
+)
 
 from ..errors import InputError
 
@@ -50,9 +54,11 @@ class Parameters:
         offset = 0
         for name, node in nodes.items():
             support = _support(name, node["fn"])
-            transform = biject_to(support)
+            transform = _transform(support)
             shape = node["value"].shape
-            site = Site(name, node["fn"], transform, shape, transform.inverse_shape(shape), offset)
+            # Not transform.inverse_shape: torch.broadcast_shapes imports sympy, a second or more.
+            flat_shape = transform.inv(node["value"]).shape
+            site = Site(name, node["fn"], transform, shape, flat_shape, offset)
             self.sites.append(site)
             offset += site.size
         self.dim = offset
@@ -84,6 +90,26 @@ class Parameters:
         """The vector (dim,) of one value for every site."""
         flat = [site.transform.inv(values[site.name].double()).reshape(-1) for site in self.sites]
         return torch.cat(flat) if flat else torch.zeros(0, dtype=torch.float64)
+
+
+class _StickBreaking(StickBreakingTransform):
+    """torch's, with a log Jacobian whose second derivatives do not make torch warn (its logsigmoid keeps a buffer)."""
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        left = torch.arange(x.shape[-1], 0, -1, dtype=x.dtype)
+        log_det: Tensor = (y[..., :-1].log() - torch.nn.functional.softplus(x - left.log())).sum(-1)
+        return log_det
+
+
+def _transform(support: Any) -> Transform:
+    transform = biject_to(support)
+    if type(transform) is StickBreakingTransform:
+        return _StickBreaking()
+    if isinstance(transform, IndependentTransform) and (
+        type(transform.base_transform) is StickBreakingTransform
+    ):
+        return IndependentTransform(_StickBreaking(), transform.reinterpreted_batch_ndims)
+    return transform
 
 
 def _support(name: str, fn: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pyro
 import pyro.distributions as dist
 import pytest
@@ -81,3 +83,14 @@ def test_works_under_vmap(layout):
         assert torch.allclose(log_jacobian[i], log_one)
         for name in one:
             assert torch.allclose(together[name][i], one[name])
+
+
+def test_second_derivatives_of_a_simplex_do_not_warn(layout):
+    u = torch.zeros(1, layout.dim, dtype=torch.float64, requires_grad=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="An output with one or more elements was resized")
+        log_jacobian = torch.vmap(lambda v: layout.constrain(v)[1])(u).sum()
+        (gradient,) = torch.autograd.grad(log_jacobian, u, create_graph=True)
+        basis = torch.eye(layout.dim, dtype=torch.float64).unsqueeze(1)
+        (hessian,) = torch.autograd.grad(gradient, u, basis, is_grads_batched=True)
+    assert torch.isfinite(hessian).all()
