@@ -122,15 +122,14 @@ def distill(
     without it the given soft labels serve in every fold. exclude: patterns of parameter names that
     the prior leaves free. fisher: weight the prior by the diagonal Fisher information of theta_p on
     the hard labels. freeze_norm: keep the running statistics of theta_p in step 2. schedule,
-    map_schedule: of step 1 and 2; step 2 takes that of step 1 by default, so that it can leave a
-    misleading theta_p as far as the hard labels alone would go. out: a folder that receives all files, and checkpoints while
-    training; resume: continue from them.
+    map_schedule: of step 1 and 2, by default the same. out: a folder that receives all files, and
+    checkpoints while training; resume: continue from them.
 
     Raises InputError for cases without images, labels without a training case and unreadable
     images; FailedWork where training diverges.
     """
     first = schedule or default_schedule(int((cases.split == "train").sum()))
-    second = map_schedule or first
+    second = map_schedule or first.for_map()
     goal = target or Prob()
     fabric = make_fabric(device, first.precision)
     folder = None if out is None else Path(out)

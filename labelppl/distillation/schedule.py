@@ -60,6 +60,13 @@ class Schedule:
         done = (step - rise) / max(1, steps - rise)
         return self.lr * (FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * done)) / 2)
 
+    def for_map(self) -> Schedule:
+        """The default schedule of step 2 after this step 1: the same.
+
+        A shorter one could not leave a misleading theta_p as far as the hard labels alone would go.
+        """
+        return self
+
 
 def default_schedule(cases: int) -> Schedule:
     """About 200 updates for a few hundred cases, and 10 epochs at least for many thousands."""
