@@ -18,7 +18,11 @@ import torch
 from labelppl import Angle, Label, Positive, Real, label_model
 from labelppl.families.distributions import StudentT, VonMises
 
-TILT, SLOPE, LORDOSIS = (radians(17), radians(10)), (radians(42), radians(13)), (radians(50), radians(17))
+TILT, SLOPE, LORDOSIS = (
+    (radians(17), radians(10)),
+    (radians(42), radians(13)),
+    (radians(50), radians(17)),
+)
 
 
 @label_model(
@@ -38,7 +42,9 @@ def vertebral(cases):
         slope_sd = pyro.sample("slope_sd", dist.LogNormal(torch.tensor(0.6 * SLOPE[1]).log(), 0.5))
         slope_lean = pyro.sample("slope_lean", dist.Normal(0.0, 0.7))
         lordosis_mean = pyro.sample("lordosis_mean", dist.Normal(LORDOSIS[0], LORDOSIS[1]))
-        lordosis_sd = pyro.sample("lordosis_sd", dist.LogNormal(torch.tensor(0.6 * LORDOSIS[1]).log(), 0.5))
+        lordosis_sd = pyro.sample(
+            "lordosis_sd", dist.LogNormal(torch.tensor(0.6 * LORDOSIS[1]).log(), 0.5)
+        )
         lordosis_lean = pyro.sample("lordosis_lean", dist.Normal(0.0, 0.7).expand([2]).to_event(1))
         radius_mean = pyro.sample("radius_mean", dist.Normal(120.0, 13.0))
         radius_sd = pyro.sample("radius_sd", dist.LogNormal(2.2, 0.5))
@@ -59,7 +65,9 @@ def vertebral(cases):
         pyro.sample("lumbar_lordosis_angle", VonMises(lordosis, lordosis_sd[y] ** -2))
         lordosis = (z.lumbar_lordosis_angle - lordosis_mean[y]) / LORDOSIS[1]
         lean = radius_lean[y]
-        radius = radius_mean[y] + lean[..., 0] * tilt + lean[..., 1] * slope + lean[..., 2] * lordosis
+        radius = (
+            radius_mean[y] + lean[..., 0] * tilt + lean[..., 1] * slope + lean[..., 2] * lordosis
+        )
         pyro.sample("pelvic_radius", dist.Normal(radius, radius_sd[y]))
         radius = (z.pelvic_radius - radius_mean[y]) / 13.0
         lean = grade_lean[y]

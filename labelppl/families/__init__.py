@@ -19,9 +19,12 @@ from .logistic import logistic
 from .mean_vote import mean_vote
 from .negative_binomial import NegativeBinomial, negative_binomial
 from .ordinal import Ordinal, ordinal
+from .plackett_luce import Readers, plackett_luce
 from .poisson import Poisson, poisson
 from .rater_models import DawidSkene, Glad, Hierarchical, SharedErrors
 from .ratio import Beta, Hinkley, LibbyNovick, LogitNormal, ratio
+from .raykar import raykar
+from .stated import Opinion, stated
 from .student_t import StudentT, student_t
 from .von_mises import VonMises, von_mises
 
@@ -41,8 +44,10 @@ __all__ = [
     "LogitNormal",
     "NegativeBinomial",
     "OnAngle",
+    "Opinion",
     "Ordinal",
     "Poisson",
+    "Readers",
     "SharedErrors",
     "StudentT",
     "VonMises",
@@ -60,8 +65,11 @@ __all__ = [
     "mean_vote",
     "negative_binomial",
     "ordinal",
+    "plackett_luce",
     "poisson",
     "ratio",
+    "raykar",
+    "stated",
     "student_t",
     "von_mises",
 ]

@@ -26,7 +26,7 @@ from ..features import Angle, Column, Feature, Label, Scalar, Vector
 from ..model import CasePlate
 from . import distributions as laws
 from .evidence import Evidence, Typical, _bounds, place, typical_of
-from .exact import NIG, Factor, RegressionFactor
+from .exact import NIG, Factor, Product, RegressionFactor
 from .independent import Family, independent, the_label
 from .von_mises import VonMises
 
@@ -35,13 +35,28 @@ Form = Literal["regression", "mardia-sutton", "abe-ley"]
 
 @dataclass(frozen=True)
 class OnAngle(Evidence):
-    """A number that depends on the angle ``angle``, form (a). Sites ``<name>_coefficients``, ``<name>_variance``.
+    """A number that depends on the angle in `angle`, form (a); the evidence owns both sites.
 
-    precision: prior precision of cosine and sine coefficients in units of 1 / variance; intercept a hundredth of it.
+    Sites of the angle as in `VonMises`, and ``<name>_coefficients`` (classes, 3), ``<name>_variance`` (classes,).
+    precision: prior precision of the coefficients in units of 1 / variance.
     """
 
-    angle: str = ""
+    angle: VonMises | None = None
     precision: float = 0.1
+
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        return {**self._turn().features, self.name: self.feature}
+
+    def _turn(self) -> VonMises:
+        if self.angle is None or not self.angle.name:
+            raise InputError(
+                f"OnAngle '{self.name}': expected angle=VonMises(Angle(...)).named('...')"
+            )
+        return self.angle
+
+    def tuned(self, columns: Mapping[str, Column]) -> Self:
+        return replace(super().tuned(columns), angle=self._turn().tuned(columns))
 
     def prior(self) -> NIG:
         """Normal-inverse-gamma prior in the model's unit."""
@@ -50,30 +65,33 @@ class OnAngle(Evidence):
         precision = torch.full((3,), self.precision, dtype=torch.float64)
         return NIG(mean, precision, 2.0, (0.7 * spread) ** 2)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         prior, k = self.prior(), len(cases.classes)
+        turn = self._turn().parameters(cases)
         variances = dist.InverseGamma(prior.shape, prior.rate).expand([k]).to_event(1)
         variance = pyro.sample(f"{self.name}_variance", variances)
         scale = torch.sqrt(variance[:, None] / prior.precision)
         rows = dist.Normal(prior.mean.expand(k, 3), scale).to_event(2)
         b = pyro.sample(f"{self.name}_coefficients", rows)
 
-        def observe(y: Tensor) -> None:
-            alpha = getattr(cases, self.angle)
+        def observe(y: Tensor) -> Tensor:
+            alpha = turn(y)
             mean = b[y, 0] + b[y, 1] * torch.cos(alpha) + b[y, 2] * torch.sin(alpha)
-            pyro.sample(self.name, dist.Normal(mean, torch.sqrt(variance[y])))
+            return pyro.sample(self.name, dist.Normal(mean, torch.sqrt(variance[y])))
 
         return observe
 
     def factor(self, columns: Mapping[str, Column], labels: Tensor, classes: int) -> Factor:
+        turn = self._turn()
         made = RegressionFactor.fit(
-            self.angle, self.name, columns, labels, classes, prior=self.prior()
+            turn.name, self.name, columns, labels, classes, prior=self.prior()
         )
-        return replace(
+        line = replace(
             made,
             coefficient_site=f"{self.name}_coefficients",
             variance_site=f"{self.name}_variance",
         )
+        return Product((turn.factor(columns, labels, classes), line))
 
 
 @dataclass(frozen=True)
@@ -97,7 +115,7 @@ class Cylinder(Evidence):
                 given[name] = typical_of(name, part, alone)
         return replace(self, components=given)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         k, n, given = len(cases.classes), self.name, self.components or {}
         parts = self.feature.components  # type: ignore[attr-defined]
         (at, wide), (center, spread) = (place(c, p, given.get(c)) for c, p in parts.items())
@@ -114,9 +132,9 @@ class Cylinder(Evidence):
             pull = pyro.sample(f"{n}_pull", dist.Normal(0.0, 0.7).expand([k, 2]).to_event(2))
             inside = pull / torch.sqrt(1 + (pull**2).sum(-1, keepdim=True))
 
-            def observe(y: Tensor) -> None:
+            def observe(y: Tensor) -> Tensor:
                 law = laws.MardiaSutton(direction[y], kappa[y], loc[y], scale[y], inside[y])
-                pyro.sample(n, law)
+                return pyro.sample(n, law)
 
             return observe
         kappa = each("concentration", dist.LogNormal(0.0, 1.0))
@@ -124,9 +142,9 @@ class Cylinder(Evidence):
         rate = each("rate", dist.LogNormal(-math.log(center), 0.7))
         skewness = each("skewness", dist.Normal(0.0, 0.7))
 
-        def observe_positive(y: Tensor) -> None:
+        def observe_positive(y: Tensor) -> Tensor:
             law = laws.AbeLey(shape[y], rate[y], direction[y], kappa[y], torch.tanh(skewness[y]))
-            pyro.sample(n, law)
+            return pyro.sample(n, law)
 
         return observe_positive
 
@@ -157,8 +175,8 @@ def angle_linear(
     ((angle, turn),), ((number, line),) = angles.items(), numbers.items()
     pieces: dict[str, Any] = {label_name: label}
     if form == "regression":
-        pieces[angle] = VonMises(turn, given.get(angle))
-        pieces[number] = OnAngle(line, given.get(number), angle=angle)
+        around = VonMises(turn, given.get(angle)).named(angle)
+        pieces[number] = OnAngle(line, given.get(number), angle=around)
     elif form in ("mardia-sutton", "abe-ley"):
         pieces["measured"] = Cylinder(
             Vector(**{angle: turn, number: line}), form=form, components=given

@@ -30,13 +30,13 @@ class Categorical(Evidence):
         assert isinstance(self.feature, Category)
         return torch.full((len(self.feature.names),), self.counts, dtype=torch.float64)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         rows = dist.Dirichlet(self.prior()).expand([classes]).to_event(1)
         probs = pyro.sample(f"{self.name}_probs", rows)
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, dist.Categorical(probs[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, dist.Categorical(probs[y]))
 
         return observe
 

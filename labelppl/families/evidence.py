@@ -65,7 +65,7 @@ class Evidence(ABC):
         return {self.name: self.feature}
 
     @abstractmethod
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         """Sample the parameters of all classes; returns what to call with the class inside ``with cases:``."""
 
     def factor(self, columns: Mapping[str, Column], labels: Tensor, classes: int) -> Factor:

@@ -29,7 +29,7 @@ class Gamma(Evidence):
 
     accepts = (Positive, Real)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         m, s = log_place(self)
         means = dist.LogNormal(m, 2 * s).expand([classes]).to_event(1)
@@ -37,8 +37,8 @@ class Gamma(Evidence):
         shapes = dist.LogNormal(-2 * math.log(0.7 * s), 1.0).expand([classes]).to_event(1)
         shape = pyro.sample(f"{self.name}_shape", shapes)
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, laws.Gamma(shape[y], shape[y] / mean[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, laws.Gamma(shape[y], shape[y] / mean[y]))
 
         return observe
 

@@ -58,7 +58,7 @@ class Gaussian(Evidence):
         center, spread = torch.tensor(places, dtype=torch.float64).T
         return NIW.around(center, spread, self.kappa0)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         prior = self.prior()
         d = len(prior.mean)
@@ -74,11 +74,11 @@ class Gaussian(Evidence):
             ).to_event(1),
         )
 
-        def observe(y: Tensor) -> None:
+        def observe(y: Tensor) -> Tensor:
             if isinstance(self.feature, Vector):
-                pyro.sample(self.name, dist.MultivariateNormal(mean[y], scale_tril=tril[y]))
+                return pyro.sample(self.name, dist.MultivariateNormal(mean[y], scale_tril=tril[y]))
             else:
-                pyro.sample(self.name, dist.Normal(mean[y, 0], tril[y, 0, 0]))
+                return pyro.sample(self.name, dist.Normal(mean[y, 0], tril[y, 0, 0]))
 
         return observe
 

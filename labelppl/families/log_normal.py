@@ -40,15 +40,15 @@ class LogNormal(Evidence):
 
     accepts = (Positive, Real)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         m, s = log_place(self)
         mean = pyro.sample(f"{self.name}_mean", dist.Normal(m, 2 * s).expand([classes]).to_event(1))
         scales = dist.LogNormal(math.log(0.7 * s), 0.6).expand([classes]).to_event(1)
         scale = pyro.sample(f"{self.name}_scale", scales)
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, laws.LogNormal(mean[y], scale[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, laws.LogNormal(mean[y], scale[y]))
 
         return observe
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pyro
 import pyro.distributions as dist
@@ -85,24 +84,34 @@ def _indicator(code: int) -> Callable[[Tensor], Tensor]:
     return lambda values: (values == code).to(torch.float64)
 
 
+def linear_predictor(
+    features: Mapping[str, Feature], typical: Mapping[str, Typical], classes: int
+) -> Callable[[CasePlate], Tensor]:
+    """Sample ``intercept`` and ``weights``; returns what gives the logits (cases, classes) inside ``with cases as z:``."""
+    rows = 1 if classes == 2 else classes
+    inputs = [
+        (name, column)
+        for name, feature in features.items()
+        for column in _inputs(name, feature, typical.get(name))
+    ]
+    intercept = pyro.sample("intercept", dist.Normal(0.0, 2.5).expand([rows]).to_event(1))
+    prior = dist.StudentT(5.0, 0.0, 1.5).expand([rows, len(inputs)]).to_event(2)
+    weights = pyro.sample("weights", prior)
+
+    def logits(z: CasePlate) -> Tensor:
+        design = torch.stack([column(getattr(z, name)) for name, column in inputs], -1)
+        score = intercept + design.to(weights.dtype) @ weights.mT
+        return torch.cat([torch.zeros_like(score), score], -1) if classes == 2 else score
+
+    return logits
+
+
 def _function(model: Discriminative) -> Callable[[CasePlate], None]:
-    """The model as a plain Pyro function; sites ``intercept`` and ``weights``."""
+    """The model as a plain Pyro function."""
 
     def logistic(cases: CasePlate) -> None:
-        k = len(cases.classes)
-        rows = 1 if k == 2 else k
-        inputs: list[tuple[str, Any]] = [
-            (name, column)
-            for name, feature in model.features.items()
-            for column in _inputs(name, feature, model.typical.get(name))
-        ]
-        intercept = pyro.sample("intercept", dist.Normal(0.0, 2.5).expand([rows]).to_event(1))
-        prior = dist.StudentT(5.0, 0.0, 1.5).expand([rows, len(inputs)]).to_event(2)
-        weights = pyro.sample("weights", prior)
+        logits = linear_predictor(model.features, model.typical, len(cases.classes))
         with cases as z:
-            design = torch.stack([column(getattr(z, name)) for name, column in inputs], -1)
-            score = intercept + design.to(weights.dtype) @ weights.mT
-            logits = torch.cat([torch.zeros_like(score), score], -1) if k == 2 else score
-            pyro.sample(model.label_name, dist.Categorical(logits=logits))
+            pyro.sample(model.label_name, dist.Categorical(logits=logits(z)))
 
     return logistic

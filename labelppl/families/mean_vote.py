@@ -36,7 +36,7 @@ class MeanVote(Evidence):
     def tuned(self, columns: Mapping[str, Column]) -> MeanVote:
         return self
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         raise InputError("MeanVote also sets p(Y); use the family mean_vote")
 
 

@@ -29,7 +29,7 @@ class NegativeBinomial(Evidence):
 
     accepts = (Count,)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         m, s = log_place(self)
         means = dist.LogNormal(m, 2 * s).expand([classes]).to_event(1)
@@ -37,8 +37,8 @@ class NegativeBinomial(Evidence):
         sizes = dist.LogNormal(math.log(2.0), 1.0).expand([classes]).to_event(1)
         size = pyro.sample(f"{self.name}_size", sizes)
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, dist.GammaPoisson(size[y], size[y] / mean[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, dist.GammaPoisson(size[y], size[y] / mean[y]))
 
         return observe
 

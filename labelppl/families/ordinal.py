@@ -30,7 +30,7 @@ class Ordinal(Evidence):
 
     accepts = (OrdinalFeature,)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         assert isinstance(self.feature, OrdinalFeature)
         grades = len(self.feature.names)
@@ -41,8 +41,8 @@ class Ordinal(Evidence):
         below, above = share.cumsum(-1)[:-1], share.flip(-1).cumsum(-1).flip(-1)[1:]
         cutpoints = torch.log(below) - torch.log(above)
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, OrderedLogistic(shift[y], cutpoints))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, OrderedLogistic(shift[y], cutpoints))
 
         return observe
 

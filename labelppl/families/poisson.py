@@ -22,14 +22,14 @@ class Poisson(Evidence):
 
     accepts = (Count,)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         m, s = log_place(self)
         rates = dist.LogNormal(m, 2 * s).expand([classes]).to_event(1)
         rate = pyro.sample(f"{self.name}_rate", rates)
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, dist.Poisson(rate[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, dist.Poisson(rate[y]))
 
         return observe
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyro
@@ -37,7 +37,7 @@ def raters_in(cases: CasePlate, evidence: Evidence) -> int:
         column: Tensor = getattr(cases, evidence.name)
     except AttributeError:
         return len(evidence.feature.raters)  # type: ignore[attr-defined]
-    return column.shape[1]
+    return int(column.shape[1])
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class DawidSkene(Evidence):
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         return self
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         k, r = len(cases.classes), raters_in(cases, self)
         heavy = _heavy(k, self.diagonal, self.elsewhere)
         rows = dist.Dirichlet(heavy[:, None, :].expand(k, r, k)).to_event(2)
         log_confusion = torch.log(pyro.sample(f"{self.name}_confusion", rows))
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, laws.RaterVotes(log_confusion[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, laws.RaterVotes(log_confusion[y]))
 
         return observe
 
@@ -86,7 +86,7 @@ class Hierarchical(Evidence):
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         return self
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         k, r, n = len(cases.classes), raters_in(cases, self), self.name
         crowd = pyro.sample(f"{n}_crowd", dist.Normal(1.2, 0.7))
         spread = pyro.sample(f"{n}_ability_scale", dist.LogNormal(-0.7, 0.5))
@@ -104,8 +104,8 @@ class Hierarchical(Evidence):
         order = torch.tensor([[0 if c == i else c + (c < i) for c in range(k)] for i in range(k)])
         log_confusion = answers.gather(-1, order[:, None, :].expand(k, r, k))
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, laws.RaterVotes(log_confusion[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, laws.RaterVotes(log_confusion[y]))
 
         return observe
 
@@ -137,7 +137,7 @@ class SharedErrors(Evidence):
         classes = tuple(map(str, range(int(column.values.max()) + 1)))
         return replace(self, groups=self.check(column, classes).groups)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         k, r = len(cases.classes), raters_in(cases, self)
         groups = complete_groups(self.groups or (), r)
         members = [j for group in groups if len(group) > 1 for j in group]
@@ -146,16 +146,16 @@ class SharedErrors(Evidence):
         log_answer = torch.log(pyro.sample(f"{self.name}_answer", rows))
         if not members:
             alone = log_answer[:, [groups.index((j,)) for j in range(r)]]
-            return lambda y: _vote(self.name, laws.RaterVotes(alone[y]))
+            return lambda y: pyro.sample(self.name, laws.RaterVotes(alone[y]))
         slips = dist.Dirichlet(_heavy(k, 9.0, 1.0).expand(len(members), k, k)).to_event(2)
         log_slip = torch.log(pyro.sample(f"{self.name}_slip", slips))
         exact = torch.where(torch.eye(k, dtype=torch.bool), 0.0, -1e6).expand(1, k, k)
         place = [members.index(j) if j in members else len(members) for j in range(r)]
         everyone = torch.cat([log_slip, exact.to(log_slip)])[place]
 
-        def observe(y: Tensor) -> None:
+        def observe(y: Tensor) -> Tensor:
             one = everyone.expand((*y.shape, *everyone.shape))
-            pyro.sample(self.name, laws.SharedErrorVotes(log_answer[y], one, groups))
+            return pyro.sample(self.name, laws.SharedErrorVotes(log_answer[y], one, groups))
 
         return observe
 
@@ -175,7 +175,7 @@ class Glad(Evidence):
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         return self
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         k, r = len(cases.classes), raters_in(cases, self)
         ability = pyro.sample(f"{self.name}_ability", dist.Normal(1.0, 1.0).expand([r]).to_event(1))
         spread = pyro.sample(f"{self.name}_difficulty", dist.LogNormal(-0.7, 0.5))
@@ -189,15 +189,11 @@ class Glad(Evidence):
         log_answers = torch.where(same, right[..., None], wrong[..., None])
         mixture = torch.log(torch.tensor(weights / weights.sum()))
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, laws.MixedVotes(mixture, log_answers[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, laws.MixedVotes(mixture, log_answers[y]))
 
         return observe
 
 
 def _heavy(k: int, diagonal: float, elsewhere: float) -> Tensor:
     return torch.full((k, k), elsewhere) + (diagonal - elsewhere) * torch.eye(k)
-
-
-def _vote(name: str, law: Any) -> None:
-    pyro.sample(name, law)

@@ -45,7 +45,7 @@ class Beta(Evidence):
 
     accepts = (Ratio, Real)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         center, spread = _share(self)
         c = 1 / (1 + math.exp(-center))
@@ -55,8 +55,8 @@ class Beta(Evidence):
         sizes = dist.LogNormal(math.log(size), 1.0).expand([classes]).to_event(1)
         total = pyro.sample(f"{self.name}_size", sizes)
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, laws.Beta(mean[y] * total[y], (1 - mean[y]) * total[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, laws.Beta(mean[y] * total[y], (1 - mean[y]) * total[y]))
 
         return observe
 
@@ -67,7 +67,7 @@ class LogitNormal(Evidence):
 
     accepts = (Ratio, Real)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         center, spread = _share(self)
         mean = pyro.sample(
@@ -76,8 +76,8 @@ class LogitNormal(Evidence):
         scales = dist.LogNormal(math.log(0.7 * spread), 0.6).expand([classes]).to_event(1)
         scale = pyro.sample(f"{self.name}_scale", scales)
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, laws.LogitNormal(mean[y], scale[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, laws.LogitNormal(mean[y], scale[y]))
 
         return observe
 
@@ -88,7 +88,7 @@ class LibbyNovick(Evidence):
 
     accepts = (Ratio, Real)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         center, spread = _share(self)
         c = 1 / (1 + math.exp(-center))
@@ -99,9 +99,9 @@ class LibbyNovick(Evidence):
         total = pyro.sample(f"{self.name}_size", sizes)
         ratio = pyro.sample(f"{self.name}_rate_ratio", dist.LogNormal(0.0, 0.5))
 
-        def observe(y: Tensor) -> None:
+        def observe(y: Tensor) -> Tensor:
             a, b = mean[y] * total[y], (1 - mean[y]) * total[y]
-            pyro.sample(self.name, laws.LibbyNovick(a, b, ratio))
+            return pyro.sample(self.name, laws.LibbyNovick(a, b, ratio))
 
         return observe
 
@@ -112,7 +112,7 @@ class Hinkley(Evidence):
 
     accepts = (Scalar,)
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         center, spread = self.place()
         mean = pyro.sample(
@@ -124,10 +124,10 @@ class Hinkley(Evidence):
         variations = dist.LogNormal(math.log(share), 0.6).expand([classes]).to_event(1)
         variation = pyro.sample(f"{self.name}_variation", variations)
 
-        def observe(y: Tensor) -> None:
+        def observe(y: Tensor) -> Tensor:
             one = torch.ones_like(mean[y])
             law = laws.RatioOfNormals(mean[y], one, scale[y], variation[y], torch.zeros_like(one))
-            pyro.sample(self.name, law)
+            return pyro.sample(self.name, law)
 
         return observe
 

@@ -27,7 +27,7 @@ from .independent import Family, independent
 class StudentT(Evidence):
     """A number. Sites ``<name>_df`` (), ``<name>_mean``, ``<name>_scale``."""
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         center, spread = self.place()
         df = pyro.sample(f"{self.name}_df", dist.Gamma(2.0, 0.1))
@@ -37,8 +37,8 @@ class StudentT(Evidence):
         scales = dist.LogNormal(math.log(0.7 * spread), 0.6).expand([classes]).to_event(1)
         scale = pyro.sample(f"{self.name}_scale", scales)
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, laws.StudentT(df, mean[y], scale[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, laws.StudentT(df, mean[y], scale[y]))
 
         return observe
 

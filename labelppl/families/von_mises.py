@@ -49,7 +49,7 @@ class VonMises(Evidence):
         at = torch.tensor([log_kappa, _LOG_KAPPA_SD], dtype=torch.float64)
         return VonMisesPrior(center, certainty, torch.distributions.LogNormal(at[0], at[1]))
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], None]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
         prior = self.prior()
         assert isinstance(self.feature, Angle)
@@ -61,8 +61,8 @@ class VonMises(Evidence):
         size = dist.LogNormal(prior.concentration.loc, prior.concentration.scale)
         kappa = pyro.sample(f"{self.name}_concentration", size.expand([classes]).to_event(1))
 
-        def observe(y: Tensor) -> None:
-            pyro.sample(self.name, law(mean[y], kappa[y]))
+        def observe(y: Tensor) -> Tensor:
+            return pyro.sample(self.name, law(mean[y], kappa[y]))
 
         return observe
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from pyro import poutine
 
-from labelppl.features import Column
+from labelppl.features import Column, Vector
 from labelppl.model import LabelModel
 from labelppl.table import Cases
 
@@ -38,7 +38,7 @@ def simulate() -> Callable[..., Simulated]:
                 continue
             if name in model.features:
                 seen = torch.ones(n, dtype=torch.bool)
-                if site["value"].dim() == 2:
+                if isinstance(model.features[name], Vector):
                     seen = torch.ones_like(site["value"], dtype=torch.bool)
                 columns[name] = Column(site["value"], seen)
             elif name != model.label_name:

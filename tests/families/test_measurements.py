@@ -49,6 +49,7 @@ FAMILIES: dict[str, Callable[[], f.Family]] = {
     "logit-normal": lambda: f.ratio(y=Y, c=Ratio(), typical={"c": (0.55, 0.12)}),
     "libby-novick": lambda: f.ratio(y=Y, c=Ratio(), kind="libby-novick", typical={"c": (0.5, 0.1)}),
     "hinkley": lambda: f.ratio(y=Y, c=Positive(), kind="hinkley", typical={"c": (0.7, 0.2)}),
+    "angle_linear": lambda: f.angle_linear(y=Y, a=ARC, x=Real(low=0, high=1)),
     "student_t": lambda: f.student_t(y=Y, x=Real("mm"), typical={"x": (20, 30)}),
     "log_normal": lambda: f.log_normal(y=Y, x=Positive("ml", high=400)),
     "gamma": lambda: f.gamma(y=Y, x=Positive("days", high=90)),
@@ -77,7 +78,14 @@ def test_family_is_recovered_by_simulation(name: str, simulate: Any) -> None:
     assert float(away.abs().max()) < 4.5, dict(zip(density.coordinates, away.tolist(), strict=True))
 
 
-EXACT = ["gaussian", "gaussian of one number", "von_mises", "von_mises of an axis", "categorical"]
+EXACT = [
+    "angle_linear",
+    "gaussian",
+    "gaussian of one number",
+    "von_mises",
+    "von_mises of an axis",
+    "categorical",
+]
 
 
 @pytest.mark.parametrize("name", EXACT)

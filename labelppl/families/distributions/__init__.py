@@ -18,6 +18,7 @@ from .plackett_luce import PlackettLuce
 from .rater_votes import MixedVotes, RaterVotes, SharedErrorVotes
 from .ratio_of_normals import RatioOfNormals
 from .sine_bivariate_von_mises import SineBivariateVonMises
+from .stated_opinion import StatedOpinion
 from .von_mises import VonMises
 from .votes import DirichletMultinomial, VoteMultinomial
 from .with_cdf import Beta, Gamma, LogNormal, StudentT
@@ -43,6 +44,7 @@ __all__ = [
     "RatioOfNormals",
     "SharedErrorVotes",
     "SineBivariateVonMises",
+    "StatedOpinion",
     "StudentT",
     "VonMises",
     "VoteMultinomial",

@@ -76,13 +76,37 @@ class PlackettLuce(Parametric):
             -1,
         )
         alone = -torch.nn.functional.softplus(log_rest - log_w)
-        if not self.ties:
-            return torch.where(has_below, alone, torch.zeros_like(alone)).sum(-1)
-        tied = mine == theirs
-        size = tied.sum(-1)
-        group = _log_group_first(log_w, log_rest, tied)
-        each = torch.where(size > 1, group / size, alone)
-        return torch.where(has_below, each, torch.zeros_like(each)).sum(-1)
+        each = torch.where(has_below, alone, torch.zeros_like(alone))
+        tied = (mine == theirs) & has_below[..., None]
+        if self.ties and _any(tied.sum(-1) > 1):
+            each = _with_ties(each, log_w, log_rest, tied)
+        return each.sum(-1)
+
+
+def _any(where: Tensor) -> bool:
+    """Whether it holds anywhere; taken to be so where `vmap` carries the value and it cannot be known."""
+    try:
+        return bool(where.any())
+    except RuntimeError:
+        return True
+
+
+def _with_ties(each: Tensor, log_w: Tensor, log_rest: Tensor, tied: Tensor) -> Tensor:
+    """`each` (batch, classes) with the tied classes' shares of their group's log probability instead.
+
+    Only the rankings that hold a tie pay for the integral, where it is known which they are.
+    """
+    size = tied.sum(-1)
+    try:
+        rows = (size > 1).any(-1).reshape(-1).nonzero()[:, 0]
+    except RuntimeError:
+        return torch.where(size > 1, _log_group_first(log_w, log_rest, tied) / size, each)
+    k = each.shape[-1]
+    some = [part.reshape(-1, k)[rows] for part in (each, log_w, log_rest, size)]
+    group = _log_group_first(some[1], some[2], tied.reshape(-1, k, k)[rows])
+    shared = torch.where(some[3] > 1, group / some[3].clamp(min=1), some[0])
+    merged = each.reshape(-1, k).index_add(0, rows, shared - some[0])
+    return merged.reshape(each.shape)
 
 
 def _log_group_first(log_w: Tensor, log_rest: Tensor, tied: Tensor) -> Tensor:

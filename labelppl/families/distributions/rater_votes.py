@@ -44,7 +44,9 @@ class RaterVotes(Parametric):
         if value.dim() != 2:
             return _dense(value, self.log_probs).sum(-1)
         item, rater = (value >= 0).nonzero(as_tuple=True)
-        per_vote = _of_votes(self.log_probs, item, rater, value[item, rater])
+        label, last = value[item, rater], self.log_probs.shape[-1] - 1
+        per_vote = _of_votes(self.log_probs, item, rater, label.clamp(max=last))
+        per_vote = torch.where(label <= last, per_vote, -torch.inf)
         return value.new_zeros(len(value), dtype=per_vote.dtype).index_add(0, item, per_vote)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import ExactPosterior, Factor, Prevalence
+from .base import ExactPosterior, Factor, Prevalence, Product
 from .categorical import CategoricalFactor
 from .gaussian import NIW, GaussianFactor
 from .regression import NIG, RegressionFactor
@@ -16,6 +16,7 @@ __all__ = [
     "Factor",
     "GaussianFactor",
     "Prevalence",
+    "Product",
     "RegressionFactor",
     "VonMisesFactor",
     "VonMisesPrior",

@@ -41,6 +41,25 @@ class Factor(Protocol):
 
 
 @dataclass(frozen=True)
+class Product:
+    """Factors that one piece of evidence is made of, e.g. an angle and what depends on it."""
+
+    factors: tuple[Factor, ...]
+
+    def fitted_columns(self) -> Mapping[str, Column]:
+        return {n: c for factor in self.factors for n, c in factor.fitted_columns().items()}
+
+    def log_predictive(self, columns: Mapping[str, Column]) -> Tensor:
+        return torch.stack([factor.log_predictive(columns) for factor in self.factors]).sum(0)
+
+    def log_leave_one_out(self) -> Tensor:
+        return torch.stack([factor.log_leave_one_out() for factor in self.factors]).sum(0)
+
+    def draw(self, n: int) -> dict[str, Tensor]:
+        return {name: v for factor in self.factors for name, v in factor.draw(n).items()}
+
+
+@dataclass(frozen=True)
 class Prevalence:
     """Posterior Dirichlet(`concentration` (classes,)) of p(Y), or a fixed p(Y) where `fixed`.
 

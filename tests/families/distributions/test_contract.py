@@ -103,6 +103,11 @@ CASES = {
         (0.5, 1.0, -1.0, 0.2, 0.3, 0.1),
         (1.0, 0.0, -1.0),
     ),
+    "StatedOpinion": Case(
+        lambda t: d.StatedOpinion(t[:6].reshape(2, 3), t[6:].exp()),
+        (0.5, 1.0, -1.0, 0.2, 0.1, 0.0, 0.3, -0.2),
+        (((0.2, 0.2), (0.5, 0.5), (0.3, 0.3)), ((0.1, 0.3), (0.0, 0.4), (0.4, 0.7))),  # type: ignore[arg-type]
+    ),
     "MixedVotes": Case(
         lambda t: d.MixedVotes(
             torch.log_softmax(t[:2], -1), torch.log_softmax(t[2:].reshape(2, 3, 2), -1)

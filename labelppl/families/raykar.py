@@ -1,0 +1,79 @@
+"""`raykar`: votes and features jointly; the class prior of a case is its logistic p(Y | z), votes are Dawid-Skene's.
+
+    y_i ~ p(Y | z_i) (`logistic`),  vote of rater j | y_i = k ~ C_j[k]
+
+One fit learns the classifier and the raters; p(Y | z_i, votes_i) is the soft label of a training row, p(Y | z_i) that of a
+case nobody voted on. Source: Raykar et al., JMLR 11 (2010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pyro
+import pyro.distributions as dist
+
+from ..errors import InputError
+from ..features import Feature, Label, Votes
+from ..model import CasePlate
+from ..table import Cases
+from .evidence import Typical
+from .logistic import Discriminative, linear_predictor, logistic
+from .rater_models import DawidSkene
+
+
+@dataclass(frozen=True)
+class VotesAndFeatures(Discriminative):
+    """A `Discriminative` whose label is seen through raters. raters: the law of their votes."""
+
+    raters: DawidSkene | None = field(default=None, kw_only=True)
+
+    def for_cases(self, cases: Cases) -> VotesAndFeatures:
+        measured = replace(self, features=self._measured(), raters=None)
+        typical = Discriminative.for_cases(measured, cases).typical
+        made = replace(self, typical=typical)
+        return replace(made, fn=_function(made))
+
+    def _measured(self) -> Mapping[str, Feature]:
+        return {n: f for n, f in self.features.items() if not isinstance(f, Votes)}
+
+
+def raykar(
+    *,
+    typical: Mapping[str, Typical] | None = None,
+    diagonal: float = 3.0,
+    elsewhere: float = 1.5,
+    **declared: Label | Feature,
+) -> VotesAndFeatures:
+    """``raykar(truth=Label("no", "yes"), votes=Votes(), x=Real(low=0, high=1))``: one Votes, one or more measurements."""
+    votes = {n: f for n, f in declared.items() if isinstance(f, Votes)}
+    if len(votes) != 1:
+        raise InputError(f"raykar: got {len(votes)} Votes features, expected one")
+    ((name, feature),) = votes.items()
+    base = logistic(typical=typical, **{n: f for n, f in declared.items() if n != name})
+    law = DawidSkene(feature, None, diagonal=diagonal, elsewhere=elsewhere).named(name)
+    made = VotesAndFeatures(
+        base.fn,
+        base.label_name,
+        base.label,
+        {**base.features, name: feature},
+        typical=base.typical,
+        raters=law,
+    )
+    return replace(made, fn=_function(made))
+
+
+def _function(model: VotesAndFeatures) -> Callable[[CasePlate], None]:
+    """The model as a plain Pyro function."""
+    measured, law = model._measured(), model.raters
+    assert law is not None
+
+    def raykar(cases: CasePlate) -> None:
+        score = linear_predictor(measured, model.typical, len(cases.classes))
+        votes = law.parameters(cases)
+        with cases as z:
+            y = pyro.sample(model.label_name, dist.Categorical(logits=score(z)))
+            votes(y)
+
+    return raykar

@@ -1,0 +1,63 @@
+"""`stated`: experts' own probabilities for each class, each expert's calibration and noise learned.
+
+    x_r | y = k ~ N(bias_r + sharpness_r (e_k - 1/K), noise_r^2) in centred log-ratios (`distributions.StatedOpinion`)
+    log sharpness_r ~ N(log 3, .6),  log noise_r ~ N(log 1.5, .5),  bias_r ~ N(0, .7)
+
+An expert's weight of evidence is sharpness / noise^2: with two classes p(Y | s) is a logistic recalibration of s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import pyro
+import pyro.distributions as dist
+import torch
+from torch import Tensor
+
+from ..features import Column, Feature, Label, Stated
+from ..model import CasePlate
+from .distributions import StatedOpinion
+from .evidence import Evidence, bind
+from .independent import Family, independent
+from .rater_models import raters_in
+
+
+@dataclass(frozen=True)
+class Opinion(Evidence):
+    """A `Stated` feature. Sites ``<name>_sharpness``, ``_noise`` (raters,) and ``_bias`` (raters, classes).
+
+    rounding: the unit to which probabilities were rounded, which gives an exact 0 or 1 a meaning.
+    """
+
+    rounding: float = 0.01
+
+    accepts = (Stated,)
+
+    def tuned(self, columns: Mapping[str, Column]) -> Self:
+        return self
+
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
+        k, r, n = len(cases.classes), raters_in(cases, self), self.name
+        sharp = dist.LogNormal(math.log(3.0), 0.6).expand([r]).to_event(1)
+        sharpness = pyro.sample(f"{n}_sharpness", sharp)
+        noise = pyro.sample(
+            f"{n}_noise", dist.LogNormal(math.log(1.5), 0.5).expand([r]).to_event(1)
+        )
+        bias = pyro.sample(f"{n}_bias", dist.Normal(0.0, 0.7).expand([r, k]).to_event(2))
+
+        def observe(y: Tensor) -> Tensor:
+            own = torch.eye(k, dtype=bias.dtype)[y][..., None, :]
+            loc = bias + sharpness[:, None] * (own - 1 / k)
+            law: Any = StatedOpinion(loc, noise, rounding=self.rounding)
+            return pyro.sample(n, law)
+
+        return observe
+
+
+def stated(**declared: Label | Feature) -> Family:
+    """``stated(truth=Label("benign", "malignant"), opinion=Stated(unit="%"))``."""
+    return independent(**bind(Opinion, declared, {}))
