@@ -137,7 +137,7 @@ class Posterior:
             told = stats.attrs
         with xr.open_dataset(path, group="observed_data", engine="h5netcdf") as observed:
             fitted = _fitted(path, cases, observed.load(), model)
-        model = _sized(model, fitted)
+        model = sized(model, fitted)
         density = LabelDensity(model, fitted)
         if density.coordinates != coordinates:
             raise InputError(
@@ -178,7 +178,7 @@ def fit(
     method do not fit together, FailedWork where the engine cannot run at all.
     """
     run = engine(method)
-    model = _sized(model, cases)
+    model = sized(model, cases)
     density = LabelDensity(model, cases)
     if density.dim == 0:
         return Posterior(density, Draws("exact", torch.zeros(1, 1, 0, dtype=torch.float64)), seed)
@@ -215,7 +215,8 @@ def engine(method: str) -> Callable[..., Draws]:
     return engines[method]
 
 
-def _sized(model: LabelModel, cases: Cases) -> LabelModel:
+def sized(model: LabelModel, cases: Cases) -> LabelModel:
+    """The model as it will be fitted to ``cases``: a family takes prior sizes that were not declared from the table."""
     return model.for_cases(cases) if isinstance(model, Family) else model
 
 

@@ -1,0 +1,344 @@
+"""Simulation-based calibration of a label model: is the posterior right, and are the labels?
+
+Parameters theta* are drawn from the prior and cases from the model, for a table with the same missing entries, inputs and
+numbers of votes as the given one; then the model is fitted to them. Over many repetitions
+
+* the rank of f(theta*, data) among posterior draws f(theta_s, data) is uniform, whatever f is (Talts et al. 2018). f is
+  every coordinate of the parameters, but also the joint log-likelihood, the log probability of the given labels and the
+  class posterior p(y | z, theta) of some cases, since a posterior that ignores the data passes a test of parameters alone
+  (Modrák et al. 2023);
+* soft labels p are calibrated: E[(1{y = k} - p_k) g(p)] = 0 for every g, for fitted cases with their own label left out
+  and for new ones. With g = 1 this is the mean; with g = p_k it is the sharpness, in which a case's own label betrays
+  itself if it has leaked into its soft label.
+
+Weighted draws are resampled to equal weights before they are ranked. A fit that its own checks refuse is set aside: they
+look at the data alone, so that ranks remain uniform among the others. Assumption: simulations are independent.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from scipy.stats import ttest_1samp
+from torch import Tensor
+
+from ..errors import FailedWork, InputError
+from ..inference.base import Progress
+from ..model import LabelDensity, LabelModel
+from ..posterior import Method, Posterior, engine, fit, sized
+from ..runs import read_json, write_json
+from ..softlabels import SoftLabels, soft_labels
+from ..softlabels.labels import Targets
+from ..table import Cases
+from .sbc_bands import fractional_ranks, p_values
+from .sbc_simulate import Simulated, simulate
+
+Array = npt.NDArray[Any]
+
+#: Probability of a false alarm of the whole check.
+ALARM = 0.01
+#: Cases whose class posterior is ranked, and cases of each kind whose soft labels are tested in every simulation.
+RANKED_CASES, LABELLED_CASES = 3, 50
+#: Fewer simulations than this cannot tell anything.
+LEAST = 20
+
+
+@dataclass(frozen=True)
+class Sbc:
+    """What simulation-based calibration found.
+
+    ranks: (simulations, quantities) of the true value among ``draws`` posterior draws, 0 to draws, with ``quantities`` their
+    names. residuals: (simulations, tests) means over cases of what must be zero on average, with ``tests`` their names.
+    refused: why fits were set aside, one line each.
+    """
+
+    model: str
+    method: str
+    quantities: tuple[str, ...]
+    ranks: Array
+    draws: int
+    tests: tuple[str, ...]
+    residuals: Array
+    refused: tuple[str, ...]
+    seed: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found wrong."""
+        return not self.problems
+
+    @property
+    def limit(self) -> float:
+        """The p-value below which a single quantity or test fails, so that all together alarm falsely in 1 % of checks."""
+        return ALARM / (len(self.quantities) + len(self.tests))
+
+    @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong, in words; empty if the check was passed."""
+        found = []
+        asked = len(self.ranks) + len(self.refused)
+        if len(self.ranks) < max(LEAST, asked / 2):
+            found.append(
+                f"only {len(self.ranks)} of {asked} simulated data sets could be fitted ({self.refused[0]})"
+            )
+        frame = self.to_frame()
+        for row in frame[~frame["passed"]].itertuples():
+            found.append(f"{row.name}: {row.finding} (p = {row.p:.1g})")
+        return tuple(found)
+
+    @cached_property
+    def uniform(self) -> Array:
+        """The ranks as values in (0, 1), (simulations, quantities), uniform if the posterior is right."""
+        return fractional_ranks(self.ranks, self.draws, np.random.default_rng(self.seed))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per quantity and test: name, kind, mean, p, passed, finding.
+
+        mean: of the ranks as fractions (.5 if right), or of the residuals (0 if right).
+        """
+        columns = ["name", "kind", "mean", "p", "passed", "finding"]
+        if not len(self.ranks):
+            return pd.DataFrame([], columns=columns).astype({"passed": bool})
+        rows: list[tuple[str, str, float, float, bool, str]] = []
+        for name, u, p in zip(self.quantities, self.uniform.T, p_values(self.uniform), strict=True):
+            wrong = p < self.limit
+            rows.append((name, "ranks", u.mean(), p, not wrong, _shape(u) if wrong else ""))
+        for name, r in zip(self.tests, self.residuals.T, strict=True):
+            p = float(ttest_1samp(r, 0.0).pvalue) if np.ptp(r) else float(r[0] == 0)
+            wrong = p < self.limit
+            rows.append(
+                (name, "labels", r.mean(), p, not wrong, _direction(name, r) if wrong else "")
+            )
+        return pd.DataFrame(rows, columns=columns)
+
+    def save(self, path: str | Path) -> None:
+        """Write the record as JSON."""
+        content = {
+            **{name: getattr(self, name) for name in ("model", "method", "draws", "seed")},
+            **{name: list(getattr(self, name)) for name in ("quantities", "tests", "refused")},
+            "ranks": self.ranks.tolist(),
+            "residuals": self.residuals.tolist(),
+            "passed": self.passed,
+            "problems": list(self.problems),
+        }
+        write_json(Path(path), content)
+
+    @staticmethod
+    def load(path: str | Path) -> Sbc:
+        """The record saved at ``path``; InputError if there is none."""
+        read = read_json(Path(path))
+        if "ranks" not in read:
+            raise InputError(f"{path}: no calibration check; run labelppl check --sbc")
+        return Sbc(
+            model=read["model"],
+            method=read["method"],
+            quantities=tuple(read["quantities"]),
+            ranks=_array(read["ranks"], len(read["quantities"])).astype(np.int64),
+            draws=read["draws"],
+            tests=tuple(read["tests"]),
+            residuals=_array(read["residuals"], len(read["tests"])),
+            refused=tuple(read["refused"]),
+            seed=read["seed"],
+        )
+
+    def plot(self, path: str | Path) -> None:
+        """Draw the distribution functions of the ranks with their bands, and the residuals, as PNG, PDF or SVG."""
+        from .sbc_figure import draw
+
+        draw(self, Path(path))
+
+
+def sbc(
+    model: LabelModel,
+    cases: Cases,
+    *,
+    simulations: int = 100,
+    draws: int = 200,
+    method: Method = "laplace",
+    targets: Targets = "loo",
+    seed: int = 0,
+    simulator: LabelModel | None = None,
+    progress: Progress | None = None,
+) -> Sbc:
+    """Simulation-based calibration of ``model`` on tables like ``cases``.
+
+    draws: posterior draws that each true value is ranked among. method: the engine to check. targets: how fitted cases are
+    labelled. simulator: draws the data from another model with the same label and features, to see what a wrong model does.
+    progress: called with (simulations done, simulations in all). Raises InputError where the model cannot be simulated.
+    """
+    if simulations < LEAST:
+        raise InputError(
+            f"sbc: got {simulations} simulations, expected at least {LEAST}; fewer tell nothing"
+        )
+    engine(method)
+    setting = _setting(model, cases, simulator)
+    ranks, residuals, refused = [], [], []
+    names: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    for r in range(simulations):
+        # Seeds far apart, so that simulation r of one seed is not simulation r - 1 of the next.
+        own = int(np.random.SeedSequence([seed, r]).generate_state(1)[0])
+        try:
+            found = _once(setting, draws, method, targets, own)
+        except FailedWork as error:
+            refused.append(str(error))
+        else:
+            names, tests = tuple(found.ranks), tuple(found.residuals)
+            ranks.append(list(found.ranks.values()))
+            residuals.append(list(found.residuals.values()))
+        if progress is not None:
+            progress(r + 1, simulations)
+    return Sbc(
+        model=model.name,
+        method=method,
+        quantities=names,
+        ranks=_array(ranks, len(names)).astype(np.int64),
+        draws=draws,
+        tests=tests,
+        residuals=_array(residuals, len(tests)),
+        refused=tuple(refused),
+        seed=seed,
+    )
+
+
+def _array(rows: Sequence[Sequence[float]], columns: int) -> Array:
+    return np.array(rows, dtype=np.float64).reshape(len(rows), columns)
+
+
+class Setting(NamedTuple):
+    """model: what is fitted. density: what data are drawn from. table: the given cases, then some again as new ones."""
+
+    model: LabelModel
+    density: LabelDensity
+    table: Cases
+    fitted: int
+
+
+def _setting(model: LabelModel, cases: Cases, simulator: LabelModel | None) -> Setting:
+    """Bind the simulating model to the table, and add the rows that will be new cases."""
+    model = sized(model, cases)
+    source = model if simulator is None else sized(simulator, cases)
+    again = np.arange(min(len(cases), LABELLED_CASES))
+    table = cases.take(np.concatenate([np.arange(len(cases)), again]))
+    ids = np.array([*(f"fitted{i}" for i in range(len(cases))), *(f"new{i}" for i in again)])
+    return Setting(model, LabelDensity(source, cases), replace(table, ids=ids), len(cases))
+
+
+class Once(NamedTuple):
+    """What one simulation gives: ranks by quantity, residuals by test."""
+
+    ranks: Mapping[str, int]
+    residuals: Mapping[str, float]
+
+
+def _once(setting: Setting, draws: int, method: Method, targets: Targets, seed: int) -> Once:
+    """Raises FailedWork where the simulated data cannot be fitted."""
+    made = simulate(setting.density, setting.table, seed)
+    known = made.cases.take(np.arange(setting.fitted))
+    new = made.cases.take(np.arange(setting.fitted, len(made.cases)))
+    try:
+        posterior = fit(setting.model, known, method=method, seed=seed)
+    except InputError as error:
+        raise FailedWork(str(error)) from error
+    if posterior.problems:
+        raise FailedWork("; ".join(posterior.problems))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        some = known.take(np.arange(min(len(known), LABELLED_CASES)))
+        fitted, unseen = soft_labels(posterior, some, targets=targets), soft_labels(posterior, new)
+    residuals = _residuals(f"fitted ({targets})", fitted, made.labels[: len(some)])
+    residuals |= _residuals("new", unseen, made.labels[setting.fitted :])
+    return Once(_ranks(posterior, made, known, draws, seed), residuals)
+
+
+def _ranks(
+    posterior: Posterior, made: Simulated, known: Cases, draws: int, seed: int
+) -> dict[str, int]:
+    """Ranks of the true values among ``draws`` posterior draws; ties are broken at random."""
+    rows = posterior.equal_weight_rows(draws)
+    density = posterior.density
+    found: dict[str, Tensor] = {}
+    if _same_parameters(density, made.values):
+        truth = torch.cat(
+            [
+                site.transform.inv(made.values[site.name]).reshape(1, -1)
+                for site in density.parameters
+            ],
+            -1,
+        )
+        points = torch.cat([truth, posterior.sampled.points.flatten(0, 1)[rows]])
+        found = dict(zip(density.coordinates, points.unbind(-1), strict=True))
+        values = {k: torch.cat([made.values[k], v[rows]]) for k, v in posterior.values.items()}
+        found |= _data_quantities(density, values, known)
+    rng = np.random.default_rng(seed)
+    ranks = {}
+    for name, value in found.items():
+        below, ties = int((value[1:] < value[0]).sum()), int((value[1:] == value[0]).sum())
+        ranks[name] = below + int(rng.integers(0, ties + 1))
+    return ranks
+
+
+def _same_parameters(density: LabelDensity, values: Mapping[str, Tensor]) -> bool:
+    return {s.name: s.shape for s in density.parameters} == {
+        k: v[0].shape for k, v in values.items()
+    }
+
+
+def _data_quantities(
+    density: LabelDensity, values: Mapping[str, Tensor], cases: Cases
+) -> dict[str, Tensor]:
+    """Quantities that depend on the data, each (1 + draws,)."""
+    with torch.no_grad():
+        joint = density.class_log_joint(values, cases).joint
+    evidence = torch.logsumexp(joint, -1)
+    given = torch.from_numpy(cases.labels)
+    own = joint.gather(-1, given.clamp(min=0)[None, :, None].expand(len(joint), -1, 1))[..., 0]
+    own = torch.where(given >= 0, own, evidence)
+    found = {
+        "log p(cases | parameters)": own.sum(-1),
+        "log p(labels | measurements)": (own - evidence).sum(-1),
+    }
+    for i in range(min(len(cases), RANKED_CASES)):
+        found[f"p({cases.classes[0]}) of case {i + 1}"] = (joint[:, i, 0] - evidence[:, i]).exp()
+    if bool((given < 0).all()):
+        del found["log p(labels | measurements)"]
+    return found
+
+
+def _residuals(kind: str, labels: SoftLabels, truth: Array) -> dict[str, float]:
+    """Means over the cases of (1{y = k} - p_k) g(p)."""
+    residual = np.eye(len(labels.classes))[truth] - labels.probs
+    # With two classes one says what the other does.
+    named = labels.classes[len(labels.classes) == 2 :]
+    first = len(labels.classes) - len(named)
+    found = {f"{kind}: {k}": float(residual[:, first + i].mean()) for i, k in enumerate(named)}
+    found[f"{kind}: sharpness"] = float((residual * labels.probs).sum(-1).mean())
+    return found
+
+
+def _shape(u: Array) -> str:
+    """What the ranks' distribution says about the posterior."""
+    mean, spread = u.mean(), u.var()
+    sure = 3 / np.sqrt(12 * len(u))
+    if abs(mean - 0.5) > sure:
+        return f"the posterior lies too {'low' if mean > 0.5 else 'high'}"
+    if abs(spread * 12 - 1) > 3 * np.sqrt(0.8 / len(u)):
+        return f"the posterior is too {'narrow' if spread * 12 > 1 else 'wide'}"
+    return "the ranks are not uniform"
+
+
+def _direction(name: str, residual: Array) -> str:
+    if name.endswith("sharpness"):
+        if residual.mean() > 0:
+            return "given labels agree with soft labels more than these claim: has a case's own label leaked in?"
+        return "soft labels claim more than they know"
+    return f"the soft labels are too {'low' if residual.mean() > 0 else 'high'} on average"

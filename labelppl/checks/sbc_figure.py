@@ -1,0 +1,82 @@
+"""The picture of a calibration check: how far the ranks' distribution functions stray, and the labels' residuals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..runs import write_atomically
+from .sbc_bands import band, counts_below
+
+if TYPE_CHECKING:
+    from .sbc import Sbc
+
+COLUMNS = 4
+INSIDE, OUTSIDE, SHADE = "#1f5a8a", "#c0392b", "#dbe6ef"
+
+
+def draw(found: Sbc, path: Path) -> None:
+    """Write the picture of ``found`` to ``path``, in the format of its suffix."""
+    quantities = len(found.quantities)
+    rows = max(1, -(-quantities // COLUMNS))
+    figure = Figure(figsize=(10, 1.9 * rows + 1.1 + 0.32 * len(found.tests)), layout="constrained")
+    FigureCanvasAgg(figure)
+    heights = [*([1.9] * rows), 0.5 + 0.32 * len(found.tests)]
+    grid = figure.add_gridspec(rows + 1, COLUMNS, height_ratios=heights)
+    verdict = "passed" if found.passed else "FAILED"
+    figure.suptitle(
+        f"{found.model}, {found.method}: calibration {verdict} ({len(found.ranks)} simulations, "
+        f"{len(found.refused)} refused)\nof right models, 1 % leave a shaded band or miss the zero line of a test",
+        color=INSIDE if found.passed else OUTSIDE,
+        fontsize=11,
+    )
+    told = found.to_frame()
+    if quantities:
+        _ranks(figure, grid, found, told)
+        _labels(figure.add_subplot(grid[rows, :]), found, told)
+    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=130))
+
+
+def _ranks(figure: Any, grid: Any, found: Sbc, told: Any) -> None:
+    n = len(found.ranks)
+    counts, inside = counts_below(found.uniform), band(n, 1 - found.limit)
+    expected = n * inside.points
+    for i, name in enumerate(found.quantities):
+        axes = figure.add_subplot(grid[i // COLUMNS, i % COLUMNS])
+        axes.fill_between(
+            inside.points,
+            (inside.low - expected) / n,
+            (inside.high - expected) / n,
+            color=SHADE,
+            lw=0,
+        )
+        axes.axhline(0, color="0.6", lw=0.6)
+        good = bool(told["passed"].iloc[i])
+        axes.plot(
+            inside.points, (counts[i] - expected) / n, color=INSIDE if good else OUTSIDE, lw=1.4
+        )
+        axes.set_title(name, fontsize=8.5, color="black" if good else OUTSIDE)
+        axes.tick_params(labelsize=7)
+        axes.set_xlim(0, 1)
+        if i % COLUMNS == 0:
+            axes.set_ylabel("ECDF − uniform", fontsize=7.5)
+        if i + COLUMNS >= len(found.quantities):
+            axes.set_xlabel("rank of the truth", fontsize=7.5)
+
+
+def _labels(axes: Any, found: Sbc, told: Any) -> None:
+    n = len(found.residuals)
+    at = np.arange(len(found.tests))[::-1]
+    mean, error = found.residuals.mean(0), found.residuals.std(0, ddof=1) / np.sqrt(n)
+    passed = told["passed"].to_numpy()[len(found.quantities) :]
+    for y, m, e, good in zip(at, mean, error, passed, strict=True):
+        axes.errorbar(m, y, xerr=1.96 * e, fmt="o", ms=4, color=INSIDE if good else OUTSIDE)
+    axes.axvline(0, color="0.6", lw=0.6)
+    axes.set_yticks(at, found.tests, fontsize=8)
+    axes.set_ylim(-0.6, len(found.tests) - 0.4)
+    axes.tick_params(axis="x", labelsize=7)
+    axes.set_xlabel("soft labels: mean residual with 95 % interval, 0 if calibrated", fontsize=7.5)

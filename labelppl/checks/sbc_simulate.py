@@ -1,0 +1,143 @@
+"""Cases simulated from a label model's prior, in the shape of a given table.
+
+Parameters, labels and measurements are drawn in the order of the model's own Pyro function. The inputs it reads and does
+not sample, the number of votes of a case, and which entries are missing stay those of the table. A censored entry is
+simulated as measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyro
+import torch
+from pyro import poutine
+from pyro.poutine.messenger import Messenger
+from torch import Tensor
+
+from ..errors import InputError
+from ..features import Column
+from ..model import CasePlate, LabelDensity
+from ..model.precision import float64_defaults
+from ..model.score import inside_cases
+from ..model.structure import explain
+from ..table import Cases
+
+#: Relative difference between the trace's density and the fitted one that counts as rounding.
+TOLERANCE = 1e-4
+
+
+class Simulated(NamedTuple):
+    """cases with the table's missing entries and labels; labels (cases,) all the true ones; values by site, each (1, ...)."""
+
+    cases: Cases
+    labels: npt.NDArray[np.int64]
+    values: dict[str, Tensor]
+
+
+def simulate(density: LabelDensity, table: Cases, seed: int) -> Simulated:
+    """One draw of parameters and cases from the prior of ``density``, for the rows of ``table``.
+
+    Raises InputError where a site cannot be drawn from.
+    """
+    model = density.model
+    plate = model.plate(table)
+    with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False), float64_defaults():
+        torch.manual_seed(seed)
+        try:
+            with poutine.trace() as run, _Feed(plate, table.columns):
+                model(plate)
+        except InputError:
+            raise
+        except Exception as error:
+            raise explain(model, error) from error
+    sites = run.trace.nodes
+    values = {
+        site.name: _on_one_turn(site, sites[site.name]["value"]) for site in density.parameters
+    }
+    drawn = sites[model.label_name]["value"].expand(len(table))
+    labels = (drawn[:, None] - density.structure.label_values).abs().argmin(-1).numpy()
+    columns = {
+        name: _column(name, column, sites[name]["value"]) if name in sites else column
+        for name, column in table.columns.items()
+    }
+    complete = replace(table, columns=columns, labels=labels)
+    _refuse_other_density(density, complete, values, run.trace)
+    masked = {
+        name: _masked(column, table.columns[name]) if name in sites else column
+        for name, column in columns.items()
+    }
+    given = np.where(table.labels >= 0, labels, -1)
+    return Simulated(replace(complete, columns=masked, labels=given), labels, values)
+
+
+class _Feed(Messenger):
+    """Hands every measurement that has been drawn to what the model reads from then on."""
+
+    def __init__(self, plate: CasePlate, columns: Mapping[str, Column]) -> None:
+        super().__init__()
+        self.plate, self.columns = plate, columns
+
+    def _pyro_post_sample(self, msg: dict[str, Any]) -> None:
+        if msg["name"] in self.columns and inside_cases(msg):
+            self.plate._columns[msg["name"]] = msg["value"]
+
+
+def _column(name: str, column: Column, value: Tensor) -> Column:
+    """What was drawn, in the place of what the table holds."""
+    if value.shape != column.values.shape:
+        raise InputError(
+            f"site '{name}': drawing from it gives the shape {tuple(value.shape)}, the table's column has "
+            f"{tuple(column.values.shape)}; such a model cannot be checked by simulation"
+        )
+    return Column(
+        value.to(column.values.dtype), torch.ones_like(column.observed), names=column.names
+    )
+
+
+def _masked(drawn: Column, table: Column) -> Column:
+    """``drawn`` with the entries missing that the table misses; a code of -1 is a vote that was not given."""
+    observed = table.observed if table.low is None else table.observed | table.censored
+    values = drawn.values
+    if drawn.names and not values.is_floating_point():
+        values = torch.where(table.values < 0, table.values, values)
+    return Column(values, observed, names=drawn.names)
+
+
+def _on_one_turn(site: Any, value: Tensor) -> Tensor:
+    """A direction drawn from the prior, on the turn on which the fit holds it; (1, ...)."""
+    value = value.double()
+    if not bool(torch.isfinite(site.transform.inv(value)).all()):
+        base = site.prior
+        while hasattr(base, "base_dist"):
+            base = base.base_dist
+        if type(base).__name__ == "VonMises":
+            low = base.loc - torch.pi
+            value = low + torch.remainder(value - low, 2 * torch.pi)
+    return value[None]
+
+
+def _refuse_other_density(
+    density: LabelDensity, cases: Cases, values: Mapping[str, Tensor], trace: Any
+) -> None:
+    """What generated the data must be what is fitted; it is not if a model reads ``z.x`` before it samples ``x``."""
+    if density.structure.summed:
+        return
+    trace.compute_log_prob()
+    terms = [
+        site["log_prob_sum"]
+        for site in trace.nodes.values()
+        if site["type"] == "sample" and inside_cases(site)
+    ]
+    generated = float(sum(terms))
+    rows = torch.arange(len(cases)), torch.from_numpy(cases.labels)
+    fitted = float(density.class_log_joint(values, cases).joint[0][rows].sum())
+    if np.isfinite(fitted) and abs(fitted - generated) > TOLERANCE * (1 + abs(generated)):
+        raise InputError(
+            f"model '{density.model.name}': its density of simulated cases is {fitted:.6g}, but it draws them with "
+            f"{generated:.6g}; does it read z.<feature> before it samples that feature? use the sampled value instead"
+        )
