@@ -1,7 +1,8 @@
 """Declaring a label model in Pyro, and its one density."""
 
+from .class_joint import ClassJoint
 from .declare import LabelModel, label_model, read_cases
-from .density import ClassJoint, LabelDensity
+from .density import LabelDensity
 from .load import find_model, find_table, load_model, zoo
 from .plate import CasePlate
 

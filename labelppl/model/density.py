@@ -7,33 +7,31 @@ back to a loop, and says so. The posterior's unnormalised log density is
     log p(u) = log prior(theta(u)) + log |d theta / d u| + sum_labelled L[i, y_i] + sum_unlabelled logsumexp_k L[i, k]
 
 (DESIGN §4). There are two equal ways to evaluate it. With few numbers at stake, one run of the model holds every pair of
-a case and a class as a row of its own (`expand`), so that Pyro's overhead is paid once. With many, one run per class sets the class as one
-scalar, so that whatever does not differ between cases (a normalising constant) is computed once per draw.
+a case and a class as a row of its own (`expand`), so that Pyro's overhead is paid once. With many, one run per class sets
+the class as one scalar, so that whatever does not differ between cases (a normalising constant) is computed once per draw.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import product
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
-import pyro
 import torch
 from torch import Tensor
 
 from ..errors import InputError
 from ..features import Column
 from ..table import Cases
+from .class_joint import ClassJoint, Collected, chunks
 from .declare import LabelModel
+from .evaluator import Evaluator, draws_of
 from .expand import Array, Expansion, all_pairs, expand
 from .missing import Relations
-from .plate import CasePlate
 from .precision import float64_defaults
 from .quadratic import check_quadratic
-from .score import Score, plus
 from .start import prior_medians
 from .structure import Structure, explain, find_structure
 
@@ -41,16 +39,6 @@ from .structure import Structure, explain, find_structure
 ONE_RUN = 2**15
 #: Numbers in one pass of `class_log_joint`: 32 MiB of float64 per intermediate result.
 BLOCK = 2**22
-
-
-class ClassJoint(NamedTuple):
-    """log p(z_i, y_i = k | theta_s) and its label part.
-
-    joint: (draws, cases, classes). label: log p(y_i = k | theta_s), (draws, 1 or cases, classes).
-    """
-
-    joint: Tensor
-    label: Tensor
 
 
 @dataclass(frozen=True)
@@ -79,11 +67,11 @@ class LabelDensity:
         self.structure: Structure = find_structure(model, cases)
         self.cases = cases = self._typed(cases)
         self.parameters = self.structure.parameters
-        self._scalar, self._vectorised = False, False
+        self._evaluator = Evaluator(model, self.structure, self.classes)
         self._probe = self.start(2, seed=0)
-        self._relations = Relations(
-            self.structure, model.features, len(self.classes), self._site_log_probs
-        )
+        probe = {name: value[0] for name, value in self.constrain(self._probe).items()}
+        run = partial(self._evaluator.site_log_probs, probe)
+        self._relations = Relations(self.structure, len(self.classes), run)
         self._check(cases)
         self._fitted = self._arrange(cases)
         self._choose_evaluation()
@@ -100,9 +88,9 @@ class LabelDensity:
 
     def log_prob(self, u: Tensor) -> Tensor:
         """Log density at ``u`` (draws, dim) -> (draws,)."""
-        if not self._scalar or len(u) * self._fitted.every.size <= ONE_RUN:
-            return self._map(self._log_prob_at_once, u)
-        return self._map(self._log_prob_by_class, u)
+        if not self._evaluator.scalar or len(u) * self._fitted.every.size <= ONE_RUN:
+            return self._evaluator.over_draws(self._log_prob_at_once, u)
+        return self._evaluator.over_draws(self._log_prob_by_class, u)
 
     def start(self, n: int, seed: int) -> Tensor:
         """``n`` points (n, dim) near the prior's median."""
@@ -123,21 +111,24 @@ class LabelDensity:
         else:
             cases = self._typed(cases)
             self._check(cases)
-        draws, classes = _draws(values), len(self.classes)
+        draws, classes = draws_of(values), len(self.classes)
         which, patterns = self._relations.patterns(cases)
-        plain = np.array([pattern.simple for pattern in patterns])[which] & self._scalar
-        whole = _Joint(classes, draws, len(cases))
+        plain = np.array([pattern.simple for pattern in patterns])[which] & self._evaluator.scalar
+        whole = Collected(classes, draws, len(cases))
         step = max(1, BLOCK // (draws * classes))
-        for rows, some in _chunks(cases, np.flatnonzero(plain), step):
+        for rows, some in chunks(cases, np.flatnonzero(plain), step):
             for k in range(classes):
-                part = self._map(
-                    lambda v, k=k, c=some: self._summed(v, k, c.columns, len(c))[1:], values
+                part = self._evaluator.over_draws(
+                    lambda v, k=k, c=some: self._evaluator.by_class(v, k, c.columns, len(c))[1:],
+                    values,
                 )
                 whole.put(k, rows, *part)
         widest = max(pattern.rows for pattern in patterns)
-        for rows, some in _chunks(cases, np.flatnonzero(~plain), max(1, step // widest)):
+        for rows, some in chunks(cases, np.flatnonzero(~plain), max(1, step // widest)):
             expansion = self._expand(some, all_pairs(np.arange(len(some)), classes))
-            joint, label = self._map(lambda v, e=expansion: self._reduced(v, e)[1:], values)
+            joint, label = self._evaluator.over_draws(
+                lambda v, e=expansion: self._evaluator.by_pair(v, e)[1:], values
+            )
             for k in range(classes):
                 whole.put(k, rows, joint[:, k::classes], label[:, k::classes])
         return whole.result()
@@ -145,7 +136,7 @@ class LabelDensity:
     def _log_prob_at_once(self, u: Tensor) -> Tensor:
         values, log_jacobian = self.parameters.constrain(u)
         fitted = self._fitted
-        log_prior, joint, _ = self._reduced(values, fitted.every)
+        log_prior, joint, _ = self._evaluator.by_pair(values, fitted.every)
         return log_jacobian + log_prior + self._total(joint, fitted.known)
 
     def _log_prob_by_class(self, u: Tensor) -> Tensor:
@@ -153,16 +144,16 @@ class LabelDensity:
         log_prior = None
         for k, columns, n in self._fitted.pieces:
             if k is not None:
-                log_prior, joint, _ = self._summed(values, k, columns, n)
+                log_prior, joint, _ = self._evaluator.by_class(values, k, columns, n)
                 total = total + joint.sum()
                 continue
             each = []
             for k_each in range(len(self.classes)):
-                log_prior, joint, _ = self._summed(values, k_each, columns, n)
+                log_prior, joint, _ = self._evaluator.by_class(values, k_each, columns, n)
                 each.append(joint)
             total = total + torch.logsumexp(torch.stack(each, -1), -1).sum()
         if self._fitted.others is not None:
-            log_prior, joint, _ = self._reduced(values, self._fitted.others)
+            log_prior, joint, _ = self._evaluator.by_pair(values, self._fitted.others)
             total = total + self._total(joint, self._fitted.others_known)
         assert log_prior is not None
         return total + log_prior
@@ -174,76 +165,6 @@ class LabelDensity:
             unknown = joint[known:].reshape(-1, len(self.classes))
             total = total + torch.logsumexp(unknown, -1).sum()
         return total
-
-    def _reduced(
-        self, values: Mapping[str, Tensor], rows: Expansion
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """log prior (), and by pair (pairs,): log p(z, y = k) and its label part."""
-        discrete = {**rows.discrete, self.model.label_name: rows.label}
-        score = self._run(values, discrete, rows.columns, rows.size, apart=rows.apart)
-        label = plus(score.log_label, score.log_summed).expand(rows.size)
-        return (score.log_prior, *rows.reduce(plus(score.log_rest, label), label))
-
-    def _summed(
-        self, values: Mapping[str, Tensor], k: int, columns: Mapping[str, Column], n: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """log prior (), log p(z, y = k) (cases,) and its label part (1 or cases,), the class one scalar."""
-        names, choices = list(self.structure.summed), list(self.structure.summed.values())
-        label_value = {self.model.label_name: self.structure.label_values[k]}
-        joint, label = [], []
-        for combination in product(*choices):
-            discrete = {**label_value, **dict(zip(names, combination, strict=True))}
-            score = self._run(values, discrete, columns, n, broadcast=False)
-            part = torch.atleast_1d(plus(score.log_label, score.log_summed))
-            label.append(part)
-            joint.append(plus(score.log_rest, part).expand(n))
-        if len(joint) == 1:
-            return score.log_prior, joint[0], label[0]
-        return score.log_prior, _log_sum(joint), _log_sum(label)
-
-    def _run(
-        self,
-        values: Mapping[str, Tensor],
-        discrete: Mapping[str, Tensor],
-        columns: Mapping[str, Column],
-        n: int,
-        *,
-        broadcast: bool = True,
-        apart: Mapping[str, Tensor] | None = None,
-        sites: dict[str, Tensor] | None = None,
-    ) -> Score:
-        inputs = {name: column.values for name, column in columns.items()}
-        plate = CasePlate(n, self.classes, inputs, broadcast=broadcast)
-        label = self.model.label_name
-        with Score(label, values, discrete, columns, apart=apart, sites=sites) as score:
-            self.model(plate)
-        return score
-
-    def _site_log_probs(
-        self, columns: Mapping[str, Column], label: Tensor, discrete: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """Log probability (rows,) of every site inside the cases, at a point of the prior."""
-        sites: dict[str, Tensor] = {}
-        with float64_defaults(), pyro.validation_enabled(False), torch.no_grad():
-            values, _ = self.parameters.constrain(self._probe[0])
-            given = {**discrete, self.model.label_name: label}
-            self._run(values, given, columns, len(label), sites=sites)
-        return sites
-
-    def _map(self, function, over):  # type: ignore[no-untyped-def]
-        """``function`` of each draw, stacked along a new first axis."""
-        with float64_defaults(), pyro.validation_enabled(False):
-            if isinstance(over, Tensor):
-                n, each = len(over), over.__getitem__
-            else:
-                n, each = _draws(over), lambda i: {k: v[i] for k, v in over.items()}
-            # One draw needs no vmap, whose overhead is as large as the operations themselves.
-            if self._vectorised and n != 1 and len(over):
-                return torch.vmap(function)(over)
-            results = [function(each(i)) for i in range(n)]
-            if isinstance(results[0], tuple):
-                return tuple(torch.stack(parts) for parts in zip(*results, strict=True))
-            return torch.stack(results)
 
     def _expand(self, cases: Cases, pairs: tuple[Array, Array]) -> Expansion:
         return expand(cases, self.structure, self._relations, pairs)
@@ -283,22 +204,24 @@ class LabelDensity:
         if not torch.isfinite(plain).all():
             self._refuse_impossible_case(u)
         self._refuse_dependent_cases()
-        self._vectorised = True
+        self._evaluator.vectorised = True
         try:
-            vectorised = self._map(self._log_prob_at_once, u)
+            vectorised = self._evaluator.over_draws(self._log_prob_at_once, u)
             reason = "vectorised values differ"
-            self._vectorised = _same(vectorised, plain)
+            self._evaluator.vectorised = _same(vectorised, plain)
         except Exception as error:  # whatever the expert's code meets under vmap, the loop is right
-            self._vectorised, reason = False, " ".join(str(error).split())[:120]
-        if not self._vectorised:
+            self._evaluator.vectorised, reason = False, " ".join(str(error).split())[:120]
+        if not self._evaluator.vectorised:
             warnings.warn(
                 f"model '{self.model.name}' cannot be vectorised over draws ({reason}); draws are evaluated one by one",
                 stacklevel=2,
             )
         try:
-            self._scalar = _same(self._map(self._log_prob_by_class, u), plain)
+            self._evaluator.scalar = _same(
+                self._evaluator.over_draws(self._log_prob_by_class, u), plain
+            )
         except Exception:  # a model may need one value per case, and then gets it
-            self._scalar = False
+            self._evaluator.scalar = False
 
     def _refuse_dependent_cases(self) -> None:
         """A case whose density depends on who else is in the table would be labelled differently elsewhere."""
@@ -347,61 +270,6 @@ class LabelDensity:
                     f"the model reads z.{name} as an input; fill it, or give '{name}' a site of its own in the model"
                 )
         check_quadratic(cases, self._relations)
-
-
-def _draws(values: Mapping[str, Tensor]) -> int:
-    """Number of draws; a model without parameters has one."""
-    return len(next(iter(values.values()))) if values else 1
-
-
-def _chunks(cases: Cases, rows: Array, size: int) -> Iterator[tuple[slice | Tensor, Cases]]:
-    """The cases ``rows`` in pieces of ``size``, with their places; without copying where all are wanted at once."""
-    if len(rows) == len(cases) <= size:
-        yield slice(None), cases
-        return
-    for first in range(0, len(rows), size):
-        some = rows[first : first + size]
-        run = some[-1] - some[0] + 1 == len(some)
-        yield (
-            slice(int(some[0]), int(some[-1]) + 1) if run else torch.from_numpy(some),
-            cases.take(some),
-        )
-
-
-class _Joint:
-    """A `ClassJoint` as it is filled, class by class; stored with the classes first, where they are contiguous."""
-
-    def __init__(self, classes: int, draws: int, cases: int) -> None:
-        self.shape = (classes, draws, cases)
-        self.joint: Tensor | None = None
-        self.narrow: dict[int, Tensor] = {}
-        self.label: Tensor | None = None
-
-    def put(self, k: int, rows: slice | Tensor, joint: Tensor, label: Tensor) -> None:
-        """Class ``k`` of the cases ``rows``: joint (draws, rows), label (draws, 1 or rows)."""
-        if self.joint is None:
-            self.joint = joint.new_empty(self.shape)
-        self.joint[k, :, rows] = joint
-        if label.shape[1] == 1 and self.shape[2] > 1 and self.label is None:
-            self.narrow[k] = label
-            return
-        if self.label is None:
-            self.label = joint.new_empty(self.shape)
-            for other, same in self.narrow.items():
-                self.label[other] = same
-        self.label[k, :, rows] = label
-
-    def result(self) -> ClassJoint:
-        """The whole; the label part is (draws, 1, classes) where it is the same for all cases."""
-        assert self.joint is not None
-        label = self.label
-        if label is None:
-            label = torch.stack([self.narrow[k] for k in range(self.shape[0])])
-        return ClassJoint(self.joint.permute(1, 2, 0), label.permute(1, 2, 0))
-
-
-def _log_sum(parts: list[Tensor]) -> Tensor:
-    return torch.logsumexp(torch.stack(torch.broadcast_tensors(*parts), -1), -1)
 
 
 def _same(one: Tensor, other: Tensor) -> bool:

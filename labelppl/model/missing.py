@@ -24,7 +24,7 @@ from pyro.distributions import constraints
 from torch import Tensor
 
 from ..errors import InputError
-from ..features import Column, Feature
+from ..features import Column
 from ..table import Cases
 from .gaussian import probes
 from .structure import Structure
@@ -123,10 +123,8 @@ def _write(column: Column, rows: slice, component: int | None, numbers: Tensor) 
 class Relations:
     """Which sites depend on which feature, learned for the features that miss something, when first needed."""
 
-    def __init__(
-        self, structure: Structure, features: Mapping[str, Feature], classes: int, run: Run
-    ) -> None:
-        self.structure, self.features, self.classes, self.run = structure, features, classes, run
+    def __init__(self, structure: Structure, classes: int, run: Run) -> None:
+        self.structure, self.classes, self.run = structure, classes, run
         self.children: dict[str, frozenset[str]] = {}
 
     def patterns(self, cases: Cases) -> tuple[Array, tuple[Pattern, ...]]:

@@ -191,8 +191,8 @@ def model_and_cases(request, hip, read, hip_frame):
 def test_every_way_of_evaluating_agrees(model_and_cases, monkeypatch):
     model, cases = model_and_cases
     density = LabelDensity(model, cases)
-    assert density._vectorised
-    assert density._scalar
+    assert density._evaluator.vectorised
+    assert density._evaluator.scalar
     points = density.start(5, seed=3)
     values = density.constrain(points)
     wanted, joint = density.log_prob(points), density.class_log_joint(values)
@@ -203,9 +203,9 @@ def test_every_way_of_evaluating_agrees(model_and_cases, monkeypatch):
     monkeypatch.setattr(density_module, "BLOCK", 70)
     in_blocks = density.class_log_joint(values)
     for scalar in (True, False):
-        monkeypatch.setattr(density, "_scalar", scalar)
+        monkeypatch.setattr(density._evaluator, "scalar", scalar)
         for vectorised in (True, False):
-            monkeypatch.setattr(density, "_vectorised", vectorised)
+            monkeypatch.setattr(density._evaluator, "vectorised", vectorised)
             assert torch.allclose(density.log_prob(points), wanted, rtol=1e-12)
             got = density.class_log_joint(values)
             for result in (got, in_blocks):
@@ -267,7 +267,7 @@ X = np.array(
 def test_partly_missing_vector_is_the_marginal_by_quadrature(read):
     cases = read(CORRELATED, y=["a", "b", None, "a", None], x1=X[:, 0], x2=X[:, 1], x3=X[:, 2])
     density = LabelDensity(CORRELATED, cases)
-    assert density._vectorised
+    assert density._evaluator.vectorised
     values = density.constrain(density.start(2, seed=6))
     joint = density.class_log_joint(values).joint
     nodes, weights = np.polynomial.legendre.leggauss(160)

@@ -95,7 +95,7 @@ def test_every_pattern_of_missing_nodes(read, monkeypatch):
     assert len(frame) == 32
     fitted = read(network, pd.concat([frame.assign(y=["no", "yes"] * 16), frame.assign(y=None)]))
     density = LabelDensity(network, fitted)
-    assert density._vectorised
+    assert density._evaluator.vectorised
     points = density.start(2, seed=0)
     values = density.constrain(points)
     cases = read(network, frame)
@@ -111,7 +111,7 @@ def test_every_pattern_of_missing_nodes(read, monkeypatch):
     # The same table, in blocks, in a loop, and with a run per class.
     monkeypatch.setattr(density_module, "BLOCK", 500)
     for vectorised in (True, False):
-        monkeypatch.setattr(density, "_vectorised", vectorised)
+        monkeypatch.setattr(density._evaluator, "vectorised", vectorised)
         again = density.class_log_joint(values, cases)
         assert torch.allclose(again.joint, got.joint, atol=1e-10)
         assert torch.allclose(again.label, got.label, atol=1e-10)

@@ -1,0 +1,68 @@
+"""log p(z, y = k | theta) for every draw, case and class, and the array it is collected in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..table import Cases
+from .expand import Array
+
+
+class ClassJoint(NamedTuple):
+    """log p(z_i, y_i = k | theta_s) and its label part.
+
+    joint: (draws, cases, classes). label: log p(y_i = k | theta_s), (draws, 1 or cases, classes).
+    """
+
+    joint: Tensor
+    label: Tensor
+
+
+class Collected:
+    """A `ClassJoint` as it is filled, class by class; stored with the classes first, where they are contiguous."""
+
+    def __init__(self, classes: int, draws: int, cases: int) -> None:
+        self.shape = (classes, draws, cases)
+        self.joint: Tensor | None = None
+        self.narrow: dict[int, Tensor] = {}
+        self.label: Tensor | None = None
+
+    def put(self, k: int, rows: slice | Tensor, joint: Tensor, label: Tensor) -> None:
+        """Class ``k`` of the cases ``rows``: joint (draws, rows), label (draws, 1 or rows)."""
+        if self.joint is None:
+            self.joint = joint.new_empty(self.shape)
+        self.joint[k, :, rows] = joint
+        if label.shape[1] == 1 and self.shape[2] > 1 and self.label is None:
+            self.narrow[k] = label
+            return
+        if self.label is None:
+            self.label = joint.new_empty(self.shape)
+            for other, same in self.narrow.items():
+                self.label[other] = same
+        self.label[k, :, rows] = label
+
+    def result(self) -> ClassJoint:
+        """The whole; the label part is (draws, 1, classes) where it is the same for all cases."""
+        assert self.joint is not None
+        label = self.label
+        if label is None:
+            label = torch.stack([self.narrow[k] for k in range(self.shape[0])])
+        return ClassJoint(self.joint.permute(1, 2, 0), label.permute(1, 2, 0))
+
+
+def chunks(cases: Cases, rows: Array, size: int) -> Iterator[tuple[slice | Tensor, Cases]]:
+    """The cases ``rows`` in pieces of ``size``, with their places; without copying where all are wanted at once."""
+    if len(rows) == len(cases) <= size:
+        yield slice(None), cases
+        return
+    for first in range(0, len(rows), size):
+        some = rows[first : first + size]
+        run = some[-1] - some[0] + 1 == len(some)
+        yield (
+            slice(int(some[0]), int(some[-1]) + 1) if run else torch.from_numpy(some),
+            cases.take(some),
+        )
