@@ -44,7 +44,8 @@ class Evidence:
 
     hard: (cases,) int64, -1 = unlabelled. soft: (cases, classes), p(Y|Z). draws: (draws, cases,
     classes), the posterior draws of p(Y|Z); log_weights: (draws,) or (draws, cases), their log
-    weights where they differ. votes: (cases, classes), how many raters chose each class. teacher:
+    weights where they differ. mean_log: (cases, classes), the posterior mean of log p(Y|Z), which
+    stands in for draws that were not kept. votes: (cases, classes), how many raters chose each class. teacher:
     (cases, classes), a teacher's logits for the training cases. confusion: (classes, classes), the
     teacher's counts on the validation cases, true class by predicted class. classes: the number of
     classes; needed only where nothing but `hard` is given.
@@ -57,6 +58,7 @@ class Evidence:
     soft: Tensor | None = None
     draws: Tensor | None = None
     log_weights: Tensor | None = None
+    mean_log: Tensor | None = None
     votes: Tensor | None = None
     teacher: Tensor | None = None
     confusion: Tensor | None = None
@@ -78,6 +80,7 @@ class Evidence:
             "soft": (n, k),
             "draws": (s, n, k),
             "log_weights": (s,) if flat else (s, n),
+            "mean_log": (n, k),
             "votes": (n, k),
             "teacher": (n, k),
             "confusion": (k, k),
@@ -113,6 +116,7 @@ class Evidence:
             "hard": self.hard[index],
             "soft": None if self.soft is None else self.soft[index],
             "draws": None if self.draws is None else self.draws[:, index],
+            "mean_log": None if self.mean_log is None else self.mean_log[index],
             "votes": None if self.votes is None else self.votes[index],
             "teacher": None if self.teacher is None else self.teacher[index],
         }

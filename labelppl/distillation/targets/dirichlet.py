@@ -18,11 +18,13 @@ endd: -[ln G(a0) - sum_k ln G(a_k) + sum_k (a_k - 1) m_k], m_k = mean_s ln p_sk:
     logits alike. Cases with certain labels have by far the steepest losses, which is why it is
     not the default.
 
+Without draws, the posterior mean of log p(Y|Z) is all that either needs (MKL, not EPKL, then).
 Target rows: proxy [b, b0] (K + 1 columns); endd m (K columns).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -67,14 +69,22 @@ class Dirichlet(Target):
         return torch.ones_like(evidence.hard, dtype=torch.bool)
 
     def start(self, evidence: Evidence) -> Tensor:
-        draws = given(evidence, "draws", self.name)
+        self._evidence = evidence
+        if evidence.draws is None:
+            given(evidence, "mean_log", self.name)
+            check(self.temperature == 1, self.name, "temperature", self.temperature, "1, no draws")
         if self.kind == "endd":
-            self._draws, self._log_weights = draws, evidence.log_weights
             return self._mean_log()
-        soft, weights = evidence.soft, evidence.log_weights
-        mean = average(draws, weights) if soft is None else soft.double()
+        soft, draws = evidence.soft, evidence.draws
+        if draws is not None:
+            b0 = concentration(draws, evidence.log_weights, self.match)[:, None]
+            mean = average(draws, evidence.log_weights) if soft is None else soft.double()
+        else:
+            mean = given(evidence, "soft", self.name).double()
+            floored = given(evidence, "mean_log", self.name).double().clamp(min=math.log(_FLOOR))
+            spread = 2 * (torch.xlogy(mean, mean) - mean * floored).sum(1)
+            b0 = _from_spread(spread, evidence.classes)[:, None]
         mean = (1 - self.smoothing) * mean + self.smoothing / evidence.classes
-        b0 = concentration(draws, weights, self.match)[:, None]
         return torch.cat([b0 * mean + self.offset, b0], 1)
 
     def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
@@ -101,9 +111,13 @@ class Dirichlet(Target):
 
     def _mean_log(self) -> Tensor:
         """Mean log probability of the tempered, smoothed draws (cases, classes)."""
-        p = (self._draws.double().clamp(min=_FLOOR).log() / self.temperature).softmax(-1)
-        p = (1 - self.smoothing) * p + self.smoothing / p.shape[-1]
-        return average(p.log(), self._log_weights)
+        draws, k = self._evidence.draws, self._evidence.classes
+        if draws is None:
+            p = given(self._evidence, "mean_log", self.name).double().exp()
+            return ((1 - self.smoothing) * p + self.smoothing / k).log()
+        p = (draws.double().clamp(min=_FLOOR).log() / self.temperature).softmax(-1)
+        p = (1 - self.smoothing) * p + self.smoothing / k
+        return average(p.log(), self._evidence.log_weights)
 
 
 def average(values: Tensor, log_weights: Tensor | None) -> Tensor:
@@ -129,7 +143,11 @@ def concentration(
         spread = (average(p * p.log(), log_weights) - mean * mean_log).sum(1)
     else:
         spread = 2 * (mean * (mean.log() - mean_log)).sum(1)
-    return ((p.shape[-1] - 1) / spread.clamp(min=1e-300)).clamp(max=CEILING)
+    return _from_spread(spread, p.shape[-1])
+
+
+def _from_spread(spread: Tensor, classes: int) -> Tensor:
+    return ((classes - 1) / spread.clamp(min=1e-300)).clamp(max=CEILING)
 
 
 def epistemic(logits: Tensor) -> Tensor:

@@ -125,7 +125,7 @@ def test_missing_evidence_is_named():
     bare = Evidence(hard=torch.tensor([0, 1]), classes=2)
     for name, field in [
         ("prob", "soft"),
-        ("dirichlet", "draws"),
+        ("dirichlet", "mean_log"),
         ("majority", "votes"),
         ("kd", "teacher"),
         ("domino", "confusion"),

@@ -6,6 +6,7 @@ from torch.special import digamma, polygamma
 
 from labelppl.distillation.targets import TARGETS, Evidence, concentration, epistemic
 from labelppl.distillation.targets.dirichlet import dirichlet_kl
+from labelppl.errors import InputError
 
 A = torch.tensor([2.0, 3.0, 5.0], dtype=torch.float64)
 
@@ -134,6 +135,17 @@ def test_proxy_is_the_published_loss_up_to_a_constant(evidence, logits):
     rows = torch.arange(len(logits))
     ours = target.loss(logits, targets, rows) - target.loss(-logits, targets, rows)
     torch.testing.assert_close(ours, published(logits) - published(-logits))
+
+
+def test_the_mean_log_stands_in_for_draws(evidence):
+    kept = Evidence(hard=evidence.hard, soft=evidence.soft, mean_log=evidence.draws.log().mean(0))
+    proxy = TARGETS["dirichlet"](match="mkl")
+    torch.testing.assert_close(proxy.start(kept), proxy.start(evidence))
+    # Smoothing comes after the mean here and before it there: 1e-4 of the reciprocal of p apart.
+    endd = TARGETS["dirichlet"](loss="endd")
+    torch.testing.assert_close(endd.start(kept), endd.start(evidence), rtol=0, atol=1e-3)
+    with pytest.raises(InputError, match="temperature"):
+        TARGETS["dirichlet"](loss="endd", temperature=2.0).start(kept)
 
 
 def test_kl_equals_torchs():
