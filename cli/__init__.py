@@ -13,9 +13,11 @@ import click
 from labelppl import __version__
 from labelppl.errors import FailedWork, InputError
 
+from .check import check
 from .distill import distill
 from .evaluate import evaluate
 from .fit import fit
+from .init import init
 from .label import label
 from .predict import predict
 from .report import report
@@ -48,5 +50,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (simulate, fit, label, distill, evaluate, predict, report):
+for command in (init, simulate, check, fit, label, distill, evaluate, predict, report):
     main.add_command(command)

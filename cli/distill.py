@@ -43,6 +43,13 @@ from . import options
     metavar="auto|NUMBER",
     help="Half the precision of the weight prior; inf stays at step 1.",
 )
+@click.option(
+    "--folds",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Folds of the cross-validation behind --lam auto.",
+)
 @options.seed
 @options.device
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")

@@ -27,7 +27,7 @@ from .static_switching import switching
 def check_static(model: LabelModel, cases: Cases) -> tuple[Finding, ...]:
     """Everything found, errors first; an empty result means that the model and its table fit together."""
     try:
-        trace = prior_trace(model, cases, seed=0)
+        trace = prior_trace(model, cases, seed=0, rows=len(cases))
     except InputError as error:
         return (_of_error(model, error),)
     found = [*_unused(model, trace), *_unfed(model, trace)]
@@ -86,7 +86,9 @@ def _supports(name: str, feature: Feature, fn: Any, column: Column, cases: Cases
     where = f"site '{name}'"
     kind = _name(fn)
     rows = column.cases_observed
-    if rows.any():
+    turns = "VonMises" in kind or kind == "ProjectedNormal"
+    periodic = turns and not kind.startswith("HalfCircle")
+    if rows.any() and not periodic:  # any representative of an angle is inside a periodic support
         inside = torch.atleast_1d(fn.support.check(column.values)).expand(len(rows))
         outside = (rows & ~inside).nonzero()[:, 0]
         if len(outside):
@@ -114,7 +116,6 @@ def _supports(name: str, feature: Feature, fn: Any, column: Column, cases: Cases
     if isinstance(feature, Count) and not support.is_discrete:
         mend = "use a Poisson or a negative binomial, or declare Real()"
         return [Finding("warning", where, f"a count is a whole number, {kind} is continuous", mend)]
-    turns = "VonMises" in kind or kind == "ProjectedNormal"
     if isinstance(feature, Angle) and feature.kind in ("circular", "axial") and not turns:
         mend = "use a VonMises, or declare low= and high= less than a turn apart"
         return [Finding("warning", where, f"a {feature.kind} angle wraps, {kind} does not", mend)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..distillation.distill import distill
-from ..distillation.lam import Refit
+from ..distillation.lam import FOLDS, Refit
 from ..distillation.schedule import default_schedule
 from ..errors import FailedWork, InputError
 from ..images.read import read_images
@@ -36,6 +36,7 @@ class DistillSettings:
     image_size: int | None = None
     augment: str = "none"
     epochs: int | None = None
+    folds: int = FOLDS
     seed: int = 0
     device: str = "auto"
     resume: bool = False
@@ -120,6 +121,7 @@ def _trained(
             image_size=settings.image_size,
             augment=settings.augment,
             lam=settings.lam,
+            folds=settings.folds,
             refit=_refit(source, settings),
             schedule=schedule,
             seed=settings.seed,

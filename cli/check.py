@@ -1,0 +1,64 @@
+"""``labelppl check``: a model file and its table -> what is wrong with them, and the mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options
+
+
+@click.command(epilog="Example: labelppl check --model hip.py --sbc")
+@options.model
+@options.model_options
+@options.data
+@click.option(
+    "--out",
+    "--run",
+    "run",
+    type=options.FILE,
+    help="Folder for sbc.json and sbc.png [default: runs/NAME].",
+)
+@options.group
+@options.method
+@click.option(
+    "--sbc", is_flag=True, help="Simulation-based calibration of parameters and label posteriors."
+)
+@click.option(
+    "--simulations",
+    default=100,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many, with --sbc.",
+)
+@options.seed
+@options.quiet
+def check(
+    model_name: str,
+    model_options: tuple[str, ...],
+    data: Path | None,
+    run: Path | None,
+    group: str,
+    method: str,
+    sbc: bool,
+    simulations: int,
+    seed: int,
+    quiet: bool,
+) -> None:
+    """Look for mistakes in a model file and its table before and after a fit.
+
+    Sites and columns that do not meet, supports and priors that do not hold the data, label switching, dependence that
+    the model misses; with --sbc also whether its posteriors and label posteriors are calibrated.
+    """
+    from labelppl.jobs.check import check_job
+    from labelppl.jobs.source import Source
+
+    source = Source.open(
+        options.open_model(model_name, model_options), model_name, data, group, seed
+    )
+    folder = options.run_folder(run, model_name)
+    wanted = simulations if sbc else 0
+    check_job(
+        source, folder, method=method, simulations=wanted, seed=seed, quiet=quiet, say=click.echo
+    )

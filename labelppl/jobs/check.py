@@ -1,0 +1,77 @@
+"""``check``: a model file and its table, looked at from every side, each finding with its mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..checks.finding import Finding
+from ..checks.predictive import check_prior
+from ..checks.predictive_dependence import check_dependence
+from ..checks.sbc import Sbc, sbc
+from ..checks.static import check_static
+from ..errors import FailedWork
+from ..posterior import fit
+from .source import Source
+from .telling import Say, bar, fit_line
+
+
+def check_job(
+    source: Source, folder: Path, *, method: str, simulations: int, seed: int, quiet: bool, say: Say
+) -> None:
+    """Static checks, prior predictive, a fit with its posterior predictive, and SBC where simulations were asked for.
+
+    Raises FailedWork if there is an error, the fit fails, or SBC does.
+    """
+    cases = source.training
+    found = [*check_static(source.model, cases)]
+    usable = not any(finding.level == "error" for finding in found)
+    problems: tuple[str, ...] = ()
+    if usable:
+        found += check_prior(source.model, cases, seed=seed)
+        with bar("fit", quiet) as progress:
+            posterior = fit(source.model, cases, method=method, seed=seed, progress=progress)  # type: ignore[arg-type]
+        say(fit_line(posterior))
+        problems = posterior.problems
+        found += check_dependence(posterior, seed=seed)
+    for finding in found:
+        say(str(finding))
+    problems = (*(str(f) for f in found if f.level == "error"), *problems)
+    if usable and simulations:
+        problems = (
+            *problems,
+            *_calibration(source, folder, method, simulations, seed, quiet, say).problems,
+        )
+    if problems:
+        raise FailedWork(f"model '{source.model.name}' failed its check: {problems[0]}")
+    say(f"model '{source.model.name}' and {cases.path}: {len(cases)} cases, {_verdict(found)}")
+
+
+def _calibration(
+    source: Source, folder: Path, method: str, simulations: int, seed: int, quiet: bool, say: Say
+) -> Sbc:
+    engine = "laplace" if method == "auto" else method
+    with bar("sbc", quiet) as progress:
+        result = sbc(
+            source.model,
+            source.training,
+            simulations=simulations,
+            method=engine,  # type: ignore[arg-type]
+            seed=seed,
+            progress=progress,
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    result.save(folder / "sbc.json")
+    result.plot(folder / "sbc.png")
+    say(
+        f"calibration over {simulations} simulations {'passed' if result.passed else 'FAILED'}: {folder / 'sbc.png'}"
+    )
+    return result
+
+
+def _verdict(found: list[Finding]) -> str:
+    warnings = sum(finding.level == "warning" for finding in found)
+    return (
+        "nothing to mend"
+        if not warnings
+        else f"{warnings} warning{'s' if warnings > 1 else ''} above"
+    )

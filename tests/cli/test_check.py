@@ -1,0 +1,39 @@
+"""``init`` writes what ``check`` accepts; ``check`` names what is wrong, with exit status 1, and runs the calibration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def test_a_starter_passes_its_check_on_a_table_of_its_columns(tmp_path: Path, labelppl) -> None:  # type: ignore[no-untyped-def]
+    assert labelppl("init", "knee.py", folder=tmp_path).exit_code == 0
+    again = labelppl("init", "knee.py", folder=tmp_path)
+    assert again.exit_code == 2
+    assert "already there" in again.output
+    rows = [f"normal,{60 + i % 7},{0.5 + 0.01 * (i % 5)}" for i in range(30)]
+    rows += [f"abnormal,{50 + i % 9},{0.4 + 0.01 * (i % 6)}" for i in range(30)]
+    (tmp_path / "knee.csv").write_text("\n".join(["diagnosis,angle,share", *rows]) + "\n")
+    result = labelppl("check", "--model", "knee.py", "--quiet", folder=tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "60 cases" in result.output.splitlines()[-1]
+
+
+def test_hip_passes_and_its_calibration_is_drawn(own_hips: Path, labelppl) -> None:  # type: ignore[no-untyped-def]
+    result = labelppl(
+        "check", "--model", "hip.py", "--sbc", "--simulations", 20, "--quiet", folder=own_hips
+    )
+    assert result.exit_code == 0, result.output
+    assert "calibration over 20 simulations passed" in result.output
+    assert (own_hips / "runs" / "hip" / "sbc.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((own_hips / "runs" / "hip" / "sbc.json").read_text())["passed"] is True
+
+
+def test_a_feature_that_is_never_used_is_named(own_hips: Path, labelppl) -> None:  # type: ignore[no-untyped-def]
+    text = (own_hips / "hip.py").read_text()
+    (own_hips / "hip.py").write_text(
+        text.replace('pyro.sample("coverage", dist.Beta(a, b))', "pass")
+    )
+    result = labelppl("check", "--model", "hip.py", "--quiet", folder=own_hips)
+    assert result.exit_code == 1
+    assert "feature 'coverage': declared but never used; write pyro.sample" in result.output
