@@ -14,6 +14,7 @@ from labelppl import __version__
 from labelppl.errors import FailedWork, InputError
 
 from .check import check
+from .compare import compare
 from .distill import distill
 from .evaluate import evaluate
 from .fit import fit
@@ -50,5 +51,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (init, simulate, check, fit, label, distill, evaluate, predict, report):
+for command in (init, simulate, check, fit, label, distill, compare, evaluate, predict, report):
     main.add_command(command)

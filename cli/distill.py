@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
-
-from labelppl.errors import InputError
 
 from . import options
 
@@ -21,28 +19,12 @@ from . import options
 @options.method
 @options.targets
 @options.prevalence
-@click.option(
-    "--student", default="cnn", show_default=True, help="cnn (the paper's network) or timm:NAME."
-)
+@options.student
 @click.option("--weights", type=options.FILE, help="Local safetensors file of a timm backbone.")
-@click.option(
-    "--image-size",
-    type=click.IntRange(min=32),
-    help="Resize images to this side [default: as they are].",
-)
+@options.image_size
 @click.option("--augment", default="none", show_default=True, help="Augmentation preset.")
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    help="Epochs of each step [default: by the number of cases].",
-)
-@click.option(
-    "--lam",
-    default="auto",
-    show_default=True,
-    metavar="auto|NUMBER",
-    help="Half the precision of the weight prior; inf stays at step 1.",
-)
+@options.epochs
+@options.lam
 @click.option(
     "--folds",
     default=5,
@@ -80,20 +62,6 @@ def distill(
         options.open_model(model_name, model_options), model_name, data, group, seed
     )
     chosen = DistillSettings(
-        lam=_lam(lam), prevalence=options.read_prevalence(prevalence), **settings
+        lam=options.read_lam(lam), prevalence=options.read_prevalence(prevalence), **settings
     )
     distill_job(source, options.run_folder(run, model_name), chosen, say=click.echo)
-
-
-def _lam(text: str) -> float | Literal["auto"]:
-    if text == "auto":
-        return "auto"
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not value >= 0:
-        raise InputError(
-            f"--lam {text}: expected auto or a number of 0 or more (inf stays at the soft labels)"
-        )
-    return value

@@ -72,6 +72,27 @@ out = click.option("--out", "--run", "run", type=FILE, help="Run folder [default
 run = click.option("--run", "run", type=FILE, required=True, help="Folder of a finished run.")
 quiet = click.option("--quiet", is_flag=True, help="No progress bars.")
 
+student = click.option(
+    "--student", default="cnn", show_default=True, help="cnn (the paper's network) or timm:NAME."
+)
+image_size = click.option(
+    "--image-size",
+    type=click.IntRange(min=32),
+    help="Resize images to this side [default: as they are].",
+)
+epochs = click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    help="Epochs of each step [default: by the number of cases].",
+)
+lam = click.option(
+    "--lam",
+    default="auto",
+    show_default=True,
+    metavar="auto|NUMBER",
+    help="Half the precision of the weight prior; inf stays at step 1.",
+)
+
 
 def read_pairs(pairs: tuple[str, ...], what: str) -> dict[str, str]:
     """``("a=1", "b=2")`` -> ``{"a": "1", "b": "2"}``."""
@@ -114,3 +135,17 @@ def open_model(name: str, options: tuple[str, ...]) -> LabelModel:
 def run_folder(given: Path | None, model: str) -> Path:
     """The run folder: as given, or ``runs/NAME`` in the working folder."""
     return given or Path("runs") / Path(model).stem
+
+
+def read_lam(text: str) -> float | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise InputError(
+            f"--lam {text}: expected auto or a number of 0 or more (inf stays at the soft labels)"
+        )
+    return value

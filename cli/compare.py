@@ -1,0 +1,99 @@
+"""``labelppl compare``: every method on your own data, like with like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from . import options
+
+
+@click.command(
+    epilog="Example: labelppl compare --model hip.py --methods hard,smooth,prob,reg --repeats 3"
+)
+@options.model
+@options.model_options
+@options.data
+@click.option(
+    "--out",
+    "--run",
+    "run",
+    type=options.FILE,
+    help="Folder of the comparison [default: runs/NAME-compare].",
+)
+@options.group
+@click.option(
+    "--methods", metavar="A,B,C", help="Methods by name [default: all that the evidence allows]."
+)
+@click.option(
+    "--repeats",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Seeds, and splits where the table has none.",
+)
+@options.method
+@options.student
+@options.image_size
+@options.epochs
+@options.lam
+@options.seed
+@options.device
+@click.option("--resume", is_flag=True, help="Continue an interrupted comparison.")
+@click.option(
+    "--force", is_flag=True, help="Compare on soft labels of a fit that failed its checks."
+)
+@options.quiet
+def compare(
+    model_name: str,
+    model_options: tuple[str, ...],
+    data: Path | None,
+    run: Path | None,
+    group: str,
+    methods: str | None,
+    repeats: int,
+    method: str,
+    student: str,
+    image_size: int | None,
+    epochs: int | None,
+    lam: str,
+    seed: int,
+    device: str,
+    resume: bool,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Train the same student by each method, with the same schedule and seeds, and compare the test metrics.
+
+    lambda and checkpoints are chosen on validation cases only. Writes compare.csv, compare.md and compare.json with 95 %
+    intervals and paired differences to hard labels.
+    """
+    from labelppl.jobs.compare import compare_job
+    from labelppl.jobs.source import Source
+
+    strength = options.read_lam(lam)
+    source = Source.open(
+        options.open_model(model_name, model_options), model_name, data, group, seed
+    )
+    folder = run or options.run_folder(None, model_name).with_name(
+        f"{Path(model_name).stem}-compare"
+    )
+    done = compare_job(
+        source,
+        folder,
+        methods=[name.strip() for name in methods.split(",")] if methods else None,
+        repeats=repeats,
+        method=method,
+        student=student,
+        image_size=image_size,
+        epochs=epochs,
+        lam=strength,
+        device=device,
+        resume=resume,
+        force=force,
+        quiet=quiet,
+        say=click.echo,
+    )
+    click.echo(done.to_markdown())
+    click.echo(f"comparison in {folder}")

@@ -1,0 +1,81 @@
+"""``compare``: the paper's Table 1 on the user's own data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from ..distillation.schedule import default_schedule
+from ..errors import FailedWork
+from ..evaluation.compare import Comparison, compare
+from ..features import VoteCounts
+from ..posterior import fit
+from ..runs import record, sha256
+from ..softlabels import SoftLabels, soft_labels
+from ..table import Cases
+from .source import Source
+from .telling import Say, said_warnings
+
+#: Draws of p(Y|Z) kept for the Dirichlet student.
+DRAWS = 200
+
+
+def compare_job(
+    source: Source,
+    folder: Path,
+    *,
+    methods: Sequence[str] | None,
+    repeats: int,
+    method: str,
+    student: str,
+    image_size: int | None,
+    epochs: int | None,
+    lam: float | Literal["auto"],
+    device: str,
+    resume: bool,
+    force: bool,
+    quiet: bool,
+    say: Say,
+) -> Comparison:
+    """Run the methods ``repeats`` times; writes ``compare.csv``, ``compare.md`` and ``compare.json``.
+
+    The label model is fitted again for every repeat's training cases. Raises FailedWork where that fit fails its checks.
+    """
+
+    def labelled(cases: Cases) -> SoftLabels:
+        posterior = fit(source.model, cases.train, method=method, seed=source.seed)  # type: ignore[arg-type]
+        if posterior.problems and not force:
+            raise FailedWork(
+                f"the fit must not be trusted: {'; '.join(posterior.problems)}; --force compares all the same"
+            )
+        return soft_labels(posterior, cases, keep_draws=DRAWS)
+
+    schedule = default_schedule(len(source.cases.train))
+    votes = [n for n, feature in source.model.features.items() if isinstance(feature, VoteCounts)]
+    assert source.model.source is not None
+    with said_warnings(say):
+        done = compare(
+            labelled,
+            source.cases,
+            methods=methods,
+            repeats=repeats,
+            student=student,
+            image_size=image_size,
+            votes=source.cases.columns[votes[0]].values.numpy() if votes else None,
+            lam=lam,
+            schedule=None if epochs is None else replace(schedule, epochs=epochs),
+            seed=source.seed,
+            device=device,
+            out=folder,
+            resume=resume,
+            identity={"model": sha256(source.model.source), "options": dict(source.model.options)},
+            progress=not quiet,
+            say=say,
+        )
+    source.record(
+        folder, "compare", {"methods": methods, "repeats": repeats, "method": method, "lam": lam}
+    )
+    record(folder, status="done")
+    return done
