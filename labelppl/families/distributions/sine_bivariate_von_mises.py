@@ -77,10 +77,12 @@ class SineBivariateVonMises(Parametric):
             shape = self._extended_shape(torch.Size(sample_shape))[:-1]
             grid = _grid(_SAMPLING_POINTS, self.phi_loc)
             cell = 2 * math.pi / _SAMPLING_POINTS
-            weights = torch.softmax(self._log_marginal(grid), -1).expand((*shape, _SAMPLING_POINTS))
-            flat = torch.multinomial(weights.reshape(-1, _SAMPLING_POINTS), 1)
+            share = torch.softmax(self._log_marginal(grid), -1).cumsum(-1)
+            share = share.reshape(-1, _SAMPLING_POINTS)
+            u = torch.rand((len(share), shape.numel() // len(share)), dtype=grid.dtype)
+            at = torch.searchsorted(share, u.to(share)).clamp(max=_SAMPLING_POINTS - 1)
             jitter = torch.rand(shape, dtype=grid.dtype, device=grid.device) - 0.5
-            first = grid[flat.reshape(shape)] + cell * jitter
+            first = grid[at.mT.reshape(shape)] + cell * jitter
             k2, slope = self.psi_concentration, self.correlation * torch.sin(first)
             second = torch.atan2(slope, k2.expand(shape)) + sample_offsets(
                 torch.sqrt(k2**2 + slope**2), torch.Size()
