@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from .features import Label as Label
     from .features import Ordinal as Ordinal
     from .features import Positive as Positive
+    from .features import Ranking as Ranking
     from .features import Ratio as Ratio
     from .features import Real as Real
+    from .features import Stated as Stated
     from .features import Vector as Vector
     from .features import VoteCounts as VoteCounts
+    from .features import Votes as Votes
     from .model import LabelModel as LabelModel
     from .model import label_model as label_model
     from .model import load_model as load_model
@@ -48,10 +51,13 @@ _HOME = {
         "Label",
         "Ordinal",
         "Positive",
+        "Ranking",
         "Ratio",
         "Real",
+        "Stated",
         "Vector",
         "VoteCounts",
+        "Votes",
     ),
     "model": ("LabelModel", "label_model", "load_model", "read_cases"),
     "posterior": ("Posterior", "fit", "to_arviz"),

@@ -16,6 +16,7 @@ import pyro.distributions as dist
 import torch
 
 from labelppl import Angle, Label, Ratio, label_model
+from labelppl.families.distributions import Beta, VonMises  # Pyro's, with the cdf that ">60" needs
 
 
 @label_model(
@@ -34,7 +35,7 @@ def hip(cases):
         coverage_size = pyro.sample("coverage_size", dist.LogNormal(3.3, 0.8))
     with cases:
         y = pyro.sample("diagnosis", dist.Categorical(prevalence))
-        pyro.sample("alpha", dist.VonMises(alpha_mean[y], alpha_kappa[y]))
+        pyro.sample("alpha", VonMises(alpha_mean[y], alpha_kappa[y]))
         a = coverage_mean[y] * coverage_size[y]
         b = (1 - coverage_mean[y]) * coverage_size[y]
-        pyro.sample("coverage", dist.Beta(a, b))
+        pyro.sample("coverage", Beta(a, b))

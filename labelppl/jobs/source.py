@@ -54,7 +54,10 @@ class Source:
         model = load_model(made["model"]["path"]).with_options(**made["model"]["options"])
         table = data or Path(made["data"]["path"])
         group, seed = made["arguments"]["group"], int(made["arguments"]["seed"])
-        cases = read_cases(table, model, classes=made["classes"], group=group, seed=seed)
+        raters = {name: tuple(names) for name, names in made["raters"].items()}
+        cases = read_cases(
+            table, model, classes=made["classes"], group=group, seed=seed, raters=raters
+        )
         return Source(model, made["model"]["path"], cases, group, seed)
 
     @property
@@ -90,6 +93,7 @@ class Source:
             },
             data={"path": str(self.cases.path.resolve()), "sha256": sha256(self.cases.path)},
             classes=list(self.cases.classes),
+            raters={name: list(c.names) for name, c in self.cases.columns.items() if c.names},
             label_name=self.model.label_name,
             versions=versions(),
         )
