@@ -38,6 +38,20 @@ class Density(Protocol):
         """``n`` points (n, dim) near the prior's median, so that priors settle label switching."""
 
 
+#: Numbers one operation of a batched evaluation may hold: 32 MiB of float64.
+BLOCK = 2**22
+
+
+def rows_at_once(density: Density, most: int = 1000) -> int:
+    """How many points to evaluate in one call, so that memory stays bounded whatever the cases.
+
+    A density may tell by an attribute ``numbers`` how many numbers one point's evaluation holds,
+    e.g. cases times classes.
+    """
+    numbers: int = getattr(density, "numbers", 1)
+    return max(1, min(most, BLOCK // max(1, numbers)))
+
+
 @dataclass(frozen=True)
 class Draws:
     """Draws of the unconstrained parameters.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from labelppl.inference.base import Density
+from labelppl.inference.base import Density, rows_at_once
 
 #: Energy error at which a transition counts as divergent (Stan's).
 DIVERGENT = 1000.0
@@ -41,10 +41,13 @@ class Transition(NamedTuple):
 
 def evaluate(density: Density, points: Tensor) -> State:
     """The density and its gradient at points (chains, dim)."""
-    u = points.detach().requires_grad_()
-    log_probs = density.log_prob(u)
-    (gradients,) = torch.autograd.grad(log_probs.sum(), u)
-    return State(u.detach(), log_probs.detach(), gradients)
+    log_probs, gradients = [], []
+    for rows in points.detach().split(rows_at_once(density)):
+        u = rows.requires_grad_()
+        value = density.log_prob(u)
+        gradients.append(torch.autograd.grad(value.sum(), u)[0])
+        log_probs.append(value.detach())
+    return State(points.detach(), torch.cat(log_probs), torch.cat(gradients))
 
 
 def transition(

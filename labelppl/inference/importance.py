@@ -22,12 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelppl.inference.base import Density, Progress
+from labelppl.inference.base import Density, Progress, rows_at_once
 from labelppl.inference.convergence import ESS_MIN, KHAT_MAX, khat_limit, psis, weights_ess
 
 TAIL_SHARE = 0.1
 TAIL_DOF = 4
-ROWS_AT_ONCE = 1000
 
 
 class Weighted(NamedTuple):
@@ -69,7 +68,7 @@ def weigh(
 
     log_density = []
     with torch.no_grad():
-        for rows in points.split(ROWS_AT_ONCE):
+        for rows in points.split(rows_at_once(density)):
             log_density.append(density.log_prob(rows))
             if progress is not None:
                 progress(sum(map(len, log_density)), draws)

@@ -10,13 +10,12 @@ Assumption: twice differentiable by autograd; dimension small enough for a dense
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from labelppl.inference.base import Density
+from labelppl.inference.base import Density, rows_at_once
 
 ITERATIONS = 60
 # Half a squared Newton step, in log density: .014 posterior standard deviations from the mode.
@@ -24,7 +23,7 @@ DECREMENT = 1e-4
 SHRINKING = 0.3
 LENGTHS = (1.0, 0.5, 0.2, 0.05, 0.01)
 REACHES = (4.0, 1.0, 0.25)
-COLUMNS_AT_ONCE = 16
+ROWS_AT_ONCE = 256
 
 
 class Modes(NamedTuple):
@@ -104,25 +103,28 @@ def find_modes(density: Density, starts: Tensor, *, iterations: int = ITERATIONS
 
 
 def derivatives(density: Density, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Log density (n,), gradient (n, dim) and Hessian (n, dim, dim) at points u (n, dim)."""
-    u = u.detach().requires_grad_()
-    value = density.log_prob(u)
-    (gradient,) = torch.autograd.grad(value.sum(), u, create_graph=True)
-    if not gradient.requires_grad:  # a density linear in u
-        flat = torch.zeros(*u.shape, density.dim, dtype=u.dtype, device=u.device)
-        return value.detach(), gradient.detach(), flat
-    rows = []
-    basis = torch.eye(density.dim, dtype=u.dtype, device=u.device)
-    with warnings.catch_warnings():  # an operator without a batching rule is looped over, no harm
-        warnings.filterwarnings("ignore", "There is a performance drop")
-        for chunk in basis.split(COLUMNS_AT_ONCE):
-            pull = chunk.unsqueeze(1).expand(-1, *gradient.shape)
-            (row,) = torch.autograd.grad(
-                gradient, u, pull, retain_graph=True, is_grads_batched=True
+    """Log density (n,), gradient (n, dim) and Hessian (n, dim, dim) at points u (n, dim).
+
+    Every point is repeated once for each column of its Hessian, so that two ordinary backward passes
+    give all columns. (Batched backward passes would do too, but import torch's compiler first.)
+    """
+    n, dim = u.shape
+    columns = max(1, min(dim, rows_at_once(density, most=ROWS_AT_ONCE) // n))
+    basis = torch.eye(dim, dtype=u.dtype, device=u.device)
+    parts = []
+    for chunk in basis.split(columns):
+        repeated = u.detach().repeat(len(chunk), 1).requires_grad_()
+        value = density.log_prob(repeated)
+        (gradient,) = torch.autograd.grad(value.sum(), repeated, create_graph=True)
+        if gradient.requires_grad:
+            (column,) = torch.autograd.grad(
+                (gradient * chunk.repeat_interleave(n, 0)).sum(), repeated
             )
-            rows.append(row)
-    hessian = torch.cat(rows).transpose(0, 1)
-    return value.detach(), gradient.detach(), (0.5 * (hessian + hessian.mT)).detach()
+        else:  # a density linear in u
+            column = torch.zeros_like(gradient)
+        parts.append(column.view(len(chunk), n, dim))
+    hessian = torch.cat(parts).transpose(0, 1)
+    return value[:n].detach(), gradient[:n].detach(), 0.5 * (hessian + hessian.mT)
 
 
 def _steps(axes: Tensor, along: Tensor) -> Tensor:
