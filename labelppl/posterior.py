@@ -246,6 +246,8 @@ def _fitted(path: str | Path, cases: Cases, observed: xr.Dataset, model: LabelMo
     for name, column in fitted.columns.items():
         before = torch.from_numpy(observed[name].values).reshape(len(ids), -1)
         now = column.values.double().reshape(len(ids), -1)
+        if before.shape != now.shape:
+            raise InputError(f"{path}: feature '{name}' has other raters than at the fit; fit again")
         seen = column.observed.reshape(len(ids), -1).expand_as(now)
         now = torch.where(seen, now, torch.nan)
         other = ~torch.isclose(before, now, rtol=1e-12, atol=0, equal_nan=True).all(-1).numpy()

@@ -1,6 +1,7 @@
 """p(Y|Z) of every case, with uncertainty: the soft targets."""
 
 from .labels import soft_labels
+from .parquet import label_parquet
 from .record import SoftLabels
 
-__all__ = ["SoftLabels", "soft_labels"]
+__all__ = ["SoftLabels", "label_parquet", "soft_labels"]

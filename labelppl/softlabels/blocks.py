@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 #: Levels of ``lo`` and ``hi``: they hold 90 % of the label posterior.
 INTERVAL = (0.05, 0.95)
 #: Numbers held at once: draws x cases x classes of one block.
-BLOCK = 2**21
+BLOCK = 2**20
 #: Where the mean is known in closed form, draws only tell the spread: so many numbers, but at least so many draws.
 SPREAD_NUMBERS, SPREAD_DRAWS = 2**22, 200
 

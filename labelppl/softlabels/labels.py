@@ -98,5 +98,7 @@ def _equal(one: torch.Tensor | None, other: torch.Tensor | None) -> Array | bool
         return True
     one = torch.full_like(other, torch.nan) if one is None else one
     other = torch.full_like(one, torch.nan) if other is None else other
+    if one.shape != other.shape:  # as many votes cannot have been given by other raters
+        return False
     same = torch.isclose(one.double(), other.double(), rtol=1e-12, atol=0, equal_nan=True)
     return same.reshape(len(same), -1).all(-1).numpy()

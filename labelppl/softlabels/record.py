@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ..errors import InputError
 from ..runs import write_atomically
@@ -17,6 +20,7 @@ Array = npt.NDArray[Any]
 
 #: Columns of the file: one for each class, then one for each case.
 BY_CLASS = {"p": "probs", "sd": "sd", "lo": "lo", "hi": "hi"}
+TEXT = ("id", "label", "source")
 BY_CASE = ("entropy", "aleatoric", "epistemic", "concentration", "source", "khat")
 
 
@@ -83,10 +87,20 @@ class SoftLabels:
             frame.attrs["prevalence"] = dict(in_force)
         return frame
 
+    def to_table(self) -> pa.Table:
+        """`to_frame` as an Arrow table, whose types are the same whatever the labels are."""
+        frame = self.to_frame()
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        for at, name in enumerate(table.column_names):
+            if name in TEXT:
+                table = table.set_column(at, name, table[name].cast(pa.large_string()))
+        told = {b"PANDAS_ATTRS": json.dumps(frame.attrs).encode()} if frame.attrs else {}
+        return table.replace_schema_metadata({**(table.schema.metadata or {}), **told})
+
     def save(self, path: str | Path) -> None:
         """Write ``labels.parquet``; the same labels give the same bytes."""
-        frame = self.to_frame()
-        write_atomically(Path(path), lambda temporary: frame.to_parquet(temporary, index=False))
+        table = self.to_table()
+        write_atomically(Path(path), lambda temporary: pq.write_table(table, temporary))
 
     @staticmethod
     def load(path: str | Path) -> SoftLabels:
