@@ -12,7 +12,7 @@ DEMO := demo
 demo: $(VENV)/.runtime
 	rm -rf $(DEMO)
 	$(BIN)/labelppl simulate hip --out $(DEMO)
-	cd $(DEMO) && ../$(BIN)/labelppl distill --model hip.py --image-size 64 --folds 3
+	cd $(DEMO) && ../$(BIN)/labelppl distill --model hip.py --image-size 48
 	$(BIN)/labelppl report --run $(DEMO)/runs/hip
 
 test: $(VENV)/.development

@@ -27,7 +27,7 @@ from . import options
 @options.lam
 @click.option(
     "--folds",
-    default=5,
+    default=3,
     show_default=True,
     type=click.IntRange(min=2),
     help="Folds of the cross-validation behind --lam auto.",

@@ -63,9 +63,9 @@ def test_models_and_functions_of_the_readme_run(tmp_path: Path) -> None:
 def test_no_pickle_and_no_unsafe_load() -> None:
     for path in [*ROOT.glob("labelppl/**/*.py"), *ROOT.glob("cli/*.py"), *ROOT.glob("models/*.py")]:
         text = path.read_text()
-        assert not re.search(r"import pickle|pickle\.(load|dump)|torch\.(load|save)\(|joblib\.(load|dump)", text), (
-            path
-        )
+        assert not re.search(
+            r"import pickle|pickle\.(load|dump)|torch\.(load|save)\(|joblib\.(load|dump)", text
+        ), path
 
 
 def test_the_shared_data_are_not_copied_here() -> None:

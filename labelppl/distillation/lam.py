@@ -40,7 +40,7 @@ Refit = Callable[[Array], Array]
 
 GRID = (math.inf, 1e4, 1e3, 1e2, 10.0, 1.0, 0.1, 0.0)
 FEWEST_EPOCHS = 2
-FOLDS = 5
+FOLDS = 3
 FEWEST_PER_CLASS = 2
 
 
