@@ -30,7 +30,7 @@ def draw(found: Sbc, path: Path) -> None:
     verdict = "passed" if found.passed else "FAILED"
     figure.suptitle(
         f"{found.model}, {found.method}: calibration {verdict} ({len(found.ranks)} simulations, "
-        f"{len(found.refused)} refused)\nof right models, 1 % leave a shaded band or miss the zero line of a test",
+        f"{len(found.refused)} refused)\na right model leaves a shaded band, or misses zero below, in 1 % of checks",
         color=INSIDE if found.passed else OUTSIDE,
         fontsize=11,
     )
