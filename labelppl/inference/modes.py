@@ -2,8 +2,8 @@
 
 At u with gradient g and negative Hessian A = Q diag(a) Q' the step is Q diag(1/|a|) Q' g
 (Dauphin et al. 2014: |a| turns a saddle's ascent directions the right way). Every start tries a
-ladder of steps in one batch and takes the best, so that one iteration costs one
-Hessian and one batched evaluation whatever the number of starts.
+ladder of steps in one batch and takes the best, so that one iteration costs one Hessian and one
+batched evaluation whatever the number of starts.
 
 Assumption: twice differentiable by autograd; dimension small enough for a dense Hessian.
 """
@@ -21,6 +21,8 @@ ITERATIONS = 60
 # Half a squared Newton step, in log density: .014 posterior standard deviations from the mode.
 DECREMENT = 1e-4
 SHRINKING = 0.3
+# Curvature, in units of the largest, that rounding alone may leave.
+FLAT = 1e-13
 LENGTHS = (1.0, 0.5, 0.2, 0.05, 0.01)
 REACHES = (4.0, 1.0, 0.25)
 ROWS_AT_ONCE = 256
@@ -74,7 +76,7 @@ def find_modes(density: Density, starts: Tensor, *, iterations: int = ITERATIONS
         precisions[at] = -hessian
         curvature, axes = torch.linalg.eigh(-hessian)
         slope = (axes.mT @ gradient.unsqueeze(-1)).squeeze(-1)
-        floor = curvature.abs().amax(-1, keepdim=True) * 1e-10 + 1e-300
+        floor = curvature.abs().amax(-1, keepdim=True) * FLAT + 1e-300
         bent = curvature.abs().clamp_min(floor)
         decrement = 0.5 * (slope.square() / bent).sum(-1)
         newton = (axes @ (slope / bent).unsqueeze(-1)).squeeze(-1)
@@ -86,19 +88,22 @@ def find_modes(density: Density, starts: Tensor, *, iterations: int = ITERATIONS
         converged[at[arrived]] = True
         # The last Newton step is free and lands within DECREMENT squared of the mode.
         points[at[arrived]] += newton[arrived]
+        log_probs[at[arrived]] += decrement[arrived]
+        active[at[arrived]] = False
+        at, axes, along = at[~arrived], axes[~arrived], (slope / bent)[~arrived]
+        if not len(at):
+            continue
 
-        candidates = points[at].unsqueeze(1) + _steps(axes, slope / bent)
+        candidates = points[at].unsqueeze(1) + _steps(axes, along)
         with torch.no_grad():
             values = density.log_prob(candidates.flatten(0, 1)).view(candidates.shape[:2])
         values = torch.where(torch.isfinite(values), values, -torch.inf)
         best, which = values.max(-1)
-        better = (best > log_probs[at]) & ~arrived
+        better = best > log_probs[at]
         moved = at[better]
         points[moved] = candidates[better, which[better]]
         log_probs[moved] = best[better]
         active[at[~better]] = False
-    with torch.no_grad():
-        log_probs = density.log_prob(points)
     return Modes(points, log_probs, precisions, converged, done)
 
 

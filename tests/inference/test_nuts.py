@@ -18,9 +18,9 @@ from labelppl.inference.nuts import nuts
 def test_gaussian_moments(gaussian: Callable[[Tensor, Tensor], Any]) -> None:
     covariance = torch.tensor([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 25.0]]).double()
     mean = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
-    found = nuts(gaussian(mean, covariance), draws=400, warmup=200, seed=0)
+    found = nuts(gaussian(mean, covariance), draws=250, warmup=120, seed=0)
     assert found.ok, found.problems
-    assert found.points.shape == (4, 400, 3)
+    assert found.points.shape == (4, 250, 3)
     points, ess = found.points.flatten(0, 1), found.diagnostics["ess_bulk"]
     sd = covariance.diagonal().sqrt()
     assert float(((points.mean(0) - mean) / sd).abs().max()) < 4 / math.sqrt(ess)
@@ -31,7 +31,7 @@ def test_gaussian_moments(gaussian: Callable[[Tensor, Tensor], Any]) -> None:
 def test_agrees_with_reference_draws(reference: Any, agree: Callable[[Any, Any], None]) -> None:
     if reference.density.coordinates[0] == "mu[1]":
         pytest.skip("a thousand cases; the other engines are compared on it")
-    found = nuts(reference.density, draws=500, warmup=300, seed=1)
+    found = nuts(reference.density, draws=400, warmup=120, seed=1)
     if "tau" not in reference.density.coordinates:
         assert found.ok, found.problems
     if found.ok:
@@ -84,7 +84,7 @@ def test_too_few_draws_are_refused(gaussian: Callable[[Tensor, Tensor], Any]) ->
 def test_divergences_are_counted_and_tried_again_at_a_higher_acceptance(
     funnel: Callable[[int], Any],
 ) -> None:
-    found = nuts(funnel(3), draws=100, warmup=50, chains=2, seed=0)
+    found = nuts(funnel(3), draws=60, warmup=30, chains=2, seed=0)
     assert found.diagnostics["accept_target"] == 0.95
     assert not found.ok
 
