@@ -153,9 +153,6 @@ def test_raykar_uses_votes_and_features_together() -> None:
     np.testing.assert_allclose(skill[1, :, 1], right, atol=0.08)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="model/missing.py fills an integer column with NaN where a case has no vote"
-)
 def test_a_case_without_votes_is_labelled_by_its_features() -> None:
     cases = _with_inputs(20, TWO)
     codes = torch.zeros(20, 3, dtype=torch.int64)
