@@ -30,7 +30,7 @@ class Parametric(TorchDistribution):
     ) -> None:
         tensors = as_tensors(*parameters.values())
         dims = [self.parameter_dims[name] for name in parameters]
-        batch = torch.broadcast_shapes(
+        batch = broadcast_shapes(
             *(t.shape[: t.dim() - d] for t, d in zip(tensors, dims, strict=True))
         )
         for name, tensor, d in zip(parameters, tensors, dims, strict=True):
@@ -46,6 +46,11 @@ class Parametric(TorchDistribution):
         super(Parametric, new).__init__(batch, self.event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
+
+
+def broadcast_shapes(*shapes: torch.Size) -> torch.Size:
+    """torch.broadcast_shapes without its import of sympy, which takes a second or more."""
+    return torch.Size(np.broadcast_shapes(*shapes))
 
 
 def as_tensors(*values: Tensor | float) -> list[Tensor]:

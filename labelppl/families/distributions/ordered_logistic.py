@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.nn.functional import logsigmoid
 
+from ._base import broadcast_shapes
+
 
 class OrderedLogistic(dist.Categorical):
     """Grade with linear predictor `predictor` (batch) and increasing `cutpoints` (batch, K - 1)."""
@@ -29,7 +31,7 @@ class OrderedLogistic(dist.Categorical):
     def __init__(
         self, predictor: Tensor, cutpoints: Tensor, *, validate_args: bool | None = None
     ) -> None:
-        batch = torch.broadcast_shapes(predictor.shape, cutpoints.shape[:-1])
+        batch = broadcast_shapes(predictor.shape, cutpoints.shape[:-1])
         self.predictor = predictor.expand(batch)
         self.cutpoints = cutpoints.expand(batch + cutpoints.shape[-1:])
         distance = self.cutpoints - self.predictor[..., None]
@@ -60,7 +62,7 @@ class OrderedLogistic(dist.Categorical):
             -1,
         )
         index = value.long()[..., None]
-        shape = torch.broadcast_shapes(steps.shape[:-1], index.shape[:-1])
+        shape = broadcast_shapes(steps.shape[:-1], index.shape[:-1])
         steps = steps.expand(shape + steps.shape[-1:])
         index = index.expand((*shape, 1))
         inside = torch.gather(steps, -1, index.clamp(min=0))[..., 0]

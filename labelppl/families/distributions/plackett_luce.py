@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from ._base import Parametric
+from ._base import Parametric, broadcast_shapes
 
 _STEP = 1 / 3
 _LOW, _HIGH = -24.0, 5.0
@@ -65,7 +65,7 @@ class PlackettLuce(Parametric):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        shape = torch.broadcast_shapes(value.shape, self.log_weights.shape)
+        shape = broadcast_shapes(value.shape, self.log_weights.shape)
         value, log_w = value.expand(shape), self.log_weights.expand(shape)
         last = torch.where(value > 0, value, torch.full_like(value, torch.inf))
         mine, theirs = last[..., :, None], last[..., None, :]

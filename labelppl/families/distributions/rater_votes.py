@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from ._base import Parametric
+from ._base import Parametric, broadcast_shapes
 
 _CODES = constraints.independent(constraints.integer_interval(-1, 2**31), 1)
 
@@ -123,7 +123,7 @@ def _of_votes(log_probs: Tensor, item: Tensor, rater: Tensor, label: Tensor) -> 
 
 def _dense(value: Tensor, log_probs: Tensor) -> Tensor:
     """Log probability of each vote (..., raters), zero where there is none."""
-    shape = torch.broadcast_shapes(value.shape, log_probs.shape[:-1])
+    shape = broadcast_shapes(value.shape, log_probs.shape[:-1])
     rows = log_probs.expand((*shape, log_probs.shape[-1]))
     at = value.expand(shape)
     picked = rows.gather(-1, at.clamp(min=0)[..., None])[..., 0]

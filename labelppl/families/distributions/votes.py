@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from ._base import Parametric, as_tensors
+from ._base import Parametric, as_tensors, broadcast_shapes
 
 _COUNTS = constraints.independent(constraints.nonnegative_integer, 1)
 
@@ -95,7 +95,7 @@ class DirichletMultinomial(Parametric):
             votes = _look_up(a, value)
             all_votes = _look_up(a.sum(-1, keepdim=True), total[..., None])[..., 0]
         log_prob = log_arrangements(value) + votes.sum(-1) - all_votes
-        return log_prob.expand(torch.broadcast_shapes(self.batch_shape, value.shape[:-1]))
+        return log_prob.expand(broadcast_shapes(self.batch_shape, value.shape[:-1]))
 
 
 def _log_rising(a: Tensor, n: Tensor) -> Tensor:

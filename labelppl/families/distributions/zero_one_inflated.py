@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from ._base import Parametric
+from ._base import Parametric, broadcast_shapes
 
 
 class ZeroOneInflated(Parametric):
@@ -27,7 +27,7 @@ class ZeroOneInflated(Parametric):
     has_rsample = False
 
     def __init__(self, base: Any, masses: Tensor, *, validate_args: bool | None = None) -> None:
-        batch = torch.broadcast_shapes(base.batch_shape, masses.shape[:-1])
+        batch = broadcast_shapes(base.batch_shape, masses.shape[:-1])
         self.base = base.expand(batch)
         self._set_parameters(torch.Size(), validate_args, masses=masses.expand((*batch, 3)))
 
