@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..features import Feature, Label
 from ..table import Cases, cases_from_frame, read_frame, tables_beside
-from .plate import CasePlate
+from .plate import RESERVED, CasePlate
 
 ModelFunction = Callable[..., Any]
 
@@ -27,6 +27,8 @@ class LabelModel:
     """A Pyro function of ``cases`` with its declared label and features.
 
     fn is the untouched Pyro function. options are the function's keyword-only arguments with their values in force.
+    called is the name where the function's own says nothing, as of a ready-made family.
+    Raises InputError for a feature named like an attribute of the plate.
     """
 
     fn: ModelFunction
@@ -35,6 +37,15 @@ class LabelModel:
     features: Mapping[str, Feature]
     options: Mapping[str, Any] = field(default_factory=dict)
     source: Path | None = None
+    called: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name in self.features:
+            if name in RESERVED:
+                raise InputError(
+                    f"label_model: a feature named '{name}' could not be read as z.{name}, which is the plate's own; "
+                    f"rename the column, e.g. '{name}_measured'"
+                )
 
     def __call__(self, cases: CasePlate) -> Any:
         """Run the Pyro function with the options in force."""
@@ -42,8 +53,8 @@ class LabelModel:
 
     @property
     def name(self) -> str:
-        """The function's name."""
-        return self.fn.__name__
+        """The function's name, or what a model file calls a ready-made family."""
+        return self.called or self.fn.__name__
 
     def with_options(self, **options: Any) -> LabelModel:
         """The same model with some keyword-only arguments of its function set; InputError for unknown names."""

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -28,14 +29,20 @@ def load_model(name: str | Path) -> LabelModel:
     Raises InputError if there is no such file, if it fails, or if it holds no label model or several.
     """
     path = find_model(name)
-    models = [v for v in vars(_run(path)).values() if isinstance(v, LabelModel)]
-    models = [model for i, model in enumerate(models) if model not in models[:i]]
+    named = [(v, k) for k, v in vars(_run(path)).items() if isinstance(v, LabelModel)]
+    models = [v for v, _ in named]
+    models = [_called(k, v) for i, (v, k) in enumerate(named) if v not in models[:i]]
     if len(models) != 1:
         found = ", ".join(model.name for model in models) or "none"
         raise InputError(
             f"{path}: expected one label model, found {found}; keep one @label_model per file"
         )
     return models[0]
+
+
+def _called(name: str, model: LabelModel) -> LabelModel:
+    """A ready-made family, whose function is no function of the file, takes the name of its variable."""
+    return replace(model, called=name) if model.source is None else model
 
 
 def find_model(name: str | Path) -> Path:

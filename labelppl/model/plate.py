@@ -53,3 +53,7 @@ class CasePlate(pyro.plate):
         SubsampleMessenger._process_message(self, msg)
         if self.broadcast:
             BroadcastMessenger._pyro_sample(msg)
+
+
+#: Names a column cannot have, since ``z.<name>`` is then an attribute of the plate itself.
+RESERVED = frozenset(dir(CasePlate(1, ())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labelppl import InputError, Label, Real, label_model
+from labelppl.families import logistic
 
 REFUSED = {
     "no label": ({"x": Real()}, r"expected exactly one Label, got none; declare one"),
@@ -12,6 +13,10 @@ REFUSED = {
     "a class instead of a feature": (
         {"y": Label("a", "b"), "x": Real},
         r"'x' is <class .*Real'>, expected a Label or a feature such as Real\(\)",
+    ),
+    "an attribute of the plate": (
+        {"y": Label("a", "b"), "size": Real("mm")},
+        r"a feature named 'size' could not be read as z\.size, .*; rename the column, e\.g\. 'size_measured'$",
     ),
     "a number": ({"y": Label("a", "b"), "x": 3}, r"'x' is 3, expected a Label or a feature"),
 }
@@ -21,7 +26,14 @@ REFUSED = {
 def test_wrong_declarations(case):
     declared, message = REFUSED[case]
     with pytest.raises(InputError, match=message):
-        label_model(**declared)
+        label_model(**declared)(lambda cases: None)
+
+
+@pytest.mark.parametrize("name", ["dim", "name", "classes", "read", "subsample_size", "_columns"])
+def test_a_ready_made_family_refuses_the_plates_own_names_too(name):
+    with pytest.raises(InputError, match=f"feature named '{name}'"):
+        logistic(y=Label("a", "b"), **{name: Real(low=0, high=1)})
+    assert hasattr(label_model(y=Label("a", "b"))(lambda cases: None).plate(2), name)
 
 
 @pytest.mark.parametrize("fn", [lambda: None, lambda a, b: None, lambda *, scale: None])

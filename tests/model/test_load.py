@@ -38,6 +38,16 @@ def test_a_file_and_its_table(write, tmp_path):
     assert find_table(path) == tmp_path / "mine.csv"
 
 
+def test_a_ready_made_family_is_called_like_its_variable(write):
+    declared = "from labelppl import Label, Real\nfrom labelppl.families import gaussian\n"
+    path = write(
+        declared + "mine = gaussian(y=Label('a', 'b'), x=Real(low=0, high=1))\nsame = mine\n"
+    )
+    model = load_model(path)
+    assert model.name == "mine"
+    assert model.with_options().name == "mine"
+
+
 def test_the_zoo(monkeypatch, tmp_path):
     assert "hip" in zoo()
     assert find_model("hip") == zoo()["hip"]
