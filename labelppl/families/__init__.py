@@ -18,6 +18,7 @@ from .log_normal import LogNormal, log_normal
 from .logistic import logistic
 from .mean_vote import mean_vote
 from .negative_binomial import NegativeBinomial, negative_binomial
+from .network import Network, Node, network
 from .ordinal import Ordinal, ordinal
 from .plackett_luce import Readers, plackett_luce
 from .poisson import Poisson, poisson
@@ -43,6 +44,8 @@ __all__ = [
     "LogNormal",
     "LogitNormal",
     "NegativeBinomial",
+    "Network",
+    "Node",
     "OnAngle",
     "Opinion",
     "Ordinal",
@@ -64,6 +67,7 @@ __all__ = [
     "majority",
     "mean_vote",
     "negative_binomial",
+    "network",
     "ordinal",
     "plackett_luce",
     "poisson",
