@@ -16,7 +16,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/labelppl report --run $(DEMO)/runs/hip
 
 test: $(VENV)/.development
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .

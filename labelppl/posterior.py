@@ -33,11 +33,16 @@ METHODS = ("auto", "exact", "laplace", "chains", "nuts", "svi")
 
 
 @runtime_checkable
-class Family(Protocol):
-    """What a ready-made label model adds to `LabelModel`; see `labelppl.families`."""
+class Sizable(Protocol):
+    """A ready-made label model whose prior sizes may come from the table; see `labelppl.families`."""
 
     def for_cases(self, cases: Cases) -> LabelModel:
         """The model with prior sizes taken from the table where none were declared."""
+
+
+@runtime_checkable
+class Closed(Protocol):
+    """A label model that may have its posterior in closed form."""
 
     def exact(self, cases: Cases) -> ExactPosterior:
         """The posterior in closed form; InputError where there is none."""
@@ -153,7 +158,7 @@ class Posterior:
             problems=tuple(json.loads(told["problems"])),
         )
         closed = None
-        if sampled.method == "exact" and isinstance(model, Family):
+        if sampled.method == "exact" and isinstance(model, Closed):
             closed = model.exact(fitted)
         return Posterior(density, sampled, int(told["seed"]), closed)
 
@@ -183,7 +188,7 @@ def fit(
     if density.dim == 0:
         return Posterior(density, Draws("exact", torch.zeros(1, 1, 0, dtype=torch.float64)), seed)
     closed, refused = None, ""
-    if method in ("auto", "exact") and isinstance(model, Family):
+    if method in ("auto", "exact") and isinstance(model, Closed):
         try:
             closed = model.exact(density.cases)
             run = partial(run, sampler=partial(_points, density, closed))
@@ -217,7 +222,7 @@ def engine(method: str) -> Callable[..., Draws]:
 
 def sized(model: LabelModel, cases: Cases) -> LabelModel:
     """The model as it will be fitted to ``cases``: a family takes prior sizes that were not declared from the table."""
-    return model.for_cases(cases) if isinstance(model, Family) else model
+    return model.for_cases(cases) if isinstance(model, Sizable) else model
 
 
 def _points(density: LabelDensity, closed: ExactPosterior, draws: int, seed: int) -> Tensor:
@@ -247,7 +252,9 @@ def _fitted(path: str | Path, cases: Cases, observed: xr.Dataset, model: LabelMo
         before = torch.from_numpy(observed[name].values).reshape(len(ids), -1)
         now = column.values.double().reshape(len(ids), -1)
         if before.shape != now.shape:
-            raise InputError(f"{path}: feature '{name}' has other raters than at the fit; fit again")
+            raise InputError(
+                f"{path}: feature '{name}' has other raters than at the fit; fit again"
+            )
         seen = column.observed.reshape(len(ids), -1).expand_as(now)
         now = torch.where(seen, now, torch.nan)
         other = ~torch.isclose(before, now, rtol=1e-12, atol=0, equal_nan=True).all(-1).numpy()

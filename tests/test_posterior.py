@@ -20,7 +20,7 @@ import xarray as xr
 from labelppl import Label, Real, label_model
 from labelppl.arviz_groups import LEAST_DRAWS, as_arviz
 from labelppl.errors import InputError
-from labelppl.families import gaussian
+from labelppl.families import gaussian, logistic
 from labelppl.inference.base import Draws
 from labelppl.posterior import METHODS, Posterior, engine, fit, to_arviz
 from labelppl.softlabels import soft_labels
@@ -147,6 +147,16 @@ def test_priors_without_size_are_taken_from_the_table(in_closed_form: Posterior)
     """``b`` was declared without typical=; the fitted model carries what it took, also into refits."""
     again = fit(in_closed_form.model, in_closed_form.cases.take(range(20)))
     assert again.model.evidence == in_closed_form.model.evidence  # type: ignore[attr-defined]
+
+
+def test_a_logistic_model_is_sized_too() -> None:
+    model = logistic(y=Label("normal", "ill"), a=Real(), b=Real())
+    found = fit(model, read(table(60), model))
+    assert found.closed is None
+    assert found.problems == ()
+    center = found.model.typical["a"][0]  # type: ignore[attr-defined]
+    assert center == pytest.approx(float(table(60)["a"].mean()), abs=1e-9)
+    assert set(soft_labels(found).source) == {"loo"}
 
 
 def test_nothing_to_infer() -> None:

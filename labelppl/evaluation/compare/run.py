@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from labelppl.distillation.distill import Distilled, distill
-from labelppl.distillation.lam import GRID
+from labelppl.distillation.lam import GRID, Refit
 from labelppl.distillation.schedule import Schedule, default_schedule
 from labelppl.errors import FailedWork, InputError
 from labelppl.evaluation.compare.methods import (
@@ -142,8 +142,9 @@ def compare(
             if record is None:
                 say(f"repeat {repeat + 1} of {repeats}: {name}")
                 record = _one(
-                    make_method(name), soft, held, schedule, lam, grid, seed + repeat,
-                    weights=weights, votes=votes, progress=progress, **shared,
+                    make_method(name), soft, held, schedule, lam, seed + repeat,
+                    refit=None if isinstance(labels, SoftLabels) else labels,
+                    grid=grid, weights=weights, votes=votes, progress=progress, **shared,
                 )  # fmt: skip
                 _keep(folder, name, repeat, record)
             if "failed" in record:
@@ -186,8 +187,8 @@ def _one(
     cases: Cases,
     schedule: Schedule | None,
     lam: float | Literal["auto"],
-    grid: Sequence[float],
     seed: int,
+    refit: Labelled | None,
     **options: Any,
 ) -> dict[str, Any]:
     """Train one method and predict the test cases: what its file holds."""
@@ -203,7 +204,7 @@ def _one(
             cases,
             target=method.target,
             lam=lam if method.prior else math.inf,
-            grid=grid,
+            refit=None if refit is None else _within_folds(refit, method, cases.train, seed),
             schedule=first if method.prior else both,
             map_schedule=second,
             seed=seed,
@@ -219,6 +220,20 @@ def _one(
         "lam": str(_lam_of(done)) if method.prior else None,
         "notes": list(done.notes),
     }
+
+
+def _within_folds(label: Labelled, method: Method, train: Cases, seed: int) -> Refit:
+    """Soft labels of some training rows by a label model that has seen those rows alone."""
+
+    def refit(rows: np.ndarray[Any, Any]) -> Floats:
+        some = train.take(rows)
+        made = label(some)
+        if method.shuffled:
+            made = shuffled_within_class(made, some, seed)
+        place = {str(name): i for i, name in enumerate(made.ids)}
+        return np.asarray(made.probs[[place[str(name)] for name in some.ids]])
+
+    return refit
 
 
 def _lam_of(done: Distilled) -> float:

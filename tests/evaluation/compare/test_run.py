@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from labelppl.distillation.lam import FOLDS
 from labelppl.distillation.schedule import Schedule
 from labelppl.errors import FailedWork, InputError
 from labelppl.evaluation.compare import Comparison, compare
@@ -111,6 +112,23 @@ def test_test_labels_change_the_scores_and_nothing_else(finished, cases):
 def test_given_labels_are_said_to_have_seen_what_was_held_out(cases, label):
     result = compare(label(cases), cases, methods=("prob",), repeats=1, **QUICK)
     assert any("given, not refitted" in note for note in result.notes)
+
+
+def test_without_validation_the_label_model_is_refitted_in_every_fold(cases, label):
+    seen = []
+
+    def watched(some):
+        seen.append(set(some.train.ids))
+        return label(some)
+
+    result = compare(watched, cases, methods=("reg",), repeats=1, **(QUICK | {"validation": 0}))
+    train = set(cases.train.ids)
+    assert seen[0] == train
+    folds = [train - part for part in seen[1:]]
+    assert len(folds) == FOLDS
+    assert set.union(*folds) == train
+    assert sum(map(len, folds)) == len(train)
+    assert not any("refitted" in note for note in result.notes)
 
 
 def test_a_run_that_diverges_is_left_out_and_said(cases, label, monkeypatch):
