@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, NoReturn
+from typing import Any
 
 import pyro
 import pyro.distributions as dist
@@ -87,10 +87,6 @@ class Network(LabelModel):
                 nodes[name] = replace(node, typical=typical)
         made = replace(self, nodes=nodes)
         return replace(made, fn=_function(made))
-
-    def exact(self, cases: Cases) -> NoReturn:
-        """Refused: draws of the parameters are needed wherever a node is missing."""
-        raise InputError("a network has no closed form; use --method laplace")
 
 
 def network(
