@@ -203,6 +203,7 @@ def distill(
             second,
             prior=prior,
             freeze_norm=freeze_norm,
+            held=held,
             checkpoint=None if folder is None else folder / CHECKPOINTS[2],
             progress=progress,
             step="step 2",

@@ -3,8 +3,9 @@
 For every fold: the label model is refitted on the other cases (by the caller's `refit`), step 1
 is trained on its soft labels, then the path lambda = inf, large, ..., small, 0 is followed, each
 value starting from the weights of the one before, so that the path costs little more than one
-training. Held-out cases are scored by -log q(y) on their hard labels. The lambda with the smallest
-mean is chosen, the larger one in a tie. Folds keep groups (patients) whole and classes in
+training. Held-out cases are scored by -log q(y) on their hard labels. The largest lambda
+whose mean is within one standard error of the smallest, paired over cases, is chosen: with few cases
+the minimum itself is mostly noise. Folds keep groups (patients) whole and classes in
 proportion.
 
 With a validation split that has labels, that split is scored instead and no fold is made: nothing
@@ -241,7 +242,7 @@ def _choice(
     every = np.concatenate(scores, axis=1)
     mean = every.mean(1)
     spread = every.std(1, ddof=1) / math.sqrt(every.shape[1]) if every.shape[1] > 1 else mean * 0
-    best = int(np.argmin(mean))  # the first of equals, hence the larger lambda
+    best = _one_standard_error(every)
     return LamChoice(
         grid[best],
         grid,
@@ -251,3 +252,14 @@ def _choice(
         source,
         refitted,
     )
+
+
+def _one_standard_error(scores: Array) -> int:
+    """The first candidate, hence the largest lambda, whose mean is not a standard error worse than the smallest mean.
+
+    scores: (candidates, held-out cases). The error is that of the paired difference (Breiman et al. 1984), so that a
+    misleading theta_p is left as soon as the cases say so, and a good one is not left for noise.
+    """
+    worse = scores - scores[int(np.argmin(scores.mean(1)))]
+    error = worse.std(1, ddof=1) / math.sqrt(scores.shape[1]) if scores.shape[1] > 1 else 0.0
+    return int(np.flatnonzero(worse.mean(1) <= error)[0])
