@@ -31,9 +31,7 @@ def test_hip_passes_and_its_calibration_is_drawn(own_hips: Path, labelppl) -> No
 
 def test_a_feature_that_is_never_used_is_named(own_hips: Path, labelppl) -> None:  # type: ignore[no-untyped-def]
     text = (own_hips / "hip.py").read_text()
-    (own_hips / "hip.py").write_text(
-        text.replace('pyro.sample("coverage", dist.Beta(a, b))', "pass")
-    )
+    (own_hips / "hip.py").write_text(text.replace('pyro.sample("coverage", Beta(a, b))', "pass"))
     result = labelppl("check", "--model", "hip.py", "--quiet", folder=own_hips)
     assert result.exit_code == 1
     assert "feature 'coverage': declared but never used; write pyro.sample" in result.output

@@ -30,7 +30,7 @@ def test_correlated_normal(correlated: tuple[Any, Tensor, Tensor]) -> None:
 
 def test_agrees_with_reference_draws(reference: Any, agree: Callable[[Any, Any], None]) -> None:
     if reference.density.coordinates[0] == "mu[1]":
-        found = chains(reference.density, chains=64, draws=40, warmup=60, seed=0)
+        found = chains(reference.density, chains=64, draws=120, warmup=100, seed=0)
     else:
         found = chains(reference.density, seed=0)
     if "tau" not in reference.density.coordinates:
