@@ -98,7 +98,7 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
     help="Folder for results.json and table.md.",
 )
 @click.option("--seeds", default=3, show_default=True)
-@click.option("--epochs", default=12, show_default=True)
+@click.option("--epochs", default=8, show_default=True)
 @click.option("--quick", is_flag=True, help="One seed, one epoch, 128 cases: does it run?")
 def main(data: Path, out: Path, seeds: int, epochs: int, quick: bool) -> None:
     """Run the study and write its results."""
