@@ -86,6 +86,11 @@ class LabelDensity:
         """A name for each unconstrained coordinate."""
         return self.parameters.coordinates
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers the evaluation of one point holds; engines bound their batches by it."""
+        return len(self.cases) * len(self.classes)
+
     def log_prob(self, u: Tensor) -> Tensor:
         """Log density at ``u`` (draws, dim) -> (draws,)."""
         if not self._evaluator.scalar or len(u) * self._fitted.every.size <= ONE_RUN:
