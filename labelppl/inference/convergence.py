@@ -69,7 +69,7 @@ def psis(log_ratios: Floats) -> tuple[Floats, float]:
     """Pareto-smoothed log weights (draws,), normalised to sum to one, and their Pareto k."""
     stats = _arviz_stats()
     if stats is not None:
-        log_weights, khat = stats.psislw(log_ratios, axis=-1)
+        log_weights, khat = stats.psislw(-log_ratios, axis=-1)  # 1.x takes log-likelihoods
     else:
         log_weights, khat = _arviz().psislw(log_ratios)
     return np.asarray(log_weights, dtype=np.float64), float(khat)

@@ -34,7 +34,9 @@ def fit_line(posterior: Posterior) -> str:
         for name, value in posterior.diagnostics.items()
         if not isinstance(value, str)
     )
-    return f"fitted {len(posterior.cases)} cases by {posterior.sampled.method}: {found}"
+    tried = posterior.diagnostics.get("tried")
+    why = f" ({tried})" if tried else ""
+    return f"fitted {len(posterior.cases)} cases by {posterior.sampled.method}{why}: {found}"
 
 
 def in_force(labels: SoftLabels) -> dict[str, float] | str:
