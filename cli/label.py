@@ -25,6 +25,7 @@ def label(
     """Write p(Y|Z) of every case, with intervals and uncertainty, from a fitted run.
 
     Cases fitted with their label are labelled as if it had been left out, unless --targets says otherwise.
+    A Parquet file of more than 100,000 rows is labelled in batches, in the memory of one.
     ``--prevalence auto`` estimates it from the measurements of the new cases.
     """
     from labelppl.jobs.fit import label_job

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .posterior import fit as fit
     from .posterior import to_arviz as to_arviz
     from .softlabels import SoftLabels as SoftLabels
+    from .softlabels import label_parquet as label_parquet
     from .softlabels import soft_labels as soft_labels
     from .students.student import Student as Student
 
@@ -61,7 +62,7 @@ _HOME = {
     ),
     "model": ("LabelModel", "label_model", "load_model", "read_cases"),
     "posterior": ("Posterior", "fit", "to_arviz"),
-    "softlabels": ("SoftLabels", "soft_labels"),
+    "softlabels": ("SoftLabels", "label_parquet", "soft_labels"),
     "students.student": ("Student",),
 }
 _ROOM = {name: room for room, names in _HOME.items() for name in names}

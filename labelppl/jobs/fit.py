@@ -11,13 +11,15 @@ import numpy as np
 from ..errors import FailedWork, InputError
 from ..posterior import Posterior, fit
 from ..runs import record
-from ..softlabels import SoftLabels, soft_labels
+from ..softlabels import label_parquet, parquet_rows, soft_labels
 from ..softlabels.deployment import estimate_prevalence
 from ..table import Cases
 from .source import Source
 from .telling import Say, bar, fit_line, fit_record, in_force, in_words, said_warnings
 
 FEWEST_TO_ESTIMATE = 10
+#: Rows of a Parquet file that are labelled in one piece; 100,000 take about 2 GB.
+MOST_AT_ONCE = 100_000
 
 
 def fit_job(
@@ -44,17 +46,21 @@ def label_job(
     targets: str,
     prevalence: Mapping[str, float] | Literal["auto"] | None,
     say: Say,
-) -> SoftLabels:
+) -> None:
     """Soft labels of the run's cases, or of those in ``data``, written as Parquet.
 
-    prevalence ``auto``: estimated from the measurements of the cases that were not fitted.
+    prevalence ``auto``: estimated from the measurements of the cases that were not fitted. A long Parquet file is
+    labelled in batches.
     """
-    source = Source.of_run(run, data)
-    posterior = Posterior.load(
-        _existing(run / "posterior.nc"), source.model, Source.of_run(run).cases
-    )
+    fitted = Source.of_run(run)
+    posterior = Posterior.load(_existing(run / "posterior.nc"), fitted.model, fitted.cases)
     if posterior.problems:
         say(f"warning: the fit must not be trusted: {'; '.join(posterior.problems)}")
+    if data is not None and data.suffix == ".parquet" and parquet_rows(data) > MOST_AT_ONCE:
+        return _label_in_batches(
+            posterior, data, out or run / "labels.parquet", targets, prevalence, say
+        )
+    source = fitted if data is None else Source.of_run(run, data)
     if prevalence == "auto":
         prevalence = _estimated(posterior, source.cases, run, say)
     with said_warnings(say):
@@ -64,7 +70,32 @@ def label_job(
     if out is None:
         record(run, label={"targets": targets, "prevalence": in_force(labels)})
     say(f"{len(labels)} soft labels at {in_words(labels)} in {path}")
-    return labels
+
+
+def _label_in_batches(
+    posterior: Posterior,
+    data: Path,
+    out: Path,
+    targets: str,
+    prevalence: Mapping[str, float] | Literal["auto"] | None,
+    say: Say,
+) -> None:
+    """As `label_job`, in the memory of one batch; ``run.json`` keeps what it says of the run's own labels."""
+    if prevalence == "auto":
+        raise InputError(
+            f"--prevalence auto: {data} is labelled in batches; estimate it on a file of at most {MOST_AT_ONCE} rows, "
+            "then give --prevalence CLASS=P"
+        )
+    with said_warnings(say), bar("label", quiet=False) as progress:
+        rows = label_parquet(
+            posterior,
+            data,
+            out,
+            targets=targets,  # type: ignore[arg-type]
+            prevalence=prevalence,
+            progress=progress,
+        )
+    say(f"{rows} soft labels, made in batches, in {out}")
 
 
 def _estimated(posterior: Posterior, cases: Cases, run: Path, say: Say) -> dict[str, float]:

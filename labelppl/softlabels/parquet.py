@@ -76,6 +76,12 @@ def label_parquet(
     return done
 
 
+def parquet_rows(source: str | Path) -> int:
+    """Rows of a Parquet file. Raises InputError if it cannot be read."""
+    with _open(Path(source)) as file:
+        return int(file.metadata.num_rows)
+
+
 def _open(source: Path) -> pq.ParquetFile:
     if not source.is_file():
         raise InputError(f"{source}: no such table; expected a Parquet file")

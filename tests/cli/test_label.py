@@ -1,0 +1,47 @@
+"""A Parquet file that is too long to be labelled in one piece gets its labels in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+
+def test_a_long_file_is_labelled_in_batches(
+    run: Path, hips: Path, labelppl: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.read_csv(hips / "hip.csv").drop(columns=["diagnosis", "image"])
+    frame.assign(id=frame["id"] + "new").to_parquet(tmp_path / "new.parquet")
+    call = ("label", "--run", run, "--data", tmp_path / "new.parquet", "--out")
+    whole = labelppl(*call, tmp_path / "whole.parquet")
+    monkeypatch.setattr("labelppl.jobs.fit.MOST_AT_ONCE", len(frame) - 1)
+    batched = labelppl(*call, tmp_path / "batched.parquet")
+    assert "in batches" not in whole.output
+    assert f"{len(frame)} soft labels, made in batches" in batched.output
+    one, other = (pd.read_parquet(tmp_path / f"{x}.parquet") for x in ("whole", "batched"))
+    assert list(one.columns) == list(other.columns)
+    assert list(one["id"]) == list(other["id"])
+    # Batches use 200 draws, not 1,000: their Monte Carlo error is at most sd / sqrt(200) per case.
+    error = np.abs(one["p_dysplastic"] - other["p_dysplastic"]) / one["sd_dysplastic"]
+    assert error.max() < 4 / np.sqrt(200)
+
+
+def test_batches_refuse_to_estimate_the_prevalence(
+    run: Path, hips: Path, labelppl: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.read_csv(hips / "hip.csv").drop(columns="image")
+    frame.to_parquet(tmp_path / "new.parquet")
+    monkeypatch.setattr("labelppl.jobs.fit.MOST_AT_ONCE", 10)
+    result = labelppl(
+        "label", "--run", run, "--data", tmp_path / "new.parquet",
+        "--out", tmp_path / "out.parquet", "--prevalence", "auto",
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert "--prevalence auto" in result.output
+    assert not (tmp_path / "out.parquet").exists()
