@@ -5,8 +5,25 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from labelppl.distillation.train import Epoch
+
+class Epoch(NamedTuple):
+    """One row of the learning curve. Losses are means over cases in nats.
+
+    penalty: (lambda/m) ||theta - theta_p||^2 after the epoch. val_nll, val_accuracy: on the
+    labelled validation cases, nan without any.
+    """
+
+    step: str
+    epoch: int
+    lr: float
+    loss: float
+    penalty: float
+    val_nll: float
+    val_accuracy: float
+    seconds: float
+    images_per_second: float
 
 
 def save_curve(history: Sequence[Epoch], folder: Path) -> None:

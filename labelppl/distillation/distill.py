@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,26 +20,26 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from labelppl.distillation.curve import save_curve
+from labelppl.distillation.choose import choose, job_of
+from labelppl.distillation.curve import Epoch, save_curve
 from labelppl.distillation.device import make_fabric
-from labelppl.distillation.evidence import gradients, log_evidence
+from labelppl.distillation.evidence import gradients
 from labelppl.distillation.lam import (
     FOLDS,
     GRID,
-    Job,
     LamChoice,
     Refit,
-    choose_by_folds,
-    choose_by_validation,
 )
 from labelppl.distillation.prepare import Prepared, describe, read
 from labelppl.distillation.prior import WeightPrior, diagonal_fisher
+from labelppl.distillation.run import Trained
 from labelppl.distillation.schedule import Schedule, default_schedule
 from labelppl.distillation.source import Resident
 from labelppl.distillation.targets.base import Evidence, Target
 from labelppl.distillation.targets.hard import Hard
 from labelppl.distillation.targets.prob import Prob
-from labelppl.distillation.train import Epoch, Trained, predict_logits, train
+from labelppl.distillation.teacher import taught
+from labelppl.distillation.train import train
 from labelppl.images.augment import augmentation
 from labelppl.images.read import Size
 from labelppl.students.network import build_network
@@ -148,7 +148,7 @@ def distill(
     network = build_network(student, spec.shape, seed=seed, weights=weights)
     evidence = data.evidence
     if goal.needs_teacher:
-        evidence = _taught(prepared, copy.deepcopy(network), first, options, progress)
+        evidence = taught(prepared, copy.deepcopy(network), first, options, progress)
     held = prepared.held()
     one = train(
         network,
@@ -175,13 +175,13 @@ def distill(
     if labelled == 0:
         notes.append("no training case has a hard label: step 2 was skipped, student = theta_p")
     elif lam == "auto":
-        job = _job(
+        job = job_of(
             prepared, evidence, goal, first, second, weights, centre, freeze_norm, options, progress
         )
         kept = None if folder is None else folder / CHECKPOINTS[1]
         choice = LamChoice.load(kept, grid) if kept is not None and resume else None
         if choice is None:
-            choice = _choose(job, network, prepared, grid, folds, refit, seed, console)
+            choice = choose(job, network, prepared, grid, folds, refit, seed, console)
             if kept is not None and fabric.global_rank == 0:
                 choice.save(kept)
         if choice.source == "cross-validation" and not choice.refitted:
@@ -240,89 +240,7 @@ def distill(
 _Nothing = Trained((), -1, 0, None, "")
 
 
-def _taught(
-    prepared: Prepared, network: nn.Module, schedule: Schedule, options: dict[str, Any], show: bool
-) -> Evidence:
-    """The evidence with a teacher: the same student trained on the hard labels first."""
-    evidence = prepared.data.evidence
-    held = prepared.held()
-    train(
-        network, prepared.source, evidence, Hard(), schedule,
-        held=held, progress=show, step="teacher", **options,
-    )  # fmt: skip
-    device = next(network.parameters()).device
-    teacher = predict_logits(network, prepared.source, device).cpu()
-    confusion = None
-    if held is not None:
-        seen = held.hard >= 0
-        guess = predict_logits(network, held.source, device).argmax(1).cpu()
-        k = evidence.classes
-        confusion = torch.bincount(held.hard[seen] * k + guess[seen], minlength=k * k).reshape(k, k)
-    return replace(evidence, teacher=teacher, confusion=confusion)
-
-
-def _choose(
-    job: Job,
-    theta_p: nn.Module,
-    prepared: Prepared,
-    grid: Sequence[float],
-    folds: int,
-    refit: Refit | None,
-    seed: int,
-    console: Console,
-) -> LamChoice:
-    """lambda by held-out NLL, and its evidence beside it where that is exact."""
-    held = prepared.held()
-    if held is not None and bool((held.hard >= 0).any()):
-        choice = choose_by_validation(job, theta_p, prepared.held_images(), held.hard, grid=grid)
-    else:
-        choice = choose_by_folds(
-            job, grid=grid, folds=folds, refit=refit, seed=seed, say=console.print
-        )
-    prior = job.prior(theta_p, job.source, job.evidence)
-    if prior.exclude or prior.fisher is not None:
-        return choice
-    seen = (job.evidence.hard >= 0).nonzero().squeeze(1)
-    found = log_evidence(theta_p, job.source.take(seen), job.evidence.hard[seen], choice.grid)
-    return replace(choice, evidence=found)
-
-
 def _fisher(network: nn.Module, source: Resident, hard: Tensor) -> dict[str, Tensor]:
     seen = (hard >= 0).nonzero().squeeze(1)
     device = next(network.parameters()).device
     return diagonal_fisher(gradients(network, source.take(seen), hard[seen], device), len(seen))
-
-
-def _job(
-    prepared: Prepared,
-    evidence: Evidence,
-    goal: Target,
-    first: Schedule,
-    second: Schedule,
-    weights: Path | None,
-    centre: Callable[[nn.Module, Resident, Evidence], WeightPrior],
-    freeze_norm: bool,
-    options: dict[str, Any],
-    progress: bool,
-) -> Job:
-    quiet = {**options, "resume": False}
-    spec = prepared.spec
-
-    def new() -> nn.Module:
-        return build_network(spec.architecture, spec.shape, seed=spec.seed, weights=weights)
-
-    def step1(network: nn.Module, source: Resident, some: Evidence) -> None:
-        train(
-            network, source, some, copy.deepcopy(goal), first,
-            progress=progress, step="step 1 of this fold", **quiet,
-        )  # fmt: skip
-
-    def step2(
-        network: nn.Module, source: Resident, some: Evidence, prior: WeightPrior, path: Schedule
-    ) -> None:
-        train(
-            network, source, some, Hard(), path,
-            prior=prior, freeze_norm=freeze_norm, step="step 2", **quiet,
-        )  # fmt: skip
-
-    return Job(prepared.source, evidence, prepared.data.groups, new, step1, centre, step2, second)

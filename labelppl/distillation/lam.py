@@ -27,11 +27,11 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
+from labelppl.distillation.held import predict_logits
 from labelppl.distillation.prior import WeightPrior
 from labelppl.distillation.schedule import Schedule
 from labelppl.distillation.source import Resident
 from labelppl.distillation.targets.base import Evidence
-from labelppl.distillation.train import predict_logits
 from labelppl.errors import InputError
 from labelppl.runs import write_atomically
 

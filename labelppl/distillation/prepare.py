@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labelppl.distillation.held import Held
 from labelppl.distillation.source import Resident
 from labelppl.distillation.targets.base import Evidence, Target
-from labelppl.distillation.train import Held
 from labelppl.errors import InputError
 from labelppl.images.read import Images, Size, read_images
 from labelppl.runs import versions

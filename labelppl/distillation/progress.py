@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from labelppl.distillation.train import Epoch
+    from labelppl.distillation.curve import Epoch
 
 
 class _Speed(ProgressColumn):

@@ -104,7 +104,7 @@ def test_a_stopped_job_resumes_to_the_same_student(
     grid, out = (math.inf, 10.0, 0.0), tmp_path / "run"
     options: dict[str, Any] = {"grid": grid, "folds": 2, "schedule": QUICK}
     whole = distill(labels, cases, **options)
-    chosen = module._choose
+    chosen = module.choose
     calls = []
 
     def stop(*given: Any) -> Any:
@@ -113,7 +113,7 @@ def test_a_stopped_job_resumes_to_the_same_student(
             raise KeyboardInterrupt
         return chosen(*given)
 
-    monkeypatch.setattr(module, "_choose", stop)
+    monkeypatch.setattr(module, "choose", stop)
     with pytest.raises(KeyboardInterrupt):
         distill(labels, cases, out=out, **options)
     assert {p.name for p in out.iterdir()} == {module.CHECKPOINTS[0]}

@@ -18,14 +18,17 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from labelppl.distillation.held import Held
+from labelppl.distillation.order import partition
 from labelppl.distillation.prior import WeightPrior
+from labelppl.distillation.run import Trained
 from labelppl.distillation.schedule import Schedule
 from labelppl.distillation.source import Resident
 from labelppl.distillation.targets.base import Evidence
 from labelppl.distillation.targets.hard import Hard
 from labelppl.distillation.targets.ols import OLS
 from labelppl.distillation.targets.prob import Prob
-from labelppl.distillation.train import Held, Trained, _partition, train
+from labelppl.distillation.train import train
 from labelppl.errors import FailedWork, InputError
 from labelppl.images.augment import augmentation
 
@@ -69,7 +72,7 @@ def _curve(done: Trained) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("cases", [1, 7, 8, 9, 21, 429])
 def test_batches_cover_every_case_and_differ_by_one(cases: int) -> None:
-    sizes = _partition(cases, 8)
+    sizes = partition(cases, 8)
     assert sum(sizes) == cases
     assert len(sizes) == math.ceil(cases / 8)
     assert max(sizes) - min(sizes) <= 1

@@ -1,0 +1,90 @@
+"""How the whole job chooses lambda: what it trains inside a fold, and which cases judge it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from torch import nn
+
+from labelppl.distillation.evidence import log_evidence
+from labelppl.distillation.lam import (
+    Job,
+    LamChoice,
+    Refit,
+    choose_by_folds,
+    choose_by_validation,
+)
+from labelppl.distillation.prepare import Prepared
+from labelppl.distillation.prior import WeightPrior
+from labelppl.distillation.schedule import Schedule
+from labelppl.distillation.source import Resident
+from labelppl.distillation.targets.base import Evidence, Target
+from labelppl.distillation.targets.hard import Hard
+from labelppl.distillation.train import train
+from labelppl.students.network import build_network
+
+
+def choose(
+    job: Job,
+    theta_p: nn.Module,
+    prepared: Prepared,
+    grid: Sequence[float],
+    folds: int,
+    refit: Refit | None,
+    seed: int,
+    console: Console,
+) -> LamChoice:
+    """lambda by held-out NLL, and its evidence beside it where that is exact."""
+    held = prepared.held()
+    if held is not None and bool((held.hard >= 0).any()):
+        choice = choose_by_validation(job, theta_p, prepared.held_images(), held.hard, grid=grid)
+    else:
+        choice = choose_by_folds(
+            job, grid=grid, folds=folds, refit=refit, seed=seed, say=console.print
+        )
+    prior = job.prior(theta_p, job.source, job.evidence)
+    if prior.exclude or prior.fisher is not None:
+        return choice
+    seen = (job.evidence.hard >= 0).nonzero().squeeze(1)
+    found = log_evidence(theta_p, job.source.take(seen), job.evidence.hard[seen], choice.grid)
+    return replace(choice, evidence=found)
+
+
+def job_of(
+    prepared: Prepared,
+    evidence: Evidence,
+    goal: Target,
+    first: Schedule,
+    second: Schedule,
+    weights: Path | None,
+    centre: Callable[[nn.Module, Resident, Evidence], WeightPrior],
+    freeze_norm: bool,
+    options: dict[str, Any],
+    progress: bool,
+) -> Job:
+    quiet = {**options, "resume": False}
+    spec = prepared.spec
+
+    def new() -> nn.Module:
+        return build_network(spec.architecture, spec.shape, seed=spec.seed, weights=weights)
+
+    def step1(network: nn.Module, source: Resident, some: Evidence) -> None:
+        train(
+            network, source, some, copy.deepcopy(goal), first,
+            progress=progress, step="step 1 of this fold", **quiet,
+        )  # fmt: skip
+
+    def step2(
+        network: nn.Module, source: Resident, some: Evidence, prior: WeightPrior, path: Schedule
+    ) -> None:
+        train(
+            network, source, some, Hard(), path,
+            prior=prior, freeze_norm=freeze_norm, step="step 2", **quiet,
+        )  # fmt: skip
+
+    return Job(prepared.source, evidence, prepared.data.groups, new, step1, centre, step2, second)
