@@ -26,9 +26,11 @@ from torch import Tensor
 from ..errors import InputError
 from ..features import Angle, Category, Feature, Label, Scalar
 from ..model import CasePlate, LabelModel
+from ..model.parameters import Anchor
 from ..table import Cases
 from .evidence import Typical, _bounds, place, typical_of
 from .independent import the_label
+from .network_anchors import anchors
 
 #: Samples a node inside the cases, given the values of the nodes before it.
 Law = Callable[[Mapping[str, Tensor]], Tensor]
@@ -87,6 +89,29 @@ class Network(LabelModel):
                 nodes[name] = replace(node, typical=typical)
         made = replace(self, nodes=nodes)
         return replace(made, fn=_function(made))
+
+    def anchors(self, cases: Cases) -> dict[str, Anchor]:
+        """Coordinates in which the means and slopes do not depend on the variances; see `network_anchors`."""
+        codes = {self.label_name: torch.from_numpy(cases.labels)}
+        for name, node in self.nodes.items():
+            if isinstance(node.kind, Category):
+                column = cases.columns[name]
+                codes[name] = torch.where(column.observed, column.values, -1)
+        found: dict[str, Anchor] = {}
+        for name, node in self.nodes.items():
+            if node.discrete:
+                continue
+            causes, numbers = _parents(self, name)
+            found |= anchors(
+                name,
+                cases,
+                [codes[parent] for parent in causes],
+                [self.nodes[parent].size(cases.classes) for parent in causes],
+                numbers,
+                [_place(each, self.nodes[each]) for each in (name, *numbers)],
+                self.precision,
+            )
+        return found
 
 
 def network(
@@ -180,7 +205,7 @@ def _function(model: Network) -> Callable[[CasePlate], None]:
 def _law(model: Network, name: str, classes: Sequence[str]) -> Law:
     """Sample the parameters of one node; returns its conditional law."""
     node, nodes = model.nodes[name], model.nodes
-    causes = [parent for parent in node.parents if nodes[parent].discrete]
+    causes, numbers = _parents(model, name)
     shape = [nodes[parent].size(classes) for parent in causes]
 
     def parameter(site: str, law: Any, *last: int) -> Tensor:
@@ -195,7 +220,6 @@ def _law(model: Network, name: str, classes: Sequence[str]) -> Law:
         probs = pyro.sample(f"{name}_probs", rows.to_event(len(shape)))
         return lambda values: pyro.sample(name, dist.Categorical(probs[configuration(values)]))
 
-    numbers = [parent for parent in node.parents if not nodes[parent].discrete]
     places = [_place(parent, nodes[parent]) for parent in numbers]
     center, spread = _place(name, node)
     variance = parameter("variance", dist.InverseGamma(2.0, (0.7 * spread) ** 2))
@@ -215,6 +239,13 @@ def _law(model: Network, name: str, classes: Sequence[str]) -> Law:
         return pyro.sample(name, dist.Normal(loc, torch.sqrt(variance[at])))
 
     return observe
+
+
+def _parents(model: Network, name: str) -> tuple[list[str], list[str]]:
+    """The discrete and the continuous parents of a node."""
+    parents = model.nodes[name].parents
+    discrete = [parent for parent in parents if model.nodes[parent].discrete]
+    return discrete, [parent for parent in parents if parent not in discrete]
 
 
 def _place(name: str, node: Node) -> tuple[float, float]:

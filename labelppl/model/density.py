@@ -26,10 +26,12 @@ from ..errors import InputError
 from ..features import Column
 from ..table import Cases
 from .class_joint import ClassJoint, Collected, chunks
+from .collapse import collapse
 from .declare import LabelModel
 from .evaluator import Evaluator, draws_of
 from .expand import Array, Expansion, all_pairs, expand
 from .missing import Relations
+from .parameters import Anchored
 from .precision import float64_defaults
 from .quadratic import check_quadratic
 from .start import prior_medians
@@ -45,15 +47,34 @@ BLOCK = 2**22
 class _Fitted:
     """The fitted cases, arranged for `LabelDensity.log_prob`.
 
-    every, known: all their pairs, labelled cases first, and how many those are. pieces: the cases without missing parents,
-    by class (None: unlabelled), for a run per class. others, others_known: the pairs of the remaining cases.
+    every: all their pairs. pieces: the cases without missing parents, by class (None: unlabelled), with how often each
+    occurs, for a run per class. others: the pairs of the remaining cases.
     """
 
-    every: Expansion
-    known: int
-    pieces: tuple[tuple[int | None, Mapping[str, Column], int], ...]
-    others: Expansion | None
-    others_known: int
+    every: _Pairs
+    pieces: tuple[tuple[int | None, Mapping[str, Column], Tensor], ...]
+    others: _Pairs | None
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Pairs of a case and a class: first the labelled cases with theirs, then the others with every class.
+
+    known, unknown: how often each labelled and each unlabelled case occurs (cases,).
+    """
+
+    rows: Expansion
+    known: Tensor
+    unknown: Tensor
+
+    def total(self, joint: Tensor) -> Tensor:
+        """Log density of all cases from that of the pairs (pairs,)."""
+        labelled = len(self.known)
+        total = (joint[:labelled] * self.known).sum()
+        if labelled < len(joint):
+            each = joint[labelled:].reshape(len(self.unknown), -1)
+            total = total + (torch.logsumexp(each, -1) * self.unknown).sum()
+        return total
 
 
 class LabelDensity:
@@ -67,6 +88,8 @@ class LabelDensity:
         self.structure: Structure = find_structure(model, cases)
         self.cases = cases = self._typed(cases)
         self.parameters = self.structure.parameters
+        if isinstance(model, Anchored):
+            self.parameters.anchors = model.anchors(cases)
         self._evaluator = Evaluator(model, self.structure, self.classes)
         self._probe = self.start(2, seed=0)
         probe = {name: value[0] for name, value in self.constrain(self._probe).items()}
@@ -89,11 +112,11 @@ class LabelDensity:
     @property
     def numbers(self) -> int:
         """How many numbers the evaluation of one point holds; engines bound their batches by it."""
-        return len(self.cases) * len(self.classes)
+        return self._different * len(self.classes)
 
     def log_prob(self, u: Tensor) -> Tensor:
         """Log density at ``u`` (draws, dim) -> (draws,)."""
-        if not self._evaluator.scalar or len(u) * self._fitted.every.size <= ONE_RUN:
+        if not self._evaluator.scalar or len(u) * self._fitted.every.rows.size <= ONE_RUN:
             return self._evaluator.over_draws(self._log_prob_at_once, u)
         return self._evaluator.over_draws(self._log_prob_by_class, u)
 
@@ -141,61 +164,50 @@ class LabelDensity:
     def _log_prob_at_once(self, u: Tensor) -> Tensor:
         values, log_jacobian = self.parameters.constrain(u)
         fitted = self._fitted
-        log_prior, joint, _ = self._evaluator.by_pair(values, fitted.every)
-        return log_jacobian + log_prior + self._total(joint, fitted.known)
+        log_prior, joint, _ = self._evaluator.by_pair(values, fitted.every.rows)
+        return log_jacobian + log_prior + fitted.every.total(joint)
 
     def _log_prob_by_class(self, u: Tensor) -> Tensor:
         values, total = self.parameters.constrain(u)
         log_prior = None
-        for k, columns, n in self._fitted.pieces:
+        for k, columns, counts in self._fitted.pieces:
+            n = len(counts)
             if k is not None:
                 log_prior, joint, _ = self._evaluator.by_class(values, k, columns, n)
-                total = total + joint.sum()
+                total = total + (joint * counts).sum()
                 continue
             each = []
             for k_each in range(len(self.classes)):
                 log_prior, joint, _ = self._evaluator.by_class(values, k_each, columns, n)
                 each.append(joint)
-            total = total + torch.logsumexp(torch.stack(each, -1), -1).sum()
-        if self._fitted.others is not None:
-            log_prior, joint, _ = self._evaluator.by_pair(values, self._fitted.others)
-            total = total + self._total(joint, self._fitted.others_known)
+            total = total + (torch.logsumexp(torch.stack(each, -1), -1) * counts).sum()
+        others = self._fitted.others
+        if others is not None:
+            log_prior, joint, _ = self._evaluator.by_pair(values, others.rows)
+            total = total + others.total(joint)
         assert log_prior is not None
         return total + log_prior
-
-    def _total(self, joint: Tensor, known: int) -> Tensor:
-        """Sum over the cases of pairs (pairs,) in the order of `_pairs`."""
-        total = joint[:known].sum()
-        if known < len(joint):
-            unknown = joint[known:].reshape(-1, len(self.classes))
-            total = total + torch.logsumexp(unknown, -1).sum()
-        return total
 
     def _expand(self, cases: Cases, pairs: tuple[Array, Array]) -> Expansion:
         return expand(cases, self.structure, self._relations, pairs)
 
-    def _pairs(self, labels: Array) -> tuple[tuple[Array, Array], int]:
-        """The pairs of cases with these labels, labelled cases first, and the number of labelled cases."""
-        known = np.flatnonzero(labels >= 0)
-        cases, classes = all_pairs(np.flatnonzero(labels < 0), len(self.classes))
-        return (np.concatenate([known, cases]), np.concatenate([labels[known], classes])), len(
-            known
-        )
+    def _pairs(self, cases: Cases, counts: Tensor) -> _Pairs:
+        known, unknown = np.flatnonzero(cases.labels >= 0), np.flatnonzero(cases.labels < 0)
+        which, classes = all_pairs(unknown, len(self.classes))
+        pairs = np.concatenate([known, which]), np.concatenate([cases.labels[known], classes])
+        return _Pairs(self._expand(cases, pairs), counts[known], counts[unknown])
 
     def _arrange(self, cases: Cases) -> _Fitted:
+        cases, counts = collapse(cases)
+        self._different = len(cases)
         which, patterns = self._relations.patterns(cases)
         plain = np.array([pattern.simple for pattern in patterns])[which]
-        pieces: list[tuple[int | None, Mapping[str, Column], int]] = []
+        pieces: list[tuple[int | None, Mapping[str, Column], Tensor]] = []
         for k in np.unique(cases.labels[plain]):
-            some = cases.take(plain & (cases.labels == k))
-            pieces.append((None if k < 0 else int(k), some.columns, len(some)))
-        pairs, known = self._pairs(cases.labels)
-        others, others_known = None, 0
-        if not plain.all():
-            rest = cases.take(~plain)
-            other_pairs, others_known = self._pairs(rest.labels)
-            others = self._expand(rest, other_pairs)
-        return _Fitted(self._expand(cases, pairs), known, tuple(pieces), others, others_known)
+            at = plain & (cases.labels == k)
+            pieces.append((None if k < 0 else int(k), cases.take(at).columns, counts[at]))
+        others = None if plain.all() else self._pairs(cases.take(~plain), counts[~plain])
+        return _Fitted(self._pairs(cases, counts), tuple(pieces), others)
 
     def _choose_evaluation(self) -> None:
         """vmap if it works, one scalar per class if that agrees; said when draws must be looped over."""

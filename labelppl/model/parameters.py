@@ -3,6 +3,11 @@
 Each site's value theta = t(u) with t = biject_to(support); the density of u carries log |dt/du|. A von Mises latent has
 support `Real()` in Pyro, where its density is periodic and so improper: chains could wrap by 2 pi. Here it lives on one
 turn around its prior mean.
+
+A location m whose spread goes with a variance v makes a funnel that no normal fits. A model may name an `Anchor` for it,
+(m0, v0) near the posterior's centre; the coordinate is then x with m = m0 + (x - m0) sqrt(v / v0), in which a
+normal-inverse-gamma posterior around m0 has x independent of v. Any anchor gives the same posterior, a good one a simpler
+shape.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,6 +29,27 @@ from torch.distributions.transforms import (
 )
 
 from ..errors import InputError
+from ..table import Cases
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """variance: the site, sampled earlier, whose size the location goes with; location and unit: m0 and v0.
+
+    location has the site's shape, unit that of the variance, whose axes are the site's first ones.
+    """
+
+    variance: str
+    location: Tensor
+    unit: Tensor
+
+
+@runtime_checkable
+class Anchored(Protocol):
+    """A label model that knows good coordinates for some of its real-valued sites."""
+
+    def anchors(self, cases: Cases) -> Mapping[str, Anchor]:
+        """Anchors by site, from the cases the model is fitted to."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +76,7 @@ class Parameters:
         """``nodes``: site name -> Pyro trace node with its distribution and a value from the prior."""
         #: Whether no site's prior depends on another site's value; set by whoever compares two traces.
         self.independent = False
+        self.anchors: Mapping[str, Anchor] = {}
         self.sites: list[Site] = []
         offset = 0
         for name, node in nodes.items():
@@ -84,12 +111,30 @@ class Parameters:
             log_jacobian = (
                 log_jacobian + site.transform.log_abs_det_jacobian(x, values[site.name]).sum()
             )
+            if site.name in self.anchors:
+                anchor, log_stretch = self._stretch(site, values)
+                away = values[site.name] - anchor.location
+                values[site.name] = anchor.location + away * log_stretch.exp()
+                log_jacobian = log_jacobian + log_stretch.sum()
         return values, log_jacobian
 
     def unconstrain(self, values: Mapping[str, Tensor]) -> Tensor:
         """The vector (dim,) of one value for every site."""
-        flat = [site.transform.inv(values[site.name].double()).reshape(-1) for site in self.sites]
+        flat = []
+        for site in self.sites:
+            value = values[site.name].double()
+            if site.name in self.anchors:
+                anchor, log_stretch = self._stretch(site, values)
+                value = anchor.location + (value - anchor.location) * (-log_stretch).exp()
+            flat.append(site.transform.inv(value).reshape(-1))
         return torch.cat(flat) if flat else torch.zeros(0, dtype=torch.float64)
+
+    def _stretch(self, site: Site, values: Mapping[str, Tensor]) -> tuple[Anchor, Tensor]:
+        """The anchor of ``site`` and log sqrt(v / v0) in the site's shape."""
+        anchor = self.anchors[site.name]
+        ratio = values[anchor.variance].double() / anchor.unit
+        ratio = ratio.reshape(*ratio.shape, *[1] * (len(site.shape) - ratio.dim()))
+        return anchor, 0.5 * ratio.log().expand(site.shape)
 
 
 class _StickBreaking(StickBreakingTransform):

@@ -43,12 +43,12 @@ def prior_medians(
         for _ in range(n):
             with _Median(parameters) as medians:
                 poutine.condition(model, data=data)(model.plate(some))
-            points.append(torch.cat([medians.at[site.name] for site in parameters]))
+            points.append(parameters.unconstrain(medians.at))
     return torch.stack(points)
 
 
 class _Median(Messenger):
-    """Clamps every latent parameter at its conditional median; ``at`` holds them, unconstrained and flat."""
+    """Clamps every latent parameter at its conditional median; ``at`` holds their values."""
 
     def __init__(self, parameters: Parameters) -> None:
         super().__init__()
@@ -60,8 +60,8 @@ class _Median(Messenger):
         if site is None:
             return
         u = _median(site, msg["fn"], 1)[0]
-        self.at[site.name] = u.reshape(-1)
         msg["value"], msg["done"] = site.transform(u), True
+        self.at[site.name] = msg["value"]
 
 
 def _median(site: Site, fn: Any, n: int) -> Tensor:

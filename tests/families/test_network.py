@@ -284,3 +284,75 @@ def test_open_labels_take_their_classes_from_the_table() -> None:
     values = density.constrain(density.start(1, seed=0))
     assert values["x_mean"].shape == (1, 3)
     assert values["y_probs"].shape == (1, 3)
+
+
+def _gappy(n: int) -> tuple[Any, Cases]:
+    """A six-node network of 65 free parameters and a table with 15 % gaps and a third of the labels gone."""
+    model = network(
+        {
+            "sex": Category("f", "m"),
+            "y": Node(Label("no", "yes"), ("sex",)),
+            "grade": Node(Ordinal(*GRADES), ("y", "sex")),
+            "a": Node(Real(), ("y", "grade")),
+            "b": Node(Real(), ("y", "grade", "a")),
+            "c": Node(Real(), ("y", "grade", "a", "b")),
+        }
+    )
+    rng = np.random.default_rng(0)
+    sex = rng.integers(0, 2, n)
+    y = (rng.random(n) < 0.3 + 0.3 * sex).astype(int)
+    grade = np.where(y, rng.choice(3, n, p=[0.2, 0.3, 0.5]), rng.choice(3, n, p=[0.5, 0.3, 0.2]))
+    a = rng.normal(y + 0.3 * grade, 1)
+    b = rng.normal(0.5 * a - y, 1)
+    c = rng.normal(b - 0.4 * a + 0.5 * grade, 1)
+    frame = pd.DataFrame({"sex": np.array(["f", "m"])[sex], "a": a, "b": b, "c": c})
+    frame["grade"], frame["y"] = np.array(GRADES)[grade], np.array(["no", "yes"])[y]
+    for name, share in zip(frame, (0.15, 0.15, 0.15, 0.15, 0.15, 0.3), strict=True):
+        frame.loc[rng.random(n) < share, name] = None
+    cases = _read(model, frame)
+    return model.for_cases(cases), cases
+
+
+def test_a_large_network_with_gaps_passes_the_gate_of_laplace() -> None:
+    model, cases = _gappy(400)
+    density = LabelDensity(model, cases)
+    assert density.dim == 65
+    draws = laplace(density, seed=0)
+    assert draws.ok, draws.problems
+
+
+def test_anchors_change_coordinates_and_nothing_else() -> None:
+    model, cases = _gappy(60)
+    density = LabelDensity(model, cases)
+    assert set(density.parameters.anchors) == {
+        f"{n}_{s}" for n, s in itertools.product("abc", ("mean", "slopes"))
+    } - {"a_slopes"}
+    x = density.start(1, seed=0)[0]
+    values, log_jacobian = density.parameters.constrain(x)
+    torch.testing.assert_close(density.parameters.unconstrain(values), x)
+    plain = LabelDensity(model, cases)
+    plain.parameters.anchors = {}
+    u = plain.parameters.unconstrain(values)
+    _, plain_jacobian = plain.parameters.constrain(u)
+
+    def to_plain(x: torch.Tensor) -> torch.Tensor:
+        return plain.parameters.unconstrain(density.parameters.constrain(x)[0])
+
+    log_det = torch.linalg.slogdet(torch.autograd.functional.jacobian(to_plain, x)).logabsdet
+    torch.testing.assert_close(log_jacobian, plain_jacobian + log_det)
+    both = density.log_prob(x[None]), plain.log_prob(u[None]) + log_det
+    torch.testing.assert_close(*both)
+
+
+def test_anchors_are_the_posterior_of_complete_rows() -> None:
+    """One continuous node without parents: normal-inverse-gamma in closed form."""
+    model = network({"y": Label("no", "yes"), "x": Node(Real(), ("y",), (1.0, 2.0))}, precision=0.5)
+    x, y = np.array([0.3, 2.0, 1.1, -1.0, 4.0]), np.array([0, 0, 0, 1, -1])
+    names = np.array(["no", "yes", None], dtype=object)[y]
+    anchor = model.anchors(_read(model, pd.DataFrame({"x": x, "y": names})))["x_mean"]
+    for k, rows in enumerate(([0, 1, 2], [3])):
+        n, total = len(rows), 0.5 + len(rows)
+        mean = (0.5 * 1.0 + x[rows].sum()) / total
+        rate = 1.4**2 + 0.5 * (((x[rows] - mean) ** 2).sum() + 0.5 * (mean - 1.0) ** 2)
+        assert float(anchor.location[k]) == pytest.approx(mean)
+        assert float(anchor.unit[k]) == pytest.approx(rate / (2 + n / 2))
