@@ -31,7 +31,7 @@ def load_model(name: str | Path) -> LabelModel:
     path = find_model(name)
     named = [(v, k) for k, v in vars(_run(path)).items() if isinstance(v, LabelModel)]
     models = [v for v, _ in named]
-    models = [_called(k, v) for i, (v, k) in enumerate(named) if v not in models[:i]]
+    models = [_called(k, path, v) for i, (v, k) in enumerate(named) if v not in models[:i]]
     if len(models) != 1:
         found = ", ".join(model.name for model in models) or "none"
         raise InputError(
@@ -40,9 +40,9 @@ def load_model(name: str | Path) -> LabelModel:
     return models[0]
 
 
-def _called(name: str, model: LabelModel) -> LabelModel:
-    """A ready-made family, whose function is no function of the file, takes the name of its variable."""
-    return replace(model, called=name) if model.source is None else model
+def _called(name: str, path: Path, model: LabelModel) -> LabelModel:
+    """A ready-made family, whose function is no function of the file, takes the name of its variable and the file."""
+    return replace(model, called=name, source=path) if model.source is None else model
 
 
 def find_model(name: str | Path) -> Path:

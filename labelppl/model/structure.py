@@ -61,8 +61,8 @@ def prior_trace(
         torch.manual_seed(seed)
         try:
             trace = run.get_trace(plate)
-        except InputError:
-            raise
+        except InputError as error:  # to which Pyro has added the shapes of the sites so far
+            raise InputError(str(error).partition("\n")[0]) from error
         except Exception as error:
             raise explain(model, error) from error
     trace.read = frozenset(plate.read)

@@ -356,3 +356,12 @@ def test_anchors_are_the_posterior_of_complete_rows() -> None:
         rate = 1.4**2 + 0.5 * (((x[rows] - mean) ** 2).sum() + 0.5 * (mean - 1.0) ** 2)
         assert float(anchor.location[k]) == pytest.approx(mean)
         assert float(anchor.unit[k]) == pytest.approx(rate / (2 + n / 2))
+
+
+def test_a_missing_size_is_told_in_one_line() -> None:
+    """Pyro adds the shapes of all sites to an error inside a model; the expert gets the sentence alone."""
+    model = network({"y": Y, "x": Node(Real(), ("y",))})
+    cases = _read(model, pd.DataFrame({"y": ["no", "yes"], "x": [0.0, 1.0]}))
+    with pytest.raises(InputError, match="its prior needs a rough size") as caught:
+        LabelDensity(model, cases)
+    assert "\n" not in str(caught.value)

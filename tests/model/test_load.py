@@ -100,3 +100,13 @@ def test_missing_files_list_the_zoo(tmp_path):
 def test_loading_leaves_no_bytecode(write, tmp_path):
     load_model(write(GOOD))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+def test_a_family_in_a_file_knows_its_name_and_file(tmp_path):
+    path = tmp_path / "spine.py"
+    path.write_text(
+        "from labelppl import Label, Real\nfrom labelppl.families import gaussian\n"
+        "bones = gaussian(y=Label('a', 'b'), x=Real(low=0, high=1))\n"
+    )
+    model = load_model(str(path))
+    assert (model.name, model.source) == ("bones", path)
