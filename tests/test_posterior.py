@@ -171,14 +171,14 @@ def test_nothing_to_infer() -> None:
 
 def test_weights_and_values(posterior: Posterior) -> None:
     assert float(posterior.log_weights.exp().sum()) == pytest.approx(1, abs=1e-12)
-    assert posterior.values["mean"].shape == (4000, 2, 2)
+    assert posterior.values["mean"].shape == (4096, 2, 2)
     np.testing.assert_allclose(posterior.values["prevalence"].sum(-1), 1, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [10, 1000, 9000])
 def test_equal_weight_rows(posterior: Posterior, n: int) -> None:
     rows = posterior.equal_weight_rows(n)
-    times = torch.bincount(rows, minlength=4000)
+    times = torch.bincount(rows, minlength=4096)
     assert bool(((times - n * posterior.log_weights.exp()).abs() < 1 + 1e-9).all())
     assert bool((rows.diff() >= 0).all())
 
@@ -256,7 +256,7 @@ def test_large_tables_are_thinned_evenly(
     found = posterior.datasets()
     for name in ("posterior", "log_likelihood", "posterior_predictive"):
         assert found[name].sizes["chain"] * found[name].sizes["draw"] == LEAST_DRAWS
-    assert found["sample_stats"].sizes["draw"] == 1000
+    assert found["sample_stats"].sizes["draw"] == 1024
     weighted = (posterior.log_weights.exp()[:, None] * posterior.values["prevalence"]).sum(0)
     shown = found["posterior"]["prevalence"].mean(("chain", "draw")).values
     error = 4 * posterior.values["prevalence"].std(0).numpy() / LEAST_DRAWS**0.5

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.quasirandom import SobolEngine
 
 from labelppl.inference.base import Density, Progress, rows_at_once
 from labelppl.inference.convergence import ESS_MIN, KHAT_MAX, khat_limit, psis, weights_ess
@@ -38,6 +39,22 @@ class Weighted(NamedTuple):
     ess: float
     log_evidence: float
     problems: tuple[str, ...]
+
+
+def standard_normals(draws: int, dim: int, seed: int) -> Tensor:
+    """Standard normal draws (draws, dim), float64, in random order; the same for the same seed.
+
+    They are scrambled Sobol points (Owen 1997): each is standard normal, together they fill the space
+    more evenly than independent ones, so that averages over them are several times as accurate. Their
+    order is shuffled, since every other point of a Sobol sequence lies in one half of the space.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if dim > SobolEngine.MAXDIM:
+        return torch.randn(draws, dim, generator=generator, dtype=torch.float64)
+    uniform = SobolEngine(dim, scramble=True, seed=seed).draw(draws, dtype=torch.float64)
+    uniform = uniform[torch.randperm(draws, generator=generator)]
+    middle = 0.5**31  # the points are multiples of 2^-30, 0 among them
+    return torch.special.ndtri(uniform + middle)
 
 
 def weigh(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from labelppl.inference.base import Density, Draws, Progress
-from labelppl.inference.importance import weigh
+from labelppl.inference.importance import standard_normals, weigh
 from labelppl.inference.modes import Modes, find_modes
 
 # Squared posterior standard deviations between two ends that count as one mode.
@@ -26,7 +26,7 @@ SAME_MODE = 0.1**2
 def laplace(
     density: Density,
     *,
-    draws: int = 4000,
+    draws: int = 4096,
     starts: int = 4,
     seed: int = 0,
     progress: Progress | None = None,
@@ -50,8 +50,7 @@ def laplace(
 
     mode, precision = modes.points[best], modes.precisions[best]
     root = torch.linalg.cholesky(precision)  # precision = root root'
-    generator = torch.Generator().manual_seed(seed)
-    white = torch.randn(draws, density.dim, generator=generator, dtype=mode.dtype).to(mode.device)
+    white = standard_normals(draws, density.dim, seed).to(mode)
     found = weigh(
         density,
         mode,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 from scipy import stats
+from scipy.stats import kstest
 from torch import Tensor
 
-from labelppl.inference.importance import _log_mixture, weigh
+from labelppl.inference.importance import _log_mixture, standard_normals, weigh
 
 
 @pytest.mark.parametrize("dim", [1, 3])
@@ -91,3 +92,15 @@ def test_not_a_number_weighs_nothing_and_is_told() -> None:
     found = _weigh(_Student(broken=True))
     assert any("not a number" in problem for problem in found.problems)
     assert float(found.log_weights.exp()[found.points[:, 0] > 2].sum()) == 0
+
+
+def test_standard_normals_are_normal_even_and_in_random_order() -> None:
+    draws = standard_normals(4096, 9, seed=3)
+    assert torch.equal(draws, standard_normals(4096, 9, seed=3))
+    assert not torch.equal(draws, standard_normals(4096, 9, seed=4))
+    assert all(kstest(column, "norm").pvalue > 1e-3 for column in draws.T.numpy())
+    # Independent draws have a standard error of 1 / 64 in a mean; these are much closer.
+    assert float(draws.mean(0).abs().max()) < 0.2 / 64
+    # Every fourth row would lie in a quarter of the space if the order were Sobol's.
+    assert float(draws[::4].mean(0).abs().max()) < 4.5 / 32
+    assert standard_normals(3, 30_000, seed=0).isfinite().all()
