@@ -53,7 +53,7 @@ class StudentClassifier(ClassifierMixin, BaseEstimator):
         *,
         schedule: Schedule | None = None,
         lam: float = 1.0,
-        augment: str = "none",
+        augment: str = "shift",
         random_state: int = 0,
         device: str = "auto",
     ) -> None:

@@ -25,7 +25,7 @@ class Schedule:
     """
 
     epochs: int = 20
-    batch_size: int = 32
+    batch_size: int = 16
     lr: float = 1e-3
     optimiser: Literal["adam", "sgd"] = "adam"
     momentum: float = 0.9
@@ -69,7 +69,7 @@ class Schedule:
 
 
 def default_schedule(cases: int) -> Schedule:
-    """About 200 updates for a few hundred cases, and 10 epochs at least for many thousands."""
-    batch = 32 if cases < 2000 else 64
+    """About 560 updates for a few hundred cases, and 10 epochs at least for many thousands."""
+    batch = 16 if cases < 2000 else 64
     updates = math.ceil(max(1, cases) / batch)
-    return Schedule(epochs=min(40, max(10, round(200 / updates))), batch_size=batch)
+    return Schedule(epochs=min(80, max(10, round(560 / updates))), batch_size=batch)

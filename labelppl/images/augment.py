@@ -1,10 +1,11 @@
 """Random changes of training images that leave the measured feature alone, in batches on the device.
 
-A preset is a similarity transform (small rotation, shift and zoom: angles between lines and ratios
-of lengths stay what they were), then a change of gain and contrast, then for ultrasound
-multiplicative speckle. No preset flips, shears, stretches or shifts hue: a flip changes what an
-angle means, hue is a label where colour is one. `+hflip` behind a preset's name adds the left-right
-flip for those who know that it is harmless, e.g. `natural+hflip`.
+`shift`, the default, moves a picture by up to a twentieth of its side: whatever was measured in it,
+an angle to the horizontal, a length or a brightness, stays what it was. The presets of modalities
+add a small rotation and zoom (angles between lines and ratios of lengths stay), a change of gain and
+contrast, and for ultrasound multiplicative speckle. No preset flips, shears, stretches or shifts hue:
+a flip changes what an angle means, hue is a label where colour is one. `+hflip` behind a preset's
+name adds the left-right flip for those who know that it is harmless, e.g. `natural+hflip`.
 
 Images are float, normalised to mean 0 and sd 1; the random numbers are torch's own, seeded by the
 trainer for each epoch.
@@ -38,6 +39,7 @@ class Preset:
 
 
 PRESETS = {
+    "shift": Preset(degrees=0, shift=0.05, zoom=0, gain=0, contrast=0),
     "ultrasound": Preset(degrees=5, shift=0.05, zoom=0.05, gain=0.1, contrast=0.1, speckle=0.1),
     "xray": Preset(degrees=5, shift=0.05, zoom=0.05, gain=0.1, contrast=0.1),
     "fundus": Preset(degrees=10, shift=0.03, zoom=0.05, gain=0.1, contrast=0.1),

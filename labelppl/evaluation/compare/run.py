@@ -57,7 +57,7 @@ def compare(
     image_size: Size = None,
     channels: int | None = None,
     keep_aspect: bool = False,
-    augment: str = "none",
+    augment: str = "shift",
     votes: np.ndarray[Any, Any] | None = None,
     lam: float | Literal["auto"] = "auto",
     grid: Sequence[float] = GRID,
