@@ -22,7 +22,18 @@ from . import options
 @options.student
 @click.option("--weights", type=options.FILE, help="Local safetensors file of a timm backbone.")
 @options.image_size
-@click.option("--augment", default="none", show_default=True, help="Augmentation preset.")
+@click.option(
+    "--stream/--no-stream",
+    default=None,
+    help="Decode images when they are needed, or keep them in memory; by default whichever fits: they stream when "
+    "their pixels exceed a quarter of the memory available. Same weights.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    help="Processes that decode streamed images (default: the cores but one, 16 at most).",
+)
+@options.augment
 @options.epochs
 @options.lam
 @click.option(
@@ -52,7 +63,8 @@ def distill(
     """Fit the label model, make soft labels, and train an image classifier on them.
 
     Step 1 learns p(Y|Z); step 2 learns the hard labels under the prior N(theta_p, I/(2 lam)). Writes the posterior, soft
-    labels, student, predictions, metrics and report into the run folder.
+    labels, student, predictions, metrics and report into the run folder. Where 0 < lam < inf the student carries a
+    Laplace posterior of its last layer, which predict turns into uncertainty.
     """
     from labelppl.jobs.distill import DistillSettings, distill_job
     from labelppl.jobs.source import Source

@@ -24,7 +24,13 @@ from . import options
 def predict(
     run: Path, images: tuple[Path, ...], out: Path, prevalence: tuple[str, ...], device: str
 ) -> None:
-    """Classify image files that the student has never seen."""
+    """Classify image files that the student has never seen.
+
+    Writes id (the path as given) and p_CLASS. A student that was trained under a weight prior (0 < lam < inf) adds what
+    the Laplace posterior of its last layer says: laplace_CLASS, p(Y|X) averaged over the weights; lo_CLASS and hi_CLASS,
+    their 90 % interval; epistemic, the information in nats that knowing the weights would add. A Dirichlet student
+    writes epistemic alone.
+    """
     from labelppl.students.predict import write_predictions
 
     write_predictions(

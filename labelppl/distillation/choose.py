@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from torch import nn
 
 from labelppl.distillation.evidence import log_evidence
+from labelppl.distillation.folds import Folds
 from labelppl.distillation.lam import (
     Job,
     LamChoice,
     Refit,
     choose_by_folds,
     choose_by_validation,
+    descending,
 )
 from labelppl.distillation.prepare import Prepared
 from labelppl.distillation.prior import WeightPrior
 from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.source import Resident
+from labelppl.distillation.source import Source
 from labelppl.distillation.targets.base import Evidence, Target
 from labelppl.distillation.targets.hard import Hard
 from labelppl.distillation.train import train
 from labelppl.students.network import build_network
+
+CHOICE, FOLDS_DONE = "checkpoint-lambda.json", "checkpoint-folds.json"
 
 
 def choose(
@@ -37,22 +40,47 @@ def choose(
     folds: int,
     refit: Refit | None,
     seed: int,
-    console: Console,
+    say: Callable[[str], None],
+    *,
+    folder: Path | None,
+    resume: bool,
+    writes: bool,
 ) -> LamChoice:
-    """lambda by held-out NLL, and its evidence beside it where that is exact."""
-    held = prepared.held()
+    """lambda by held-out NLL, and its evidence beside it where that is exact.
+
+    folder: keeps the choice and, before it is made, its finished folds; resume: continue from them.
+    writes: whether this process does so.
+    """
+    path = None if folder is None else folder / CHOICE
+    known = LamChoice.load(path, grid) if path is not None and resume else None
+    if known is not None:
+        return known
+    held = prepared.held
     if held is not None and bool((held.hard >= 0).any()):
-        choice = choose_by_validation(job, theta_p, prepared.held_images(), held.hard, grid=grid)
+        choice = choose_by_validation(job, theta_p, held.source, held.hard, grid=grid)
     else:
-        choice = choose_by_folds(
-            job, grid=grid, folds=folds, refit=refit, seed=seed, say=console.print
+        finished = Folds(
+            None if folder is None else folder / FOLDS_DONE,
+            {"grid": descending(grid), "folds": folds, "seed": seed, **asdict(job.schedule)},
+            resume=resume,
+            writes=writes,
         )
+        choice = choose_by_folds(
+            job, grid=grid, folds=folds, refit=refit, seed=seed, say=say, finished=finished
+        )
+    choice = replace(choice, evidence=_evidence(job, theta_p, choice.grid))
+    if path is not None and writes:
+        choice.save(path)
+    return choice
+
+
+def _evidence(job: Job, theta_p: nn.Module, grid: Sequence[float]) -> tuple[float, ...] | None:
+    """log Z per candidate under the plain prior, None where that is not the prior in use."""
     prior = job.prior(theta_p, job.source, job.evidence)
     if prior.exclude or prior.fisher is not None:
-        return choice
+        return None
     seen = (job.evidence.hard >= 0).nonzero().squeeze(1)
-    found = log_evidence(theta_p, job.source.take(seen), job.evidence.hard[seen], choice.grid)
-    return replace(choice, evidence=found)
+    return log_evidence(theta_p, job.source.take(seen), job.evidence.hard[seen], grid)
 
 
 def job_of(
@@ -62,7 +90,7 @@ def job_of(
     first: Schedule,
     second: Schedule,
     weights: Path | None,
-    centre: Callable[[nn.Module, Resident, Evidence], WeightPrior],
+    centre: Callable[[nn.Module, Source, Evidence], WeightPrior],
     freeze_norm: bool,
     options: dict[str, Any],
     progress: bool,
@@ -73,14 +101,14 @@ def job_of(
     def new() -> nn.Module:
         return build_network(spec.architecture, spec.shape, seed=spec.seed, weights=weights)
 
-    def step1(network: nn.Module, source: Resident, some: Evidence) -> None:
+    def step1(network: nn.Module, source: Source, some: Evidence) -> None:
         train(
             network, source, some, copy.deepcopy(goal), first,
             progress=progress, step="step 1 of this fold", **quiet,
         )  # fmt: skip
 
     def step2(
-        network: nn.Module, source: Resident, some: Evidence, prior: WeightPrior, path: Schedule
+        network: nn.Module, source: Source, some: Evidence, prior: WeightPrior, path: Schedule
     ) -> None:
         train(
             network, source, some, Hard(), path,

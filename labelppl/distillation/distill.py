@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from labelppl.distillation.choose import choose, job_of
+from labelppl.distillation.choose import CHOICE, FOLDS_DONE, choose, job_of
 from labelppl.distillation.curve import Epoch, save_curve
 from labelppl.distillation.device import make_fabric
 from labelppl.distillation.evidence import gradients
@@ -30,31 +29,31 @@ from labelppl.distillation.lam import (
     LamChoice,
     Refit,
 )
+from labelppl.distillation.laplace import last_layer_posterior
 from labelppl.distillation.prepare import Prepared, describe, read
 from labelppl.distillation.prior import WeightPrior, diagonal_fisher
 from labelppl.distillation.run import Trained
 from labelppl.distillation.schedule import Schedule, default_schedule
-from labelppl.distillation.source import Resident
+from labelppl.distillation.source import Source
+from labelppl.distillation.stream import default_workers, memory_limit
 from labelppl.distillation.targets.base import Evidence, Target
 from labelppl.distillation.targets.hard import Hard
 from labelppl.distillation.targets.prob import Prob
 from labelppl.distillation.teacher import taught
 from labelppl.distillation.train import train
 from labelppl.images.augment import augmentation
+from labelppl.images.files import Files
 from labelppl.images.read import Size
 from labelppl.students.network import build_network
-from labelppl.students.student import ImagesLike, Student, normalise
+from labelppl.students.student import ImagesLike, Student
 
 if TYPE_CHECKING:
     from labelppl.softlabels import SoftLabels
     from labelppl.table import Cases
 
 Array = np.ndarray[Any, Any]
-CHECKPOINTS = (
-    "checkpoint-step1.safetensors",
-    "checkpoint-lambda.json",
-    "checkpoint-step2.safetensors",
-)
+STEP1, STEP2 = "checkpoint-step1.safetensors", "checkpoint-step2.safetensors"
+CHECKPOINTS = (STEP1, FOLDS_DONE, CHOICE, STEP2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +91,9 @@ def distill(
     image_size: Size = None,
     channels: int | None = None,
     keep_aspect: bool = False,
-    augment: str = "none",
+    stream: bool | None = None,
+    workers: int | None = None,
+    augment: str = "shift",
     target: Target | None = None,
     votes: Array | None = None,
     lam: float | Literal["auto"] = "auto",
@@ -113,7 +114,9 @@ def distill(
     """Train a student on the training rows of `cases`, with the soft labels of the same ids.
 
     student: `cnn` or `timm:NAME`; weights: a local safetensors file of a timm backbone.
-    image_size: pixels, None = the files' own. augment: a preset of `labelppl.images.augment`.
+    image_size: pixels, None = the files' own. stream: decode images when they are needed, in
+    `workers` processes, where True; keep them in memory where False; None streams where their
+    pixels exceed a quarter of the memory available. The weights are the same. augment: a preset of `labelppl.images.augment`.
     target: what step 1 learns, None = the soft labels. votes: (cases, classes) counts, aligned
     with `cases`, for targets made of votes. lam: lambda of step 2; 0 = no prior, inf = stay at
     theta_p (no step 2), `auto` = by held-out NLL, over `grid`: on the validation split where it
@@ -134,11 +137,10 @@ def distill(
     fabric = make_fabric(device, first.precision)
     folder = None if out is None else Path(out)
     console = Console(stderr=True, quiet=not (progress and fabric.global_rank == 0))
-    data = read(labels, cases, votes, image_size, channels, keep_aspect)
+    limit = memory_limit(fabric.device) if stream is None else -1 if stream else math.inf
+    data = read(labels, cases, votes, image_size, channels, keep_aspect, limit)
     spec = describe(data, student, goal, seed)
-    prepared = Prepared(
-        Resident(torch.from_numpy(data.train.pixels), lambda x: normalise(x, spec)), data, spec
-    )
+    prepared = Prepared(data, spec, default_workers() if workers is None else workers)
     options: dict[str, Any] = {
         "seed": seed,
         "augment": augmentation(augment),
@@ -149,7 +151,7 @@ def distill(
     evidence = data.evidence
     if goal.needs_teacher:
         evidence = taught(prepared, copy.deepcopy(network), first, options, progress)
-    held = prepared.held()
+    held = prepared.held
     one = train(
         network,
         prepared.source,
@@ -157,14 +159,14 @@ def distill(
         goal,
         first,
         held=held,
-        checkpoint=None if folder is None else folder / CHECKPOINTS[0],
+        checkpoint=None if folder is None else folder / STEP1,
         progress=progress,
         step="step 1",
         **options,
     )
     theta_p = copy.deepcopy(network)
 
-    def centre(network: nn.Module, source: Resident, some: Evidence) -> WeightPrior:
+    def centre(network: nn.Module, source: Source, some: Evidence) -> WeightPrior:
         weights = _fisher(network, source, some.hard) if fisher else None
         return WeightPrior.around(network, math.inf, exclude=exclude, fisher=weights)
 
@@ -178,12 +180,10 @@ def distill(
         job = job_of(
             prepared, evidence, goal, first, second, weights, centre, freeze_norm, options, progress
         )
-        kept = None if folder is None else folder / CHECKPOINTS[1]
-        choice = LamChoice.load(kept, grid) if kept is not None and resume else None
-        if choice is None:
-            choice = choose(job, network, prepared, grid, folds, refit, seed, console)
-            if kept is not None and fabric.global_rank == 0:
-                choice.save(kept)
+        choice = choose(
+            job, network, prepared, grid, folds, refit, seed, console.print,
+            folder=folder, resume=resume, writes=fabric.global_rank == 0,
+        )  # fmt: skip
         if choice.source == "cross-validation" and not choice.refitted:
             notes.append(
                 "lambda was chosen with the given soft labels in every fold; the label model was "
@@ -204,14 +204,16 @@ def distill(
             prior=prior,
             freeze_norm=freeze_norm,
             held=held,
-            checkpoint=None if folder is None else folder / CHECKPOINTS[2],
+            checkpoint=None if folder is None else folder / STEP2,
             progress=progress,
             step="step 2",
             **options,
         )
+    laplace = last_layer_posterior(network, spec.head, prepared.source, evidence.hard, prior)
     training = {
         "target": goal.name,
         "augment": augment,
+        "images": "streamed" if isinstance(data.train, Files) else "in memory",
         "cases": one.cases,
         "labelled": labelled,
         "step1": asdict(first),
@@ -220,11 +222,12 @@ def distill(
         "best_epoch_step1": one.best_epoch,
         "prior": {**prior.record(), "proximal": two.proximal, "freeze_norm": freeze_norm},
         "lam": choice.record() if choice else {"lam": value, "source": "given"},
+        "laplace": laplace.note,
         "notes": notes,
     }
     spec = replace(spec, training=training)
     done = Distilled(
-        Student(network.cpu().eval(), spec),
+        Student(network.cpu().eval(), spec, laplace.posterior),
         Student(theta_p.cpu().eval(), spec),
         one.history + two.history,
         choice,
@@ -240,7 +243,7 @@ def distill(
 _Nothing = Trained((), -1, 0, None, "")
 
 
-def _fisher(network: nn.Module, source: Resident, hard: Tensor) -> dict[str, Tensor]:
+def _fisher(network: nn.Module, source: Source, hard: Tensor) -> dict[str, Tensor]:
     seen = (hard >= 0).nonzero().squeeze(1)
     device = next(network.parameters()).device
     return diagonal_fisher(gradients(network, source.take(seen), hard[seen], device), len(seen))

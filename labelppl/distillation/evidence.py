@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, unfold
 
-from labelppl.distillation.source import Resident
+from labelppl.distillation.source import Source
 from labelppl.students.logits import class_logits
 
 MOST_OUTPUTS = 1500
@@ -40,7 +40,7 @@ class _Layer:
 
 
 def log_evidence(
-    network: nn.Module, source: Resident, hard: Tensor, grid: Sequence[float]
+    network: nn.Module, source: Source, hard: Tensor, grid: Sequence[float]
 ) -> tuple[float, ...] | None:
     """log Z in nats for each lambda of `grid`: network at theta_p, hard (cases,) int64 >= 0.
 
@@ -81,7 +81,7 @@ def _layers(network: nn.Module) -> list[_Layer] | None:
 
 
 def _gram(
-    network: nn.Module, layers: list[_Layer], source: Resident, device: torch.device
+    network: nn.Module, layers: list[_Layer], source: Source, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """f_p (cases, outputs) and J J^T (cases * outputs, cases * outputs), float64 on the CPU.
 
@@ -191,7 +191,7 @@ def _laplace(centre: Tensor, hard: Tensor, gram: Tensor, lam: float) -> float:
 
 
 def gradients(
-    network: nn.Module, source: Resident, hard: Tensor, device: torch.device
+    network: nn.Module, source: Source, hard: Tensor, device: torch.device
 ) -> Iterator[dict[str, Tensor]]:
     """Per case, the gradient of log q(y) by parameter name: for `prior.diagonal_fisher`."""
     network.eval()

@@ -27,10 +27,11 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
+from labelppl.distillation.folds import Folds
 from labelppl.distillation.held import predict_logits
 from labelppl.distillation.prior import WeightPrior
 from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.source import Resident
+from labelppl.distillation.source import Source
 from labelppl.distillation.targets.base import Evidence
 from labelppl.errors import InputError
 from labelppl.runs import write_atomically
@@ -109,13 +110,13 @@ class Job:
     step2: trains it in place on (network, images, evidence, prior, schedule).
     """
 
-    source: Resident
+    source: Source
     evidence: Evidence
     groups: Array | None
     network: Callable[[], nn.Module]
-    step1: Callable[[nn.Module, Resident, Evidence], None]
-    prior: Callable[[nn.Module, Resident, Evidence], WeightPrior]
-    step2: Callable[[nn.Module, Resident, Evidence, WeightPrior, Schedule], None]
+    step1: Callable[[nn.Module, Source, Evidence], None]
+    prior: Callable[[nn.Module, Source, Evidence], WeightPrior]
+    step2: Callable[[nn.Module, Source, Evidence, WeightPrior, Schedule], None]
     schedule: Schedule
 
 
@@ -135,10 +136,10 @@ def path_schedule(schedule: Schedule, candidates: int) -> Schedule:
 def follow_path(
     job: Job,
     network: nn.Module,
-    source: Resident,
+    source: Source,
     evidence: Evidence,
     grid: Sequence[float],
-    held: Resident,
+    held: Source,
     hard: torch.Tensor,
 ) -> Array:
     """-log q(y) of the held cases along the path, (candidates, held cases).
@@ -186,13 +187,23 @@ def choose_by_folds(
     refit: Refit | None = None,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
+    finished: Folds | None = None,
 ) -> LamChoice:
-    """Grouped cross-validation over the training cases of `job`."""
+    """Grouped cross-validation over the training cases of `job`.
+
+    finished: folds that an interrupted choice has finished, and where those of this one are kept.
+    """
     candidates = descending(grid)
+    finished = finished or Folds()
     hard = job.evidence.hard.cpu().numpy()
     scores, sizes = [], []
     parts = folds_of(hard, job.groups, folds, seed)
     for number, test in enumerate(parts):
+        sizes.append(len(test))
+        known = finished.scores(test)
+        if known is not None:
+            scores.append(known)
+            continue
         say(f"lambda: fold {number + 1} of {len(parts)}")
         out = np.isin(np.arange(len(hard)), test)
         if job.groups is not None:
@@ -209,14 +220,14 @@ def choose_by_folds(
         held = job.source.take(torch.from_numpy(test))
         truth = torch.from_numpy(hard[test])
         scores.append(follow_path(job, network, images, evidence, candidates, held, truth))
-        sizes.append(len(test))
+        finished.add(test, scores[-1])
     return _choice(candidates, scores, sizes, "cross-validation", refit is not None)
 
 
 def choose_by_validation(
     job: Job,
     theta_p: nn.Module,
-    held: Resident,
+    held: Source,
     hard: torch.Tensor,
     *,
     grid: Sequence[float] = GRID,

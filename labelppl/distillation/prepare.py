@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +11,16 @@ import torch
 from torch import Tensor
 
 from labelppl.distillation.held import Held
-from labelppl.distillation.source import Resident
+from labelppl.distillation.source import Resident, Source
+from labelppl.distillation.stream import Streamed
 from labelppl.distillation.targets.base import Evidence, Target
 from labelppl.errors import InputError
-from labelppl.images.read import Images, Size, read_images
+from labelppl.images.files import Files
+from labelppl.images.read import Images, Size, open_images
 from labelppl.runs import versions
 from labelppl.students.logits import outputs_for
 from labelppl.students.spec import Spec
+from labelppl.students.student import normalise
 
 if TYPE_CHECKING:
     from labelppl.softlabels import SoftLabels
@@ -27,34 +31,50 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Training images with their evidence in one order; validation images with their labels."""
+    """Training images with their evidence in one order; validation images with their labels.
 
-    train: Images
+    mean, std: per channel over the training images, on the [0, 1] scale.
+    """
+
+    train: Images | Files
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     evidence: Evidence
     groups: Array | None
     classes: tuple[str, ...]
-    val: Images | None
+    val: Images | Files | None
     val_hard: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """The training images as batches, and what the student is to be."""
+    """What the student is to be, and the images as batches. workers: processes that decode them
+    where they are not in memory.
+    """
 
-    source: Resident
     data: Data
     spec: Spec
+    workers: int
 
-    def held_images(self) -> Resident:
-        """The validation images."""
-        assert self.data.val is not None
-        return Resident(torch.from_numpy(self.data.val.pixels), self.source.normalise)
+    @cached_property
+    def source(self) -> Source:
+        """The training images."""
+        return self._batches(self.data.train)
 
+    @cached_property
     def held(self) -> Held | None:
         """The validation cases, or None."""
         if self.data.val is None or self.data.val_hard is None:
             return None
-        return Held(self.held_images(), self.data.val_hard)
+        return Held(self._batches(self.data.val), self.data.val_hard)
+
+    def _batches(self, images: Images | Files) -> Source:
+        def scaled(pixels: Tensor) -> Tensor:
+            return normalise(pixels, self.spec)
+
+        if isinstance(images, Files):
+            return Streamed(images, scaled, self.workers)
+        return Resident(torch.from_numpy(images.pixels), scaled)
 
 
 def read(
@@ -64,8 +84,11 @@ def read(
     size: Size,
     channels: int | None,
     keep_aspect: bool,
+    limit: float,
 ) -> Data:
     """The training and validation cases, soft labels matched by id; test cases stay unread.
+
+    limit: bytes of decoded pixels, both splits together, above which none is kept in memory.
 
     Raises InputError where images, training cases or their soft labels are missing.
     """
@@ -98,14 +121,21 @@ def read(
     )
     held = np.flatnonzero(cases.split == "val")
     paths = [cases.images[i] for i in (*rows, *held)]
-    images = read_images(paths, size=size, channels=channels, keep_aspect=keep_aspect)
     n = len(rows)
+    images, moments = open_images(
+        paths, size=size, channels=channels, keep_aspect=keep_aspect, limit=limit, measured=n
+    )
+    mean, std = moments.mean_std(images.shape[0], images.full_scale)
+    if not all(std):
+        raise InputError("images: every training image is the same single colour")
     return Data(
-        train=images.take(np.arange(n)),
+        train=images.take(slice(n)),
+        mean=mean,
+        std=std,
         evidence=evidence,
         groups=None if cases.groups is None else np.asarray(cases.groups)[rows],
         classes=tuple(cases.classes),
-        val=images.take(np.arange(n, len(paths))) if len(held) else None,
+        val=images.take(slice(n, None)) if len(held) else None,
         val_hard=torch.from_numpy(np.asarray(cases.labels[held], np.int64)) if len(held) else None,
     )
 
@@ -116,22 +146,18 @@ def _tensor(array: Array) -> Tensor:
 
 def describe(data: Data, student: str, goal: Target, seed: int) -> Spec:
     """The student's spec: sizes and normalisation of the training images, prevalence of their labels."""
-    pixels = data.train.pixels
-    scaled = pixels.astype(np.float64) / data.train.full_scale
-    mean, std = scaled.mean((0, 2, 3)), scaled.std((0, 2, 3))
-    if not (std > 0).all():
-        raise InputError("images: every training image is the same single colour")
+    channels, height, width = data.train.shape
     soft = data.evidence.soft
     assert soft is not None
     return Spec(
         architecture=student,
         classes=data.classes,
-        channels=pixels.shape[1],
-        height=pixels.shape[2],
-        width=pixels.shape[3],
+        channels=channels,
+        height=height,
+        width=width,
         outputs=outputs_for(len(data.classes), goal.needs_full_head),
-        mean=tuple(map(float, mean)),
-        std=tuple(map(float, std)),
+        mean=data.mean,
+        std=data.std,
         depth=data.train.depth,
         keep_aspect=data.train.keep_aspect,
         seed=seed,

@@ -71,6 +71,11 @@ class WeightPrior:
                         f"of shape {tuple(self.mean[name].shape)}"
                     )
 
+    @property
+    def penalised(self) -> tuple[str, ...]:
+        """Names of the parameters it holds."""
+        return self._names
+
     @classmethod
     def around(cls, network: nn.Module, lam: float, **options: Any) -> WeightPrior:
         """The prior centred on the network's present weights."""

@@ -1,7 +1,7 @@
 """Batches of normalised images on the training device.
 
 Small sets live decoded in memory, in their stored type, and a batch is one indexed copy on the
-device.
+device. Large ones are decoded by worker processes: see `stream`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ class Source(Protocol):
 
     def __len__(self) -> int:
         """How many images."""
+
+    def take(self, rows: Tensor) -> Source:
+        """Some of the images."""
 
     def batches(self, rows: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
         """Normalised float32 images (batch, channels, height, width) for each (batch,) of rows."""
@@ -43,7 +46,11 @@ class Resident:
     def batches(self, rows: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
         """See `Source`. The whole set moves to the device at the first call and stays there."""
         if self.pixels.device != device:
-            wide = self.pixels.dtype == torch.uint16  # which CUDA cannot index
-            self.pixels = (self.pixels.to(torch.int32) if wide else self.pixels).to(device)
+            self.pixels = indexable(self.pixels).to(device)
         for batch in rows:
             yield self.normalise(self.pixels[batch.to(device)])
+
+
+def indexable(pixels: Tensor) -> Tensor:
+    """uint16 as int32: CUDA cannot index the former."""
+    return pixels.to(torch.int32) if pixels.dtype == torch.uint16 else pixels

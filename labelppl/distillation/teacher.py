@@ -21,7 +21,7 @@ def taught(
 ) -> Evidence:
     """The evidence with a teacher: the same student trained on the hard labels first."""
     evidence = prepared.data.evidence
-    held = prepared.held()
+    held = prepared.held
     train(
         network, prepared.source, evidence, Hard(), schedule,
         held=held, progress=show, step="teacher", **options,

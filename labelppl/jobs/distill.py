@@ -11,7 +11,7 @@ from ..distillation.distill import distill
 from ..distillation.lam import FOLDS, Refit
 from ..distillation.schedule import default_schedule
 from ..errors import FailedWork, InputError
-from ..images.read import read_images
+from ..images.read import check_images
 from ..posterior import Posterior, fit
 from ..prevalence import read_prevalence
 from ..report.write import write_report
@@ -34,7 +34,9 @@ class DistillSettings:
     student: str = "cnn"
     weights: Path | None = None
     image_size: int | None = None
-    augment: str = "none"
+    stream: bool | None = None
+    workers: int | None = None
+    augment: str = "shift"
     epochs: int | None = None
     folds: int = FOLDS
     seed: int = 0
@@ -53,7 +55,7 @@ def distill_job(source: Source, folder: Path, settings: DistillSettings, *, say:
         )
     _refuse_used(folder, settings.resume)
     _check_settings(settings, cases)
-    read_images(cases.images, size=settings.image_size, channels=None)
+    check_images(cases.images, size=settings.image_size)
     if settings.resume:
         _refuse_other(folder, source)
     # Where labelppl made the split itself it holds all the same: test cases never reach the label model.
@@ -119,6 +121,8 @@ def _trained(
             student=settings.student,
             weights=settings.weights,
             image_size=settings.image_size,
+            stream=settings.stream,
+            workers=settings.workers,
             augment=settings.augment,
             lam=settings.lam,
             folds=settings.folds,

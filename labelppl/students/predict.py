@@ -23,8 +23,10 @@ def write_predictions(
 ) -> pd.DataFrame:
     """Classify ``images`` with the student in ``run`` and write ``out`` (CSV or Parquet).
 
-    Columns: ``id`` (the image's path as given), ``p_<class>``, and ``epistemic`` where the student has it. prevalence:
-    where it is used, class -> probability. Raises InputError for a missing student or an unreadable image.
+    Columns: ``id`` (the image's path as given), ``p_<class>``, and ``epistemic`` (nats) where the student has it. A
+    student with a posterior of its last layer's weights adds ``laplace_<class>``, p(Y|X) averaged over that posterior,
+    and ``lo_<class>``, ``hi_<class>``, its 90 % interval. prevalence: where it is used, class -> probability. Raises
+    InputError for a missing student or an unreadable image.
     """
     import torch
 
@@ -39,6 +41,11 @@ def write_predictions(
     frame = pd.DataFrame({"id": [str(image) for image in images]})
     for k, name in enumerate(prediction.classes):
         frame[f"p_{name}"] = prediction.probs[:, k]
+    if prediction.spread is not None:
+        for k, name in enumerate(prediction.classes):
+            frame[f"laplace_{name}"] = prediction.spread.probs[:, k]
+            frame[f"lo_{name}"] = prediction.spread.low[:, k]
+            frame[f"hi_{name}"] = prediction.spread.high[:, k]
     if prediction.epistemic is not None:
         frame["epistemic"] = prediction.epistemic
     if out.suffix == ".parquet":

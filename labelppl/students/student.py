@@ -3,12 +3,14 @@
 p(Y = k | x) = softmax(logits(x) + log pi'_k - log pi_k)_k, where pi is the prevalence it was
 trained at and pi' the one it is used at (no shift unless a deployment prevalence was given). A
 Dirichlet head gives concentrations alpha = exp(logits), p = alpha / sum(alpha), and the
-mutual information between label and probabilities as its epistemic uncertainty.
+mutual information between label and probabilities as its epistemic uncertainty. A student with a
+posterior of its last layer's weights gives what `laplace` says beside p.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,34 +21,50 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from labelppl.errors import InputError
-from labelppl.images.read import FULL_SCALE, Images, from_array, read_images
+from labelppl.images.decode import FULL_SCALE
+from labelppl.images.read import Images, from_array, read_images
 from labelppl.runs import write_atomically
+from labelppl.students.laplace import (
+    Posterior,
+    Spread,
+    from_tensors,
+    last_linear,
+    spread,
+    to_tensors,
+    with_features,
+)
 from labelppl.students.logits import class_logits, prevalence_shift
 from labelppl.students.network import build_network
 from labelppl.students.spec import Spec
 
 Array = np.ndarray[Any, Any]
+LAPLACE = "laplace/"
 ImagesLike = Images | Array | Sequence[Path] | Sequence[str]
 
 
 class Prediction(NamedTuple):
     """ids: one per image. classes: names. probs: (cases, classes) float64, rows sum to 1.
 
-    epistemic: (cases,) nats, or None where the student has no Dirichlet head.
+    epistemic: (cases,) nats, or None where the student has neither a Dirichlet head nor a posterior
+    of its weights. spread: what that posterior adds, or None.
     """
 
     ids: tuple[str, ...]
     classes: tuple[str, ...]
     probs: Array
     epistemic: Array | None
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Student:
-    """network: in evaluation mode. spec: all else that prediction needs."""
+    """network: in evaluation mode. spec: all else that prediction needs. posterior: of the weights of
+    its last layer, or None.
+    """
 
     network: nn.Module
     spec: Spec
+    posterior: Posterior | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -55,38 +73,49 @@ class Student:
 
     def predict_proba(self, images: ImagesLike, batch: int = 256) -> Array:
         """p(Y|X), (cases, classes) float64. See `predict`."""
-        return self.predict(images, batch).probs
+        return replace(self, posterior=None).predict(images, batch).probs
 
     def predict(self, images: ImagesLike, batch: int = 256) -> Prediction:
         """Classify images, arrays (images[, channels], height, width) or image files.
 
-        Raises InputError for images of another size, depth or number of channels than it was
-        trained on; files are resized as in training.
+        Of files, two batches are in memory at a time. Raises InputError for images of another size,
+        depth or number of channels than it was trained on; files are resized as in training.
         """
-        seen = self._checked(images)
-        logits = self.logits(seen, batch)
-        if self.spec.deployment_prevalence is not None and self.spec.study_prevalence is not None:
-            shift = prevalence_shift(self.spec.study_prevalence, self.spec.deployment_prevalence)
-        else:
-            shift = torch.zeros(len(self.classes), dtype=torch.float64)
-        epistemic = None
-        if self.spec.head == "dirichlet":
+        ids: list[str] = []
+        found, spreads = [torch.empty(0, len(self.classes), dtype=torch.float64)], []
+        for seen in self._batches(images, batch):
+            logits, covariance = self._outputs(seen)
+            ids += seen.ids
+            found.append(logits)
+            if covariance is not None:
+                spreads.append(spread(logits + self._shift(), covariance))
+        logits = torch.cat(found)
+        probs = (logits + self._shift()).softmax(1).numpy()
+        epistemic, wide = None, None
+        if spreads:
+            wide = Spread(*(np.concatenate(parts) for parts in zip(*spreads, strict=True)))
+            epistemic = wide.epistemic
+        elif self.spec.head == "dirichlet":
             epistemic = _mutual_information(logits.exp()).numpy()
-        probs = (logits + shift).softmax(1)
-        return Prediction(seen.ids, self.classes, probs.numpy(), epistemic)
+        return Prediction(tuple(ids), self.classes, probs, epistemic, wide)
 
-    def logits(self, images: Images, batch: int = 256) -> Tensor:
-        """Class logits (cases, classes) in float64 at the study prevalence."""
-        device = next(self.network.parameters()).device
+    def _outputs(self, images: Images) -> tuple[Tensor, Tensor | None]:
+        """Class logits (cases, classes) at the study prevalence and the outputs' V, float64."""
         self.network.eval()
-        found = [torch.empty(0, len(self.classes), dtype=torch.float64)]
+        device = next(self.network.parameters()).device
+        layer = last_linear(self.network) if self.posterior is not None else None
         with torch.inference_mode():
-            for start in range(0, len(images), batch):
-                pixels = torch.from_numpy(images.pixels[start : start + batch]).to(device)
-                found.append(
-                    class_logits(self.network(normalise(pixels, self.spec))).double().cpu()
-                )
-        return torch.cat(found)
+            pixels = normalise(torch.from_numpy(images.pixels).to(device), self.spec)
+            if layer is None or self.posterior is None:
+                return class_logits(self.network(pixels)).cpu().double(), None
+            output, features = with_features(self.network, layer, pixels)
+            covariance = self.posterior.covariance(features, output.shape[1])
+            return class_logits(output).cpu().double(), covariance
+
+    def _shift(self) -> Tensor:
+        if self.spec.deployment_prevalence is not None and self.spec.study_prevalence is not None:
+            return prevalence_shift(self.spec.study_prevalence, self.spec.deployment_prevalence)
+        return torch.zeros(len(self.classes), dtype=torch.float64)
 
     def at(self, deployment_prevalence: Sequence[float]) -> Student:
         """The same student where classes are as common as (classes,) says; recorded in its spec.
@@ -98,13 +127,15 @@ class Student:
             raise InputError("student: its study prevalence is not recorded, so it cannot be moved")
         prevalence_shift(self.spec.study_prevalence, deployment_prevalence)
         moved = replace(self.spec, deployment_prevalence=tuple(map(float, deployment_prevalence)))
-        return Student(self.network, moved)
+        return replace(self, spec=moved)
 
     def save(self, folder: Path | str, name: str = "student") -> None:
         """Write NAME.safetensors and student.json, each by an atomic rename."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        if self.posterior is not None:
+            state |= {f"{LAPLACE}{k}": v for k, v in to_tensors(self.posterior).items()}
         write_tensors(target / f"{name}.safetensors", state)
         text = self.spec.to_json() + "\n"
 
@@ -113,18 +144,33 @@ class Student:
 
         write_atomically(target / "student.json", write)
 
-    def _checked(self, images: ImagesLike) -> Images:
-        spec = self.spec
+    def _batches(self, images: ImagesLike, batch: int) -> Iterator[Images]:
+        """At most `batch` images each; the next files are decoded while these are classified."""
         if isinstance(images, np.ndarray):
             images = from_array(images)
-        elif not isinstance(images, Images):
-            images = read_images(
-                images,
-                size=(spec.height, spec.width),
-                channels=spec.channels,
-                keep_aspect=spec.keep_aspect,
-            )
-        got = (images.depth, *images.pixels.shape[1:])
+        if isinstance(images, Images):
+            whole = self._checked(images)
+            for start in range(0, len(whole), batch):
+                yield whole.take(slice(start, start + batch))
+            return
+        paths = [Path(p) for p in images]
+        with ThreadPoolExecutor(1) as pool:
+            coming = [pool.submit(self._read, paths[:batch])]
+            for start in range(batch, max(1, len(paths)) + batch, batch):
+                if start < len(paths):
+                    coming.append(pool.submit(self._read, paths[start : start + batch]))
+                yield coming.pop(0).result()
+
+    def _read(self, paths: Sequence[Path]) -> Images:
+        spec = self.spec
+        size = (spec.height, spec.width)
+        return self._checked(
+            read_images(paths, size=size, channels=spec.channels, keep_aspect=spec.keep_aspect)
+        )
+
+    def _checked(self, images: Images) -> Images:
+        spec = self.spec
+        got = (images.depth, *images.shape)
         expected = (spec.depth, spec.channels, spec.height, spec.width)
         if got != expected:
             raise InputError(
@@ -145,11 +191,14 @@ def load(folder: Path | str, name: str = "student", device: str | torch.device =
         raise InputError(f"{path}: no such file; expected the weights of a finished run")
     network = build_network(spec.architecture, spec.shape)
     try:
-        network.load_state_dict(load_file(path))
+        state = load_file(path)
+        kept = {k.removeprefix(LAPLACE): state.pop(k) for k in list(state) if k.startswith(LAPLACE)}
+        network.load_state_dict(state)
     except (RuntimeError, OSError, ValueError) as error:
         first = str(error).strip().splitlines()[-1].strip()
         raise InputError(f"{path}: does not fit student.json beside it ({first})") from error
-    return Student(network.to(device).eval(), spec)
+    posterior = from_tensors(kept) if kept else None
+    return Student(network.to(device).eval(), spec, posterior)
 
 
 def predict_files(paths: Sequence[Path | str], folder: Path | str, batch: int = 256) -> Prediction:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from labelppl.distillation import distill as module
+from labelppl.distillation import lam as choosing
 from labelppl.distillation.distill import distill
 from labelppl.distillation.schedule import Schedule
 from labelppl.errors import InputError
@@ -99,24 +100,25 @@ def test_test_rows_are_never_touched(study: Study) -> None:
 def test_a_stopped_job_resumes_to_the_same_student(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped while lambda is chosen, and again in step 2; the choice is not made twice."""
+    """Stopped in the second of three folds, and again in step 2; no finished fold is made twice."""
     labels, cases = study(40)
     grid, out = (math.inf, 10.0, 0.0), tmp_path / "run"
-    options: dict[str, Any] = {"grid": grid, "folds": 2, "schedule": QUICK}
+    options: dict[str, Any] = {"grid": grid, "folds": 3, "schedule": QUICK}
     whole = distill(labels, cases, **options)
-    chosen = module.choose
-    calls = []
+    follow, folds = choosing.follow_path, []
 
     def stop(*given: Any) -> Any:
-        calls.append(len(calls))
-        if len(calls) == 1:
+        folds.append(len(folds))
+        if len(folds) == 2:
             raise KeyboardInterrupt
-        return chosen(*given)
+        return follow(*given)
 
-    monkeypatch.setattr(module, "choose", stop)
+    monkeypatch.setattr(choosing, "follow_path", stop)
     with pytest.raises(KeyboardInterrupt):
         distill(labels, cases, out=out, **options)
-    assert {p.name for p in out.iterdir()} == {module.CHECKPOINTS[0]}
+    assert {p.name for p in out.iterdir()} == {module.STEP1, module.FOLDS_DONE}
+    with pytest.raises(InputError, match="was made with folds = 3, not 2"):
+        distill(labels, cases, out=out, resume=True, **{**options, "folds": 2})
 
     def fail(*given: Any, **named: Any) -> Any:
         raise KeyboardInterrupt
@@ -125,8 +127,9 @@ def test_a_stopped_job_resumes_to_the_same_student(
         patch.setattr(module.Distilled, "save", fail)
         with pytest.raises(KeyboardInterrupt):
             distill(labels, cases, out=out, resume=True, **options)
+    assert len(folds) == 4
     done = distill(labels, cases, out=out, resume=True, **options)
-    assert len(calls) == 2
+    assert len(folds) == 4
     assert done.choice == whole.choice
     assert torch.equal(_weights(done.student), _weights(whole.student))
     assert not any((out / name).exists() for name in module.CHECKPOINTS)
