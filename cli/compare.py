@@ -36,8 +36,16 @@ from . import options
 @options.method
 @options.student
 @options.image_size
+@options.augment
 @options.epochs
 @options.lam
+@click.option(
+    "--validation",
+    default=0.2,
+    show_default=True,
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the training cases set aside where the table has no val rows; 0: lambda by cross-validation.",
+)
 @options.seed
 @options.device
 @click.option("--resume", is_flag=True, help="Continue an interrupted comparison.")
@@ -56,8 +64,10 @@ def compare(
     method: str,
     student: str,
     image_size: int | None,
+    augment: str,
     epochs: int | None,
     lam: str,
+    validation: float,
     seed: int,
     device: str,
     resume: bool,
@@ -66,7 +76,7 @@ def compare(
 ) -> None:
     """Train the same student by each method, with the same schedule and seeds, and compare the test metrics.
 
-    lambda and checkpoints are chosen on validation cases only. Writes compare.csv, compare.md and compare.json with 95 %
+    lambda and checkpoints are chosen on validation cases, or lambda by cross-validation: never on test cases. Writes compare.csv, compare.md and compare.json with 95 %
     intervals and paired differences to hard labels.
     """
     from labelppl.jobs.compare import compare_job
@@ -87,8 +97,10 @@ def compare(
         method=method,
         student=student,
         image_size=image_size,
+        augment=augment,
         epochs=epochs,
         lam=strength,
+        validation=validation,
         device=device,
         resume=resume,
         force=force,

@@ -80,6 +80,12 @@ image_size = click.option(
     type=click.IntRange(min=32),
     help="Resize images to this side [default: as they are].",
 )
+augment = click.option(
+    "--augment",
+    default="shift",
+    show_default=True,
+    help="Augmentation preset: shift, xray, ultrasound, fundus, natural (+hflip), or none.",
+)
 epochs = click.option(
     "--epochs",
     type=click.IntRange(min=1),

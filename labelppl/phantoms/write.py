@@ -28,15 +28,17 @@ def simulate_hip(
     size: int = 128,
     model_file: Path | None = None,
     population: HipPopulation | None = None,
+    test: int | None = None,
 ) -> Path:
     """Simulate `cases` infant hips into the folder `out` and return it.
 
     Writes `hip.csv` (id, image, split, diagnosis, alpha in degrees, coverage, p_true_normal,
     p_true_dysplastic), `images/<id>.png` of `size` × `size` pixels and, where `model_file` is
-    given, a copy of it as `hip.py`. 30 % of the cases, rounded down but at least one, are `test`
-    (183 of 612), the others `train`, by `seed`. The same seed writes the same bytes.
+    given, a copy of it as `hip.py`. `test` of the cases become the test split, by default 30 %,
+    rounded down but at least one (183 of 612), the others `train`, by `seed`. The same seed writes
+    the same bytes.
 
-    Raises InputError for fewer than 2 cases, a negative seed, a size below 32, a missing model
+    Raises InputError for fewer than 2 cases, no training or test case, a negative seed, a size below 32, a missing model
     file, and an `out` that exists and is not an empty folder or that cannot be created.
     """
     out = Path(out).resolve()
@@ -44,6 +46,9 @@ def simulate_hip(
         raise InputError(
             f"cases: got {cases}, expected at least 2, one to train on and one to test on"
         )
+    test = max(1, 3 * cases // 10) if test is None else test
+    if not 1 <= test < cases:
+        raise InputError(f"test: got {test}, expected from 1 to {cases - 1} of {cases} cases")
     if seed < 0:
         raise InputError(f"seed: got {seed}, expected a whole number of at least 0")
     if size < 32:
@@ -63,7 +68,7 @@ def simulate_hip(
             f"{out}: cannot be created ({error.strerror}); name a folder you may write to"
         ) from error
     try:
-        _write(part, cases, seed, size, population or HipPopulation())
+        _write(part, cases, test, seed, size, population or HipPopulation())
         if model_file is not None:
             shutil.copyfile(model_file, part / "hip.py")
         if out.exists():  # kept, not replaced: it may be the caller's working directory
@@ -76,14 +81,16 @@ def simulate_hip(
     return out
 
 
-def _write(folder: Path, cases: int, seed: int, size: int, population: HipPopulation) -> None:
+def _write(
+    folder: Path, cases: int, test: int, seed: int, size: int, population: HipPopulation
+) -> None:
     """The table and the pictures; one seed each for measurements, split and every picture."""
     measured, divided, *drawn = (
         int(word) for word in np.random.SeedSequence(seed).generate_state(2 + cases, np.uint64)
     )
     table = population.sample(cases, measured)
     table.insert(1, "image", [f"images/{name}.png" for name in table["id"]])
-    table.insert(2, "split", _split(cases, divided))
+    table.insert(2, "split", _split(cases, test, divided))
     for path, alpha, coverage, picture in zip(
         table["image"], table["alpha"], table["coverage"], drawn, strict=True
     ):
@@ -91,6 +98,5 @@ def _write(folder: Path, cases: int, seed: int, size: int, population: HipPopula
     table.to_csv(folder / "hip.csv", index=False, lineterminator="\n")
 
 
-def _split(cases: int, seed: int) -> NDArray[np.str_]:
-    test = np.random.default_rng(seed).permutation(cases) < max(1, 3 * cases // 10)
-    return np.where(test, "test", "train")
+def _split(cases: int, test: int, seed: int) -> NDArray[np.str_]:
+    return np.where(np.random.default_rng(seed).permutation(cases) < test, "test", "train")

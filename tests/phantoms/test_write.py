@@ -110,6 +110,12 @@ def test_interruption_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_test_split_has_the_size_asked_for(tmp_path: Path) -> None:
+    for test, expected in ((None, 3), (7, 7)):
+        out = simulate_hip(tmp_path / str(test), cases=10, size=32, test=test)
+        assert (pd.read_csv(out / "hip.csv")["split"] == "test").sum() == expected
+
+
 def test_bad_input_is_one_line_and_writes_nothing(tmp_path: Path) -> None:
     full = tmp_path / "full"
     full.mkdir()
@@ -119,6 +125,7 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path: Path) -> None:
         ({"out": full / "notes.txt"}, "not an empty folder"),
         ({"out": tmp_path / "new", "cases": 1}, "cases: got 1"),
         ({"out": tmp_path / "new", "size": 4}, "size: got 4"),
+        ({"out": tmp_path / "new", "cases": 6, "test": 6}, "test: got 6"),
         ({"out": tmp_path / "new", "seed": -1}, "seed: got -1"),
         ({"out": tmp_path / "new", "model_file": tmp_path / "gone.py"}, "no such file"),
         ({"out": full / "notes.txt" / "below"}, "cannot be created"),
