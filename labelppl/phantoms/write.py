@@ -46,7 +46,7 @@ def simulate_hip(
         raise InputError(
             f"cases: got {cases}, expected at least 2, one to train on and one to test on"
         )
-    test = max(1, 3 * cases // 10) if test is None else test
+    test = _usual_test(cases) if test is None else test
     if not 1 <= test < cases:
         raise InputError(f"test: got {test}, expected from 1 to {cases - 1} of {cases} cases")
     if seed < 0:
@@ -96,6 +96,10 @@ def _write(
     ):
         Image.fromarray(render(alpha, coverage, picture, size)).save(folder / path)
     table.to_csv(folder / "hip.csv", index=False, lineterminator="\n")
+
+
+def _usual_test(cases: int) -> int:
+    return max(1, 3 * cases // 10)
 
 
 def _split(cases: int, test: int, seed: int) -> NDArray[np.str_]:

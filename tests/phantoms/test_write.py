@@ -72,10 +72,11 @@ def test_the_seed_decides_every_byte(tmp_path: Path) -> None:
     ("cases", "test"), [(2, 1), (3, 1), (10, 3), (99, 29), (612, 183), (1000, 300)]
 )
 def test_split_has_exact_counts(cases: int, test: int) -> None:
-    split = write._split(cases, seed=0)
+    assert write._usual_test(cases) == test
+    split = write._split(cases, test, seed=0)
     assert (split == "test").sum() == test
     assert (split == "train").sum() == cases - test
-    assert cases < 10 or (split != write._split(cases, seed=1)).any()
+    assert cases < 10 or (split != write._split(cases, test, seed=1)).any()
 
 
 def test_model_file_is_copied_beside_the_table(tmp_path: Path) -> None:
