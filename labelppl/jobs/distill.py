@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,12 +16,15 @@ from ..images.read import check_images
 from ..posterior import Posterior, fit
 from ..prevalence import read_prevalence
 from ..report.write import write_report
-from ..runs import record
+from ..runs import read_json, record
 from ..softlabels import SoftLabels, soft_labels
+from ..students.student import load
 from ..table import Cases
 from .evaluate import evaluate_job
 from .source import Source
 from .telling import Say, bar, fit_line, fit_record, in_force, in_words, said_warnings, timed
+
+LEFTOVER = re.compile(r"\..+\.\d+\.\w+")
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ def distill_job(source: Source, folder: Path, settings: DistillSettings, *, say:
     check_images(cases.images, size=settings.image_size)
     if settings.resume:
         _refuse_other(folder, source)
+    for leftover in _leftovers(folder):
+        leftover.unlink()
     # Where labelppl made the split itself it holds all the same: test cases never reach the label model.
     source = replace(source, cases=replace(cases, split_given=True))
     with said_warnings(say):
@@ -87,8 +93,8 @@ def _labelled(source: Source, folder: Path, settings: DistillSettings, say: Say)
             k: v for k, v in asdict(settings).items() if k not in ("resume", "quiet", "seed")
         }
         source.record(folder, "distill", arguments)
-        posterior.save(path)
         record(folder, fit=fit_record(posterior))
+        posterior.save(path)  # last, so that a resumed run finds its record whole
     say(fit_line(posterior))
     if posterior.problems:
         what = f"the fit must not be trusted: {'; '.join(posterior.problems)}"
@@ -101,8 +107,8 @@ def _labelled(source: Source, folder: Path, settings: DistillSettings, say: Say)
     if labels is None or labels.prevalence is not None:  # training lives at the study prevalence
         with timed(folder, "label"):
             labels = soft_labels(posterior, source.cases, targets=settings.targets)  # type: ignore[arg-type]
-        labels.save(path)
         record(folder, label={"targets": settings.targets, "prevalence": in_force(labels)})
+        labels.save(path)
     say(f"{len(labels)} soft labels at {in_words(labels)}")
     return labels
 
@@ -114,30 +120,33 @@ def _trained(
     schedule = default_schedule(len(cases.train))
     if settings.epochs is not None:
         schedule = replace(schedule, epochs=settings.epochs)
-    with timed(folder, "distill"):
-        done = distill(
-            labels,
-            cases,
-            student=settings.student,
-            weights=settings.weights,
-            image_size=settings.image_size,
-            stream=settings.stream,
-            workers=settings.workers,
-            augment=settings.augment,
-            lam=settings.lam,
-            folds=settings.folds,
-            refit=_refit(source, settings),
-            schedule=schedule,
-            seed=settings.seed,
-            device=settings.device,
-            out=folder,
-            resume=settings.resume,
-            progress=not settings.quiet,
-        )
-    for note in done.notes:
+    if settings.resume and "distill" in read_json(folder / "run.json").get("seconds", {}):
+        student = load(folder)
+    else:
+        with timed(folder, "distill"):
+            student = distill(
+                labels,
+                cases,
+                student=settings.student,
+                weights=settings.weights,
+                image_size=settings.image_size,
+                stream=settings.stream,
+                workers=settings.workers,
+                augment=settings.augment,
+                lam=settings.lam,
+                folds=settings.folds,
+                refit=_refit(source, settings),
+                schedule=schedule,
+                seed=settings.seed,
+                device=settings.device,
+                out=folder,
+                resume=settings.resume,
+                progress=not settings.quiet,
+            ).student
+    for note in student.spec.training["notes"]:
         say(f"note: {note}")
     if settings.prevalence is not None:
-        done.student.at(read_prevalence(settings.prevalence, cases.classes)).save(folder)
+        student.at(read_prevalence(settings.prevalence, cases.classes)).save(folder)
         record(folder, deployment_prevalence=dict(settings.prevalence))
 
 
@@ -163,12 +172,17 @@ def _check_settings(settings: DistillSettings, cases: Cases) -> None:
 
 
 def _refuse_used(folder: Path, resume: bool) -> None:
-    if not resume and folder.exists() and any(folder.iterdir()):
+    if not resume and folder.exists() and set(folder.iterdir()) - set(_leftovers(folder)):
         raise InputError(
             f"{folder}: holds a run already; --resume continues it, --out DIR starts another"
         )
     if resume and not (folder / "run.json").is_file():
         raise InputError(f"{folder}: nothing to resume; leave --resume out")
+
+
+def _leftovers(folder: Path) -> list[Path]:
+    """Files that a killed process was still writing (see ``runs.write_atomically``)."""
+    return [path for path in folder.glob(".*") if LEFTOVER.fullmatch(path.name)]
 
 
 def _refuse_other(folder: Path, source: Source) -> None:
