@@ -28,8 +28,8 @@ def predict(
 
     Writes id (the path as given) and p_CLASS. A student that was trained under a weight prior (0 < lam < inf) adds what
     the Laplace posterior of its last layer says: laplace_CLASS, p(Y|X) averaged over the weights; lo_CLASS and hi_CLASS,
-    their 90 % interval; epistemic, the information in nats that knowing the weights would add. A Dirichlet student
-    writes epistemic alone.
+    their 90 % interval, whose width follows lam; epistemic, the information in nats that knowing the weights would add.
+    A Dirichlet student writes epistemic alone.
     """
     from labelppl.students.predict import write_predictions
 

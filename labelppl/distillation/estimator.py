@@ -16,6 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from labelppl.distillation.laplace import last_layer_posterior
 from labelppl.distillation.prior import WeightPrior
 from labelppl.distillation.schedule import Schedule, default_schedule
 from labelppl.distillation.source import Resident
@@ -44,7 +45,8 @@ class StudentClassifier(ClassifierMixin, BaseEstimator):
     where soft labels are given beside y; inf keeps theta_p. augment: a preset of
     `labelppl.images.augment`. random_state: the seed.
 
-    After fit: student_ (a `Student`, which saves and loads), classes_, history_.
+    After fit: student_ (a `Student`, which saves, loads and, where a weight prior was used, predicts
+    with its weights' uncertainty), classes_, history_.
     """
 
     def __init__(
@@ -103,11 +105,15 @@ class StudentClassifier(ClassifierMixin, BaseEstimator):
         first: Target = Hard() if soft_labels is None and (hard >= 0).all() else Prob()
         done = train(network, source, evidence, first, schedule, **options)
         self.history_ = done.history
+        prior = WeightPrior.around(network, self.lam)
+        posterior = None
         if soft_labels is not None and not math.isinf(self.lam):
-            prior = WeightPrior.around(network, self.lam)
             done = train(network, source, evidence, Hard(), schedule, prior=prior, **options)
             self.history_ += done.history
-        self.student_ = Student(network.cpu().eval(), spec)
+            posterior = last_layer_posterior(
+                network, spec.head, source, evidence.hard, prior
+            ).posterior
+        self.student_ = Student(network.cpu().eval(), spec, posterior)
         return self
 
     def predict_proba(self, X: Any) -> Array:

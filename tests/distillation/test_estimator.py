@@ -51,6 +51,9 @@ def test_soft_labels_alone_and_both_steps() -> None:
     assert {e.step for e in soft.history_} == {"train"}
     stay = StudentClassifier(schedule=QUICK, lam=math.inf).fit(x, y, soft_labels=p)
     np.testing.assert_array_equal(soft.predict_proba(x), stay.predict_proba(x))
+    assert stay.student_.predict(x).spread is None
+    free = StudentClassifier(schedule=QUICK, lam=1.0).fit(x, y, soft_labels=p)
+    assert free.student_.predict(x).spread is not None
     moved = [
         np.abs(
             StudentClassifier(schedule=QUICK, lam=lam).fit(x, y, soft_labels=p).predict_proba(x)
