@@ -37,7 +37,7 @@ from .quadratic import check_quadratic
 from .start import prior_medians
 from .structure import Structure, explain, find_structure
 
-#: Numbers per site (draws x rows) up to which one run with a row per pair is faster than one run per class.
+#: Numbers per site (draws x rows x components, such as raters) up to which one run with a row per pair is faster than one run per class.
 ONE_RUN = 2**15
 #: Numbers in one pass of `class_log_joint`: 32 MiB of float64 per intermediate result.
 BLOCK = 2**22
@@ -116,7 +116,8 @@ class LabelDensity:
 
     def log_prob(self, u: Tensor) -> Tensor:
         """Log density at ``u`` (draws, dim) -> (draws,)."""
-        if not self._evaluator.scalar or len(u) * self._fitted.every.rows.size <= ONE_RUN:
+        numbers = len(u) * self._fitted.every.rows.size * self._cells
+        if not self._evaluator.scalar or numbers <= ONE_RUN:
             return self._evaluator.over_draws(self._log_prob_at_once, u)
         return self._evaluator.over_draws(self._log_prob_by_class, u)
 
@@ -147,7 +148,9 @@ class LabelDensity:
         for rows, some in chunks(cases, np.flatnonzero(plain), step):
             for k in range(classes):
                 part = self._evaluator.over_draws(
-                    lambda v, k=k, c=some: self._evaluator.by_class(v, k, c.columns, len(c))[1:],
+                    lambda v, k=k, c=some: self._evaluator.by_class(
+                        v, k, c.columns, len(c), prior=False
+                    )[1:],
                     values,
                 )
                 whole.put(k, rows, *part)
@@ -155,7 +158,7 @@ class LabelDensity:
         for rows, some in chunks(cases, np.flatnonzero(~plain), max(1, step // widest)):
             expansion = self._expand(some, all_pairs(np.arange(len(some)), classes))
             joint, label = self._evaluator.over_draws(
-                lambda v, e=expansion: self._evaluator.by_pair(v, e)[1:], values
+                lambda v, e=expansion: self._evaluator.by_pair(v, e, prior=False)[1:], values
             )
             for k in range(classes):
                 whole.put(k, rows, joint[:, k::classes], label[:, k::classes])
@@ -200,6 +203,7 @@ class LabelDensity:
     def _arrange(self, cases: Cases) -> _Fitted:
         cases, counts = collapse(cases)
         self._different = len(cases)
+        self._cells = max(column.values[:1].numel() for column in cases.columns.values())
         which, patterns = self._relations.patterns(cases)
         plain = np.array([pattern.simple for pattern in patterns])[which]
         pieces: list[tuple[int | None, Mapping[str, Column], Tensor]] = []

@@ -32,24 +32,30 @@ class Evaluator:
         self.scalar, self.vectorised = False, False
 
     def by_pair(
-        self, values: Mapping[str, Tensor], rows: Expansion
+        self, values: Mapping[str, Tensor], rows: Expansion, *, prior: bool = True
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """log prior (), and by pair (pairs,): log p(z, y = k) and its label part."""
+        """log prior () if wanted, and by pair (pairs,): log p(z, y = k) and its label part."""
         discrete = {**rows.discrete, self.model.label_name: rows.label}
-        score = self.run(values, discrete, rows.columns, rows.size, apart=rows.apart)
+        score = self.run(values, discrete, rows.columns, rows.size, apart=rows.apart, prior=prior)
         label = plus(score.log_label, score.log_summed).expand(rows.size)
         return (score.log_prior, *rows.reduce(plus(score.log_rest, label), label))
 
     def by_class(
-        self, values: Mapping[str, Tensor], k: int, columns: Mapping[str, Column], n: int
+        self,
+        values: Mapping[str, Tensor],
+        k: int,
+        columns: Mapping[str, Column],
+        n: int,
+        *,
+        prior: bool = True,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """log prior (), log p(z, y = k) (cases,) and its label part (1 or cases,), the class one scalar."""
+        """log prior () if wanted, log p(z, y = k) (cases,) and its label part (1 or cases,), the class one scalar."""
         names, choices = list(self.structure.summed), list(self.structure.summed.values())
         label_value = {self.model.label_name: self.structure.label_values[k]}
         joint, label = [], []
         for combination in product(*choices):
             discrete = {**label_value, **dict(zip(names, combination, strict=True))}
-            score = self.run(values, discrete, columns, n, broadcast=False)
+            score = self.run(values, discrete, columns, n, broadcast=False, prior=prior)
             part = torch.atleast_1d(plus(score.log_label, score.log_summed))
             label.append(part)
             joint.append(plus(score.log_rest, part).expand(n))
@@ -67,11 +73,14 @@ class Evaluator:
         broadcast: bool = True,
         apart: Mapping[str, Tensor] | None = None,
         sites: dict[str, Tensor] | None = None,
+        prior: bool = True,
     ) -> Score:
         inputs = {name: column.values for name, column in columns.items()}
         plate = CasePlate(n, self.classes, inputs, broadcast=broadcast)
         label = self.model.label_name
-        with Score(label, values, discrete, columns, apart=apart, sites=sites) as score:
+        with Score(
+            label, values, discrete, columns, apart=apart, sites=sites, prior=prior
+        ) as score:
             self.model(plate)
         return score
 

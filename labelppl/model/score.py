@@ -27,6 +27,7 @@ class Score(Messenger):
     After the run: ``log_prior`` (); ``log_label``, ``log_summed`` and ``log_rest``, each () or (cases,), so that
     log p(z_i, y_i = k, summed sites | theta) = log_label + log_summed + log_rest. ``sites``, if given, receives the
     (cases,) part of every site inside the cases. ``apart`` (cases,) marks, by feature, the cases in which it is summed over.
+    ``prior``: whether the parameters' own density is wanted.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Score(Messenger):
         *,
         apart: Mapping[str, Tensor] | None = None,
         sites: dict[str, Tensor] | None = None,
+        prior: bool = True,
     ) -> None:
         super().__init__()
+        self.prior = prior
         self.label, self.parameters, self.discrete = label, parameters, discrete
         self.columns, self.apart, self.sites = columns, apart or {}, sites
         self.log_prior: Tensor = NOTHING
@@ -48,24 +51,32 @@ class Score(Messenger):
     def _pyro_sample(self, msg: dict[str, Any]) -> None:
         if site_is_subsample(msg) or msg["infer"].get("_deterministic"):
             return
-        name, fn = msg["name"], msg["fn"]
+        name = msg["name"]
         if name in self.columns:
             msg["value"] = self.columns[name].values
+        elif not msg["is_observed"]:
+            msg["value"] = (self.parameters if name in self.parameters else self.discrete)[name]
+        msg["done"] = True
+        if inside_cases(msg):
+            self._add(name, per_case(self._log_prob(msg)))
+        elif self.prior:
+            self.log_prior = plus(self.log_prior, self._log_prob(msg).sum())
+
+    def _log_prob(self, msg: Mapping[str, Any]) -> Tensor:
+        """The site's log probability under its mask and scale."""
+        name, fn = msg["name"], msg["fn"]
+        if name in self.columns:
             log_prob = observed_log_prob(name, fn, self.columns[name])
         else:
-            if not msg["is_observed"]:
-                given = self.parameters if name in self.parameters else self.discrete
-                msg["value"] = given[name]
             log_prob = log_density(fn, msg["value"])
-        msg["done"] = True
         if msg["mask"] is not None:
             log_prob = torch.where(torch.as_tensor(msg["mask"]), log_prob, 0.0)
         if not (isinstance(msg["scale"], float | int) and msg["scale"] == 1):
             log_prob = log_prob * msg["scale"]
-        if not inside_cases(msg):
-            self.log_prior = plus(self.log_prior, log_prob.sum())
-            return
-        log_prob = per_case(log_prob)
+        return log_prob
+
+    def _add(self, name: str, log_prob: Tensor) -> None:
+        """Add a site inside the cases to the sum it belongs to."""
         if self.sites is not None:
             self.sites[name] = log_prob
         if name == self.label:
