@@ -13,6 +13,7 @@ from .dawid_skene import dawid_skene, glad, hierarchical_dawid_skene
 from .evidence import Evidence
 from .gamma import Gamma, gamma
 from .gaussian import Gaussian, gaussian
+from .hierarchical import Hierarchical
 from .independent import Family, independent
 from .log_normal import LogNormal, log_normal
 from .logistic import logistic
@@ -22,9 +23,10 @@ from .network import Network, Node, network
 from .ordinal import Ordinal, ordinal
 from .plackett_luce import Readers, plackett_luce
 from .poisson import Poisson, poisson
-from .rater_models import DawidSkene, Glad, Hierarchical, SharedErrors
+from .rater_models import DawidSkene, Glad
 from .ratio import Beta, Hinkley, LibbyNovick, LogitNormal, ratio
 from .raykar import raykar
+from .shared_errors import SharedErrors
 from .stated import Opinion, stated
 from .student_t import StudentT, student_t
 from .von_mises import VonMises, von_mises

@@ -14,8 +14,10 @@ from typing import Any, Literal
 
 from ..errors import InputError
 from ..features import Feature, Label
+from .hierarchical import Hierarchical
 from .independent import Family, independent
-from .rater_models import DawidSkene, Glad, Hierarchical, SharedErrors
+from .rater_models import DawidSkene, Glad
+from .shared_errors import Groups, SharedErrors
 
 
 def dawid_skene(
@@ -36,19 +38,24 @@ def dawid_skene(
         )
 
     def law(feature: Feature) -> Any:
-        if groups == "detect":
-            return SharedErrors(feature, None, groups=None, diagonal=diagonal, elsewhere=elsewhere)
         if groups:
-            given = tuple(tuple(int(j) for j in g) for g in groups)
-            return SharedErrors(feature, None, groups=given, diagonal=diagonal, elsewhere=elsewhere)
+            return SharedErrors(
+                feature, None, groups=_groups(groups), diagonal=diagonal, elsewhere=elsewhere
+            )
         return DawidSkene(feature, None, diagonal=diagonal, elsewhere=elsewhere)
 
     return independent(**_votes(law, declared))
 
 
-def hierarchical_dawid_skene(*, bias_scale: float = 0.3, **declared: Label | Feature) -> Family:
-    """Raters shrink to the crowd: for few votes per rater and for rare classes. See `rater_models.Hierarchical`."""
-    return independent(**_votes(lambda f: Hierarchical(f, bias_scale=bias_scale), declared))
+def hierarchical_dawid_skene(
+    *, groups: Sequence[Sequence[int]] | Literal["detect"] = (), **declared: Label | Feature
+) -> Family:
+    """Raters shrink to the crowd: for few votes per rater and for rare classes. See `hierarchical.Hierarchical`.
+
+    groups: rater codes that share errors, or "detect".
+    """
+    found = _groups(groups)
+    return independent(**_votes(lambda f: Hierarchical(f, None, groups=found), declared))
 
 
 def glad(**declared: Label | Feature) -> Family:
@@ -58,3 +65,8 @@ def glad(**declared: Label | Feature) -> Family:
 
 def _votes(law: Any, declared: dict[str, Any]) -> dict[str, Any]:
     return {n: law(what) if isinstance(what, Feature) else what for n, what in declared.items()}
+
+
+def _groups(groups: Sequence[Sequence[int]] | Literal["detect"]) -> Groups | None:
+    """None stands for groups that are yet to be looked for."""
+    return None if groups == "detect" else tuple(tuple(int(j) for j in g) for g in groups)

@@ -29,6 +29,7 @@ from labelppl.features import (
     VoteCounts,
     Votes,
 )
+from labelppl.inference.auto import auto
 from labelppl.inference.laplace import laplace
 from labelppl.model import LabelDensity, LabelModel
 from labelppl.table import Cases
@@ -42,10 +43,14 @@ FAMILIES: dict[str, Callable[[], LabelModel]] = {
     "dawid_skene": lambda: f.dawid_skene(y=Y, votes=FIVE),
     "dawid_skene with a group": lambda: f.dawid_skene(y=TWO, votes=FIVE, groups=[(0, 2, 4)]),
     "hierarchical": lambda: f.hierarchical_dawid_skene(y=Y, votes=FIVE),
+    "hierarchical with a group": lambda: f.hierarchical_dawid_skene(
+        y=TWO, votes=FIVE, groups=[(0, 2, 4)]
+    ),
     "glad": lambda: f.glad(y=Y, votes=FIVE),
     "plackett_luce": lambda: f.plackett_luce(y=Y, opinion=Ranking("a", "b")),
     "stated": lambda: f.stated(y=Y, opinion=Stated("a", "b")),
     "angle_linear": lambda: f.angle_linear(y=TWO, a=ARC, x=Real(low=0, high=1)),
+    "fisher-lee": lambda: f.angle_linear(y=TWO, a=ARC, x=Real(low=0, high=1), form="fisher-lee"),
     "mardia-sutton": lambda: f.angle_linear(
         y=TWO, a=ARC, x=Real(low=0, high=1), form="mardia-sutton"
     ),
@@ -114,9 +119,8 @@ def test_separable_classes_keep_finite_weights() -> None:
     labels = (cases.columns["x"].values > 0.5).long().numpy()
     cases = Cases(cases.ids, cases.classes, labels, cases.columns, cases.split)
     density = LabelDensity(f.logistic(y=TWO, x=Real(low=0, high=1)), cases)
-    draws = laplace(density, seed=0, draws=500)
-    assert draws.khat is not None
-    assert draws.khat < 0.7
+    draws = auto(density, seed=0)
+    assert draws.ok, draws.problems
     assert float(draws.points.abs().max()) < 60
 
 
@@ -230,18 +234,29 @@ def test_independent_sources_are_left_apart(seed: int) -> None:
     assert _ece(found.grouped.probs[:, 1], y) <= 0.03
 
 
-def test_a_rare_class_stays_calibrated() -> None:
-    """Prevalence 8.7 %: raters' two error rates are shrunk to each other, since the rare class cannot tell them."""
-    votes, y = _scenario(0, 0.087, copies=0)
+@pytest.mark.parametrize(
+    ("prevalence", "copies", "seed"), [(0.5, 0, 11), (0.5, 4, 12), (0.087, 0, 13)]
+)
+def test_one_model_is_calibrated_in_every_scenario(
+    prevalence: float, copies: int, seed: int
+) -> None:
+    """Independent sources, near-duplicates and a rare class: the same line, its gate passed."""
+    votes, y = _scenario(seed, prevalence, copies)
     codes = torch.tensor(votes)
     columns = {"votes": Column(codes, torch.ones(2000, dtype=torch.bool))}
     ids, split = np.arange(2000).astype(str), np.full(2000, "train")
     cases = Cases(ids, TWO.classes, np.full(2000, -1), columns, split)
-    density = LabelDensity(f.hierarchical_dawid_skene(y=TWO, votes=FIVE), cases)
-    draws = laplace(density, seed=0, draws=500)
-    assert draws.log_weights is not None
-    joint = density.class_log_joint(density.constrain(draws.points[0])).joint
-    probs = torch.einsum("s,snk->nk", draws.log_weights.exp()[0], torch.softmax(joint, -1))
+    model = f.hierarchical_dawid_skene(y=TWO, votes=Votes(), groups="detect").for_cases(cases)
+    density = LabelDensity(model, cases)
+    draws = auto(density, seed=0)
+    assert draws.ok, draws.problems
+    points = draws.points.flatten(0, 1)
+    few = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))[:300]
+    joint = density.class_log_joint(density.constrain(points[few])).joint
+    weight = torch.full((300,), 1 / 300, dtype=torch.float64)
+    if draws.log_weights is not None:
+        weight = torch.softmax(draws.log_weights.flatten()[few], 0)
+    probs = torch.einsum("s,snk->nk", weight, torch.softmax(joint, -1))
     assert _ece(probs[:, 1].numpy(), y) <= 0.03
 
 
@@ -265,7 +280,8 @@ def test_shared_errors_equal_enumeration() -> None:
             for u in range(2):
                 term = answer[k, 0, u]
                 for m, j in enumerate((0, 2, 4)):
-                    term *= 1.0 if patterns[i, j] < 0 else slip[m, u, patterns[i, j]]
+                    if patterns[i, j] >= 0:
+                        term *= 1 - slip[m] if patterns[i, j] == u else slip[m]
                 group += term
             for g, j in ((1, 1), (2, 3)):
                 group *= 1.0 if patterns[i, j] < 0 else answer[k, g, patterns[i, j]]

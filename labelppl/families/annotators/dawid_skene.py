@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 
 from ...errors import FailedWork, InputError
 from .mean_vote import mean_vote
-from .votes import Array, Votes
+from .votes import Array, Codes, Votes
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def dawid_skene_em(
     )
 
 
-def predict_votes(fit: DawidSkeneFit, item: Array, rater: Array) -> Array:
+def predict_votes(fit: DawidSkeneFit, item: Codes, rater: Codes) -> Array:
     """Probability of each answer that `rater` (votes,) would give on `item` (votes,), (votes, classes)."""
     predicted: Array = np.einsum("vk,vkl->vl", fit.probs[item], fit.confusion[rater])
     return predicted

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from .abe_ley import AbeLey
 from .axial_von_mises import AxialVonMises
+from .common_scale import CommonScale
+from .fisher_lee import FisherLee
 from .half_circle_von_mises import HalfCircleVonMises
 from .inverse_wishart_cholesky import InverseWishartCholesky
 from .libby_novick import LibbyNovick
@@ -28,7 +30,9 @@ __all__ = [
     "AbeLey",
     "AxialVonMises",
     "Beta",
+    "CommonScale",
     "DirichletMultinomial",
+    "FisherLee",
     "Gamma",
     "HalfCircleVonMises",
     "InverseWishartCholesky",

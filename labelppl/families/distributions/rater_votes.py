@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from ._base import Parametric, broadcast_shapes
+from ._sum_of_votes import sum_of_votes
 
 _CODES = constraints.independent(constraints.integer_interval(-1, 2**31), 1)
 
@@ -45,6 +46,8 @@ class RaterVotes(Parametric):
             return _dense(value, self.log_probs).sum(-1)
         item, rater = (value >= 0).nonzero(as_tuple=True)
         label, last = value[item, rater], self.log_probs.shape[-1] - 1
+        if self.log_probs.dim() == 2 and bool((label <= last).all()):
+            return sum_of_votes(self.log_probs, item, rater, label, len(value))
         per_vote = _of_votes(self.log_probs, item, rater, label.clamp(max=last))
         per_vote = torch.where(label <= last, per_vote, -torch.inf)
         return value.new_zeros(len(value), dtype=per_vote.dtype).index_add(0, item, per_vote)

@@ -14,6 +14,7 @@ from scipy import integrate, special, stats
 from labelppl.families.distributions import (
     AbeLey,
     AxialVonMises,
+    FisherLee,
     HalfCircleVonMises,
     MardiaSutton,
     SineBivariateVonMises,
@@ -114,6 +115,7 @@ PAIRS: dict[str, Pair] = {
         (-math.pi, math.pi),
     ),
     "abe-ley": lambda: (AbeLey(torch.tensor(1.7), 0.8, 0.4, 1.1, 0.6), (0.0, 40.0)),
+    "fisher-lee": lambda: (FisherLee(torch.tensor(0.5), 2.0, 1.0, 0.7, -1.4), (-9.0, 11.0)),
     "mardia-sutton": lambda: (
         MardiaSutton(torch.tensor(0.5), 2.0, 1.0, 0.7, torch.tensor([0.5, -0.6])),
         (-15.0, 17.0),

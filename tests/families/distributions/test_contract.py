@@ -87,6 +87,14 @@ CASES = {
         (0.5, -0.3, 0.2, 0.1, 0.4),
         (0.5, 1.4),
     ),
+    "FisherLee": Case(
+        lambda t: d.FisherLee(t[0], t[1].exp(), t[2], t[3].exp(), t[4]),
+        (0.5, 1.0, 0.3, -0.2, 0.8),
+        (0.6, 0.9),
+    ),
+    "CommonScale": Case(
+        lambda t: d.CommonScale(t[0].exp(), t[1].exp(), 3), (1.0, -0.3), (0.6, -0.9, 0.2)
+    ),
     "MardiaSutton": Case(
         lambda t: d.MardiaSutton(t[0], t[1].exp(), t[2], t[3].exp(), 0.7 * torch.tanh(t[4:6])),
         (0.5, 1.0, 0.3, -0.2, 0.4, -0.6),

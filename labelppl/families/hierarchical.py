@@ -1,0 +1,70 @@
+"""Raters shrink to the crowd: hierarchical Dawid-Skene on the scale of log-odds.
+
+    logit P(rater j answers k | truth k) = crowd + a_j + sum_m H[k, m] d_jm
+    a ~ common scale (4 df, .5),   d ~ common scale (3 df, .2)
+
+The crowd says how good raters are, a_j how much better this one is, d_j how far its error rates in the different classes lie
+apart; the columns of H are orthonormal contrasts of the classes. How much raters differ, and how far apart one rater's error
+rates lie, is learned from all raters together, with these two scales integrated out (`distributions.CommonScale`). Raters
+with one error rate each, which a rare class alone cannot tell, are so shrunk to one; in a crowd where everybody has a
+threshold of their own nothing is shrunk, and this is Dawid and Skene's model. Beyond two classes wrong answers spread over
+the other classes as in ``wrong``, the same for all raters. Source: after the hierarchical model of Paun et al., TACL 6 (2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyro
+import pyro.distributions as dist
+import torch
+from torch import Tensor
+
+from ..model import CasePlate
+from . import distributions as laws
+from .shared_errors import Grouped, Groups
+
+#: Degrees of freedom and scale of how raters differ, and of how one rater's error rates differ, in log-odds.
+ABILITY = 4.0, 0.5
+BIAS = 3.0, 0.2
+
+
+def contrasts(k: int) -> Tensor:
+    """Helmert's orthonormal contrasts (classes, classes - 1): columns that sum to zero."""
+    below = torch.tril(torch.ones(k, k), -1)[:, : k - 1] * -1.0
+    m = torch.arange(1, k)
+    upper = torch.zeros(k, k - 1)
+    upper[m - 1, m - 1] = (k - m).to(upper)
+    raw = below + upper
+    return raw / raw.norm(dim=0)
+
+
+@dataclass(frozen=True)
+class Hierarchical(Grouped):
+    """Sites ``<name>_crowd`` (), ``_ability`` (groups,), ``_bias`` (groups * (classes - 1),), group by group.
+
+    Beyond two classes also ``_wrong`` (classes, classes - 1): shares of the other classes, in their order, among wrong
+    answers. A group is one rater where nobody repeats another.
+    """
+
+    groups: Groups | None = ()
+
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
+        k, n, groups = len(cases.classes), self.name, self.sources(cases)
+        g = len(groups)
+        crowd = pyro.sample(f"{n}_crowd", dist.Normal(1.2, 0.7))
+        ability = pyro.sample(f"{n}_ability", laws.CommonScale(*ABILITY, g))
+        bias = pyro.sample(f"{n}_bias", laws.CommonScale(*BIAS, g * (k - 1)))
+        apart = bias.reshape(g, k - 1) @ contrasts(k).mT
+        logit = (crowd + ability[:, None] + apart).mT[..., None]
+        right = torch.nn.functional.logsigmoid(logit)
+        miss = torch.nn.functional.logsigmoid(-logit)
+        wrong = torch.zeros(k, 1, k - 1)
+        if k > 2:
+            shares = dist.Dirichlet(torch.full((k, k - 1), 2.0)).to_event(1)
+            wrong = torch.log(pyro.sample(f"{n}_wrong", shares))[:, None, :]
+        # the right answer first, then the others; `order` puts the right one on the diagonal
+        answers = torch.cat([right, (miss + wrong).expand(k, g, k - 1)], -1)
+        order = torch.tensor([[0 if c == i else c + (c < i) for c in range(k)] for i in range(k)])
+        return self.through(answers.gather(-1, order[:, None, :].expand(k, g, k)), groups)

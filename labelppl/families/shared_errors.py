@@ -1,0 +1,102 @@
+"""Raters who repeat each other: groups with one hidden answer, and what the votes say through it.
+
+    p(votes | y = k) = prod over groups g of sum_u A_g[k, u] prod over members j who voted of B_j[u, v_j]
+    B_j[u, v] = 1 - e_j where v = u, else e_j / (classes - 1);      e_j ~ Beta(2, 18)
+
+A_g is the confusion matrix of the group, e_j how often a member slips from the group's answer (`annotators.shared_error`). A
+rater alone is a group of one that repeats its own answer exactly. Four near-duplicates of one source then count as about
+one source; where nobody repeats anybody this is Dawid and Skene's model. Who repeats whom is looked for in the table
+(`annotators.dependence`) unless it is given. Sources: Dawid and Skene (1979); Varma et al. (ICML 2019).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import pyro
+import pyro.distributions as dist
+import torch
+from torch import Tensor
+
+from ..features import Column, Feature
+from ..model import CasePlate
+from . import distributions as laws
+from .annotators import Votes
+from .annotators.dependence import Dependence, dependence
+from .annotators.shared_error import complete_groups
+from .evidence import Evidence
+from .rater_models import heavy, raters_in
+
+Groups = tuple[tuple[int, ...], ...]
+
+#: Beta parameters of the share of a member's answers that are not the group's.
+SLIP = 2.0, 18.0
+
+
+@dataclass(frozen=True)
+class Grouped(Evidence):
+    """Votes of raters in groups; subclasses say what the groups' confusion matrices are made of.
+
+    groups: rater codes of each group that shares errors; None looks for them in the table (`tuned`) and takes all raters as
+    independent until then. Raters not named are alone. Site ``<name>_slip`` (members,), where there are groups.
+    """
+
+    groups: Groups | None = None
+
+    accepts = (Feature,)
+
+    def check(self, column: Column, classes: tuple[str, ...]) -> Dependence:
+        """Which raters of ``column`` share errors, in words in its `message`."""
+        matrix = np.where(column.cases_observed.numpy()[:, None], column.values.numpy(), -1)
+        votes = Votes.from_matrix(matrix.astype(np.int64), len(classes))
+        return dependence(replace(votes, classes=classes))
+
+    def tuned(self, columns: Mapping[str, Column]) -> Self:
+        if self.groups is not None:
+            return self
+        column = columns[self.name]
+        classes = tuple(map(str, range(int(column.values.max()) + 1)))
+        return replace(self, groups=self.check(column, classes).groups)
+
+    def sources(self, cases: CasePlate) -> Groups:
+        """All groups, raters alone among them."""
+        return complete_groups(self.groups or (), raters_in(cases, self))
+
+    def through(self, log_answer: Tensor, groups: Groups) -> Callable[[Tensor], Tensor]:
+        """Samples the slips; returns the law of the votes. log_answer: log A (classes, groups, answers)."""
+        k, r = len(log_answer), sum(map(len, groups))
+        members = [j for group in groups if len(group) > 1 for j in group]
+        if not members:
+            alone = log_answer[:, [groups.index((j,)) for j in range(r)]]
+            return lambda y: pyro.sample(self.name, laws.RaterVotes(alone[y]))
+        slip = pyro.sample(f"{self.name}_slip", dist.Beta(*SLIP).expand([len(members)]).to_event(1))
+        same = torch.eye(k, dtype=torch.bool)
+        kept, moved = torch.log1p(-slip), torch.log(slip) - math.log(k - 1)
+        log_slip = torch.where(same, kept[:, None, None], moved[:, None, None])
+        exact = torch.where(same, 0.0, -1e6).expand(1, k, k)
+        place = [members.index(j) if j in members else len(members) for j in range(r)]
+        everyone = torch.cat([log_slip, exact.to(log_slip)])[place]
+
+        def observe(y: Tensor) -> Tensor:
+            one = everyone.expand((*y.shape, *everyone.shape))
+            return pyro.sample(self.name, laws.SharedErrorVotes(log_answer[y], one, groups))
+
+        return observe
+
+
+@dataclass(frozen=True)
+class SharedErrors(Grouped):
+    """Site ``<name>_answer`` (classes, groups, answers), rows Dirichlet as in `DawidSkene`."""
+
+    diagonal: float = 3.0
+    elsewhere: float = 1.5
+
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
+        k, groups = len(cases.classes), self.sources(cases)
+        prior = heavy(k, self.diagonal, self.elsewhere)
+        rows = dist.Dirichlet(prior[:, None, :].expand(k, len(groups), k)).to_event(2)
+        return self.through(torch.log(pyro.sample(f"{self.name}_answer", rows)), groups)
