@@ -37,7 +37,7 @@ from .quadratic import check_quadratic
 from .start import prior_medians
 from .structure import Structure, explain, find_structure
 
-#: Numbers per site (draws x rows x components, such as raters) up to which one run with a row per pair is faster than one run per class.
+#: Numbers per site (draws x rows x components, such as raters) up to which a row per pair is faster than a run per class.
 ONE_RUN = 2**15
 #: Numbers in one pass of `class_log_joint`: 32 MiB of float64 per intermediate result.
 BLOCK = 2**22
