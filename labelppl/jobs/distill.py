@@ -120,7 +120,8 @@ def _trained(
     schedule = default_schedule(len(cases.train))
     if settings.epochs is not None:
         schedule = replace(schedule, epochs=settings.epochs)
-    if settings.resume and "distill" in read_json(folder / "run.json").get("seconds", {}):
+    finished = "distill" in read_json(folder / "run.json").get("seconds", {})
+    if settings.resume and finished and (folder / "student.json").is_file():
         student = load(folder)
     else:
         with timed(folder, "distill"):
