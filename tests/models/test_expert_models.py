@@ -173,3 +173,54 @@ def test_vertebral_is_at_least_as_good_as_discriminant_analysis() -> None:
     for p in rivals.values():
         assert log_loss <= score(p)[0]
         assert accuracy >= score(p)[1]
+
+
+def test_vertebral_is_recovered_from_its_own_data() -> None:
+    """Measurement after measurement is drawn given those before it, which the model reads as inputs."""
+    model = load_model("vertebral")
+    n = 500
+    columns = {
+        name: Column(torch.zeros(n, dtype=torch.float64), torch.ones(n, dtype=torch.bool))
+        for name in model.features
+    }
+    given: dict[str, Any] = {}
+    for name in model.features:
+        drawn = _pass(model, n, columns, given)
+        given |= {site: value for site, value in drawn.items() if site not in model.features}
+        columns[name] = Column(drawn[name], columns[name].observed)
+    cases = Cases(
+        np.arange(n).astype(str),
+        model.label.classes,
+        given.pop(model.label_name).numpy(),
+        columns,
+        np.full(n, "train"),
+    )
+    density = LabelDensity(model, cases)
+    draws = laplace(density, seed=0, draws=2000)
+    assert draws.log_weights is not None
+    weight, points = draws.log_weights.exp()[0, :, None], draws.points[0]
+    mean = (weight * points).sum(0)
+    sd = (weight * (points - mean) ** 2).sum(0).sqrt()
+    away = (density.parameters.unconstrain(given) - mean) / sd
+    assert float(away.abs().max()) < 4.5, dict(zip(density.coordinates, away.tolist(), strict=True))
+
+
+def _pass(
+    model: LabelModel, n: int, columns: dict[str, Column], given: dict[str, Any]
+) -> dict[str, Any]:
+    """One run of the model with these columns as inputs: the value of every site."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False):
+            torch.manual_seed(len(given))
+            values = {name: column.values for name, column in columns.items()}
+            plate = CasePlate(n, model.label.classes, values)
+            trace = poutine.trace(poutine.condition(model, data=given)).get_trace(plate)
+    finally:
+        torch.set_default_dtype(before)
+    return {
+        name: site["value"]
+        for name, site in trace.nodes.items()
+        if site["type"] == "sample" and not site_is_subsample(site)
+    }
