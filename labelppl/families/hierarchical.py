@@ -57,14 +57,20 @@ class Hierarchical(Grouped):
         ability = pyro.sample(f"{n}_ability", laws.CommonScale(*ABILITY, g))
         bias = pyro.sample(f"{n}_bias", laws.CommonScale(*BIAS, g * (k - 1)))
         apart = bias.reshape(g, k - 1) @ contrasts(k).mT
-        logit = (crowd + ability[:, None] + apart).mT[..., None]
-        right = torch.nn.functional.logsigmoid(logit)
-        miss = torch.nn.functional.logsigmoid(-logit)
-        wrong = torch.zeros(k, 1, k - 1)
+        logit = (crowd + ability[:, None] + apart).mT
+        wrong = torch.zeros(k, k - 1)
         if k > 2:
             shares = dist.Dirichlet(torch.full((k, k - 1), 2.0)).to_event(1)
-            wrong = torch.log(pyro.sample(f"{n}_wrong", shares))[:, None, :]
+            wrong = torch.log(pyro.sample(f"{n}_wrong", shares))
         # the right answer first, then the others; `order` puts the right one on the diagonal
-        answers = torch.cat([right, (miss + wrong).expand(k, g, k - 1)], -1)
         order = torch.tensor([[0 if c == i else c + (c < i) for c in range(k)] for i in range(k)])
-        return self.through(answers.gather(-1, order[:, None, :].expand(k, g, k)), groups)
+
+        def log_answer(y: Tensor) -> Tensor:
+            """Rows of class y alone, so that a run for one class does not make those of all."""
+            own = logit[y][..., None]
+            right = torch.nn.functional.logsigmoid(own)
+            miss = torch.nn.functional.logsigmoid(-own)
+            answers = torch.cat([right, miss + wrong[y][..., None, :]], -1)
+            return answers.gather(-1, order[y][..., None, :].expand(answers.shape))
+
+        return self.through(log_answer, k, groups)

@@ -63,16 +63,18 @@ class Grouped(Evidence):
         return replace(self, groups=self.check(column, classes).groups)
 
     def sources(self, cases: CasePlate) -> Groups:
-        """All groups, raters alone among them."""
-        return complete_groups(self.groups or (), raters_in(cases, self))
+        """The groups of several raters, then every other rater alone, in order."""
+        several = [group for group in self.groups or () if len(group) > 1]
+        return complete_groups(several, raters_in(cases, self))
 
-    def through(self, log_answer: Tensor, groups: Groups) -> Callable[[Tensor], Tensor]:
-        """Samples the slips; returns the law of the votes. log_answer: log A (classes, groups, answers)."""
-        k, r = len(log_answer), sum(map(len, groups))
+    def through(
+        self, log_answer: Callable[[Tensor], Tensor], k: int, groups: Groups
+    ) -> Callable[[Tensor], Tensor]:
+        """Samples the slips; returns the law of the votes. log_answer: log A[y] (..., groups, answers) of ``k`` classes."""
+        r = sum(map(len, groups))
         members = [j for group in groups if len(group) > 1 for j in group]
         if not members:
-            alone = log_answer[:, [groups.index((j,)) for j in range(r)]]
-            return lambda y: pyro.sample(self.name, laws.RaterVotes(alone[y]))
+            return lambda y: pyro.sample(self.name, laws.RaterVotes(log_answer(y)))
         slip = pyro.sample(f"{self.name}_slip", dist.Beta(*SLIP).expand([len(members)]).to_event(1))
         same = torch.eye(k, dtype=torch.bool)
         kept, moved = torch.log1p(-slip), torch.log(slip) - math.log(k - 1)
@@ -83,7 +85,7 @@ class Grouped(Evidence):
 
         def observe(y: Tensor) -> Tensor:
             one = everyone.expand((*y.shape, *everyone.shape))
-            return pyro.sample(self.name, laws.SharedErrorVotes(log_answer[y], one, groups))
+            return pyro.sample(self.name, laws.SharedErrorVotes(log_answer(y), one, groups))
 
         return observe
 
@@ -99,4 +101,5 @@ class SharedErrors(Grouped):
         k, groups = len(cases.classes), self.sources(cases)
         prior = heavy(k, self.diagonal, self.elsewhere)
         rows = dist.Dirichlet(prior[:, None, :].expand(k, len(groups), k)).to_event(2)
-        return self.through(torch.log(pyro.sample(f"{self.name}_answer", rows)), groups)
+        log_answer = torch.log(pyro.sample(f"{self.name}_answer", rows))
+        return self.through(lambda y: log_answer[y], k, groups)

@@ -80,7 +80,7 @@ class _Pairs:
 class LabelDensity:
     """The posterior density of a label model's parameters given ``cases``, and p(z, y = k) for any cases.
 
-    Implements `labelppl.inference.base.Density`. Raises InputError where the model and the table do not fit together.
+    Implements `labelppl.inference.base.Density`. InputError where the model and the table do not fit together.
     """
 
     def __init__(self, model: LabelModel, cases: Cases) -> None:
@@ -172,20 +172,24 @@ class LabelDensity:
 
     def _log_prob_by_class(self, u: Tensor) -> Tensor:
         values, total = self.parameters.constrain(u)
-        log_prior = None
+        log_prior: Tensor | None = None
+
+        def by_class(k: int, columns: Mapping[str, Column], n: int) -> Tensor:
+            """log p(z, y = k) (cases,); only the first run needs to tell the prior."""
+            nonlocal log_prior
+            new = log_prior is None
+            found, joint, _ = self._evaluator.by_class(values, k, columns, n, prior=new)
+            log_prior = found if new else log_prior
+            return joint
+
         for k, columns, counts in self._fitted.pieces:
             n = len(counts)
             if k is not None:
-                log_prior, joint, _ = self._evaluator.by_class(values, k, columns, n)
-                total = total + (joint * counts).sum()
+                total = total + (by_class(k, columns, n) * counts).sum()
                 continue
-            each = []
-            for k_each in range(len(self.classes)):
-                log_prior, joint, _ = self._evaluator.by_class(values, k_each, columns, n)
-                each.append(joint)
+            each = [by_class(k_each, columns, n) for k_each in range(len(self.classes))]
             total = total + (torch.logsumexp(torch.stack(each, -1), -1) * counts).sum()
-        others = self._fitted.others
-        if others is not None:
+        if (others := self._fitted.others) is not None:
             log_prior, joint, _ = self._evaluator.by_pair(values, others.rows)
             total = total + others.total(joint)
         assert log_prior is not None
