@@ -165,8 +165,9 @@ def run_pyro(data: dict[str, Array], draws: int, warmup: int) -> Run:
             warm.write_text(str(time.time()))
 
     began, clock = time.time(), Clock()
+    untuned = warmup < 100  # a smoke test would spend minutes on trees of untuned steps
     mcmc = MCMC(
-        NUTS(model),
+        NUTS(model, max_tree_depth=4 if untuned else 10),
         num_samples=draws,
         warmup_steps=warmup,
         num_chains=CHAINS,

@@ -33,14 +33,29 @@ class Collected:
 
     def put(self, k: int, rows: slice | Tensor, joint: Tensor, label: Tensor) -> None:
         """Class ``k`` of the cases ``rows``: joint (draws, rows), label (draws, 1 or rows)."""
+        self._whole(joint)[k, :, rows] = joint
+        self._put_label(k, rows, label)
+
+    def put_sum(self, k: int, rows: slice | Tensor, rest: Tensor, label: Tensor) -> None:
+        """As `put`, of log p(z | y = k) and its label part; their sum goes where it stays, without a copy."""
+        whole = self._whole(rest)
+        if isinstance(rows, slice):
+            torch.add(rest, label, out=whole[k, :, rows])
+        else:
+            whole[k, :, rows] = rest + label
+        self._put_label(k, rows, label)
+
+    def _whole(self, like: Tensor) -> Tensor:
         if self.joint is None:
-            self.joint = joint.new_empty(self.shape)
-        self.joint[k, :, rows] = joint
+            self.joint = like.new_empty(self.shape)
+        return self.joint
+
+    def _put_label(self, k: int, rows: slice | Tensor, label: Tensor) -> None:
         if label.shape[1] == 1 and self.shape[2] > 1 and self.label is None:
             self.narrow[k] = label
             return
         if self.label is None:
-            self.label = joint.new_empty(self.shape)
+            self.label = label.new_empty(self.shape)
             for other, same in self.narrow.items():
                 self.label[other] = same
         self.label[k, :, rows] = label

@@ -153,7 +153,7 @@ class LabelDensity:
                     )[1:],
                     values,
                 )
-                whole.put(k, rows, *part)
+                whole.put_sum(k, rows, *part)
         widest = max(pattern.rows for pattern in patterns)
         for rows, some in chunks(cases, np.flatnonzero(~plain), max(1, step // widest)):
             expansion = self._expand(some, all_pairs(np.arange(len(some)), classes))
@@ -178,9 +178,9 @@ class LabelDensity:
             """log p(z, y = k) (cases,); only the first run needs to tell the prior."""
             nonlocal log_prior
             new = log_prior is None
-            found, joint, _ = self._evaluator.by_class(values, k, columns, n, prior=new)
+            found, rest, label = self._evaluator.by_class(values, k, columns, n, prior=new)
             log_prior = found if new else log_prior
-            return joint
+            return rest + label
 
         for k, columns, counts in self._fitted.pieces:
             n = len(counts)

@@ -49,19 +49,21 @@ class Evaluator:
         *,
         prior: bool = True,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """log prior () if wanted, log p(z, y = k) (cases,) and its label part (1 or cases,), the class one scalar."""
+        """The class one scalar: log prior () if wanted, log p(z | y = k) (cases,) and log p(y = k) (1 or cases,)."""
         names, choices = list(self.structure.summed), list(self.structure.summed.values())
         label_value = {self.model.label_name: self.structure.label_values[k]}
-        joint, label = [], []
+        rest, label = [], []
         for combination in product(*choices):
             discrete = {**label_value, **dict(zip(names, combination, strict=True))}
             score = self.run(values, discrete, columns, n, broadcast=False, prior=prior)
-            part = torch.atleast_1d(plus(score.log_label, score.log_summed))
-            label.append(part)
-            joint.append(plus(score.log_rest, part).expand(n))
-        if len(joint) == 1:
-            return score.log_prior, joint[0], label[0]
-        return score.log_prior, _log_sum(joint), _log_sum(label)
+            rest.append(score.log_rest.expand(n))
+            label.append(torch.atleast_1d(plus(score.log_label, score.log_summed)))
+        if len(rest) == 1:
+            return score.log_prior, rest[0], label[0]
+        whole = _log_sum(label)
+        joint = _log_sum([plus(r, part) for r, part in zip(rest, label, strict=True)])
+        # Of an impossible class both are -inf; their difference shall not be not-a-number.
+        return score.log_prior, joint - whole.clamp(min=torch.finfo(whole.dtype).min), whole
 
     def run(
         self,

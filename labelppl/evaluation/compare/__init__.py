@@ -3,8 +3,8 @@
 `compare` runs the methods, `Comparison` holds and writes the tables.
 """
 
-from labelppl.evaluation.compare.methods import ABLATIONS, METHODS, shuffled_within_class
+from labelppl.evaluation.compare.methods import ABLATIONS, METHODS
 from labelppl.evaluation.compare.record import Comparison
 from labelppl.evaluation.compare.run import compare
 
-__all__ = ["ABLATIONS", "METHODS", "Comparison", "compare", "shuffled_within_class"]
+__all__ = ["ABLATIONS", "METHODS", "Comparison", "compare"]

@@ -1,26 +1,24 @@
 """The methods that `compare` can run, by the names of its tables.
 
 Every method is a target learnt in one step, except `reg`: `prob`, then the hard labels under the
-weight prior. Two more are ablations: `prob-shuffled` and `reg-shuffled` are given the soft labels
-of other training cases of the same class. What they lose is what a soft label says about its own
-case; what they keep is smoothing.
+weight prior. Ablations are `prob` and `reg` given soft labels that are spoiled on purpose: shuffled
+within each class, and for `reg` also uniform noise and flipped ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from labelppl.distillation.targets import TARGETS
 from labelppl.distillation.targets.base import Target
 from labelppl.errors import InputError
+from labelppl.evaluation.compare.spoiled import SPOILED
 from labelppl.softlabels import SoftLabels
 from labelppl.table import Cases
 
 METHODS = ("hard", "smooth", "paper-soft", "prob", "reg", *list(TARGETS)[4:])
-ABLATIONS = ("prob-shuffled", "reg-shuffled")
+ABLATIONS = ("prob-shuffled", "reg-shuffled", "reg-uniform", "reg-flipped")
 OF_VOTES = ("mean-vote", "majority")
 OF_VALIDATION = ("cpls", "domino")
 
@@ -29,25 +27,29 @@ OF_VALIDATION = ("cpls", "domino")
 class Method:
     """name: as in the tables. target: what step 1 learns. prior: whether step 2 follows.
 
-    shuffled: whether soft labels are exchanged within each class first.
+    spoil: what is done to the soft labels first, by a name of `spoiled`; empty: nothing.
     """
 
     name: str
     target: Target
     prior: bool = False
-    shuffled: bool = False
+    spoil: str = ""
+
+    def given(self, labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
+        """The soft labels that this method learns from."""
+        return SPOILED[self.spoil](labels, cases, seed) if self.spoil else labels
 
 
 def make_method(name: str) -> Method:
     """A fresh method, since targets hold state. Raises InputError for an unknown name."""
-    base = name.removesuffix("-shuffled") if name in ABLATIONS else name
+    base, _, spoil = name.partition("-") if name in ABLATIONS else (name, "", "")
     if base == "reg":
-        return Method(name, TARGETS["prob"](), True, base != name)
+        return Method(name, TARGETS["prob"](), True, spoil)
     if base not in TARGETS:
         raise InputError(
             f"methods: got {name!r}, expected some of {', '.join((*METHODS, *ABLATIONS))}"
         )
-    return Method(name, TARGETS[base](), False, base != name)
+    return Method(name, TARGETS[base](), False, spoil)
 
 
 def choose_methods(
@@ -73,20 +75,3 @@ def choose_methods(
         if name in lacks:
             raise InputError(f"methods: {name!r} needs {lacks[name]}")
     return chosen
-
-
-def shuffled_within_class(labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
-    """Soft labels exchanged among training cases of one hard label; all others keep their own.
-
-    Unlabelled training cases exchange among themselves. Ids and given labels stay where they are.
-    """
-    rng = np.random.default_rng(seed)
-    split = dict(zip(map(str, cases.ids), cases.split, strict=True))
-    hard = dict(zip(map(str, cases.ids), cases.labels, strict=True))
-    ids = [str(name) for name in labels.ids]
-    kind = np.array([hard[i] if split.get(i) == "train" else -2 for i in ids])
-    order = np.arange(len(ids))
-    for k in np.unique(kind[kind > -2]):
-        where = np.flatnonzero(kind == k)
-        order[where] = rng.permutation(where)
-    return replace(labels.take(order), ids=labels.ids, labels=labels.labels)

@@ -31,7 +31,6 @@ from labelppl.evaluation.compare.methods import (
     Method,
     choose_methods,
     make_method,
-    shuffled_within_class,
 )
 from labelppl.evaluation.compare.record import Comparison
 from labelppl.evaluation.compare.splits import split_of
@@ -195,8 +194,7 @@ def _one(
     first = schedule or default_schedule(int((cases.split == "train").sum()))
     second = first.for_map()
     both = replace(first, epochs=first.epochs + second.epochs)
-    if method.shuffled:
-        labels = shuffled_within_class(labels, cases, seed)
+    labels = method.given(labels, cases, seed)
     began = time.perf_counter()
     try:
         done = distill(
@@ -227,9 +225,7 @@ def _within_folds(label: Labelled, method: Method, train: Cases, seed: int) -> R
 
     def refit(rows: np.ndarray[Any, Any]) -> Floats:
         some = train.take(rows)
-        made = label(some)
-        if method.shuffled:
-            made = shuffled_within_class(made, some, seed)
+        made = method.given(label(some), some, seed)
         place = {str(name): i for i, name in enumerate(made.ids)}
         return np.asarray(made.probs[[place[str(name)] for name in some.ids]])
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from labelppl.errors import InputError
-from labelppl.evaluation.compare import ABLATIONS, METHODS, shuffled_within_class
+from labelppl.evaluation.compare import ABLATIONS, METHODS
 from labelppl.evaluation.compare.methods import choose_methods, make_method
+from labelppl.evaluation.compare.spoiled import flipped, shuffled, uniform
 
 ALL = {"votes": True, "draws": True, "validation": True}
 
@@ -24,7 +25,7 @@ def test_every_name_makes_a_method_of_its_own():
         assert one.name == name
         assert one.target is not two.target
         assert one.prior == name.startswith("reg")
-        assert one.shuffled == name.endswith("-shuffled")
+        assert one.spoil == (name.split("-")[1] if name in ABLATIONS else "")
     assert make_method("reg").target.name == "prob"
     with pytest.raises(InputError, match="hard-shuffled"):
         make_method("hard-shuffled")
@@ -59,7 +60,7 @@ def test_what_cannot_run_is_refused(names, message):
 
 def test_shuffling_stays_within_class_and_split(cases, label):
     labels = label(cases)
-    moved = shuffled_within_class(labels, cases, seed=1)
+    moved = shuffled(labels, cases, seed=1)
     test = cases.split == "test"
     assert (moved.ids == labels.ids).all()
     np.testing.assert_array_equal(moved.probs[test], labels.probs[test])
@@ -70,14 +71,28 @@ def test_shuffling_stays_within_class_and_split(cases, label):
         np.testing.assert_array_equal(np.sort(before[:, 0]), np.sort(after[:, 0]))
         # Mean and draws of a case move together.
         np.testing.assert_array_equal(moved.draws[0][rows], after)
-    again = shuffled_within_class(labels, cases, seed=1)
+    again = shuffled(labels, cases, seed=1)
     np.testing.assert_array_equal(moved.probs, again.probs)
 
 
 def test_shuffling_finds_cases_by_id(cases, label):
     backwards = label(cases).take(np.arange(len(cases))[::-1])
-    moved = shuffled_within_class(backwards, cases, seed=0)
+    moved = shuffled(backwards, cases, seed=0)
     place = {name: i for i, name in enumerate(moved.ids)}
     test = np.flatnonzero(cases.split == "test")
     got = moved.probs[[place[cases.ids[i]] for i in test]]
     np.testing.assert_array_equal(got, label(cases).probs[test])
+
+
+@pytest.mark.parametrize("spoil", [uniform, flipped])
+def test_misleading_labels_are_given_to_training_cases_alone(cases, label, spoil):
+    labels = label(cases)
+    spoiled = spoil(labels, cases, seed=0)
+    test = cases.split == "test"
+    np.testing.assert_array_equal(spoiled.probs[test], labels.probs[test])
+    np.testing.assert_allclose(spoiled.probs.sum(1), 1, atol=1e-12)
+    assert spoiled.draws is None
+    if spoil is flipped:
+        np.testing.assert_allclose(spoiled.probs[~test], labels.probs[~test][:, ::-1])
+    else:
+        assert (spoiled.probs[~test] != labels.probs[~test]).all()
