@@ -63,3 +63,15 @@ def test_other_distributions_speak_for_themselves():
     x = tensor(0.3, -2.0)
     fn = dist.Normal(tensor(0.0, 1.0), 2.0)
     assert torch.equal(log_density(fn, x), fn.log_prob(x))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_unobserved_cases_add_nothing(shared):
+    x, seen = tensor(0.2, 0.7, 0.4), torch.tensor([True, False, True])
+    for law in (dist.Beta, dist.VonMises, dist.Normal):
+        first, second = tensor(0.7, 0.7, 0.7), tensor(3.0, 3.0, 3.0)
+        fn = law(first[0], second[0]) if shared else law(first, second)
+        got = log_density(fn, x, seen)
+        assert got[1] == 0
+        torch.testing.assert_close(got[seen], log_density(fn, x)[seen], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(got[seen], fn.log_prob(x)[seen], rtol=1e-6, atol=1e-6)

@@ -4,7 +4,7 @@
 
 which equals kappa cos(t - mu) - log(2 pi I0(kappa)) without its cancellation: torch's own density is
 off by .096 in float32 at kappa = 1e6, and its Bessel polynomial by 5e-7 in float64. Fits take the form
-linear in cos t and sin t (`better_for`), whose cancellation is harmless in float64. The distribution
+linear in cos t and sin t (`natural_form`), whose cancellation is harmless in float64. The distribution
 function is Gauss-Legendre quadrature of that density from the nearer tail, so that small tail masses
 keep their relative precision. Source: Mardia and Jupp, Directional Statistics (2000), 3.5.4.
 """
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from ...model.closed_forms import better_for, von_mises
+from ...model.closed_forms import natural_form, von_mises
 from ._base import Parametric, gauss_legendre
 
 _NODES = 48
@@ -122,4 +122,4 @@ class VonMises(Parametric):
         return cumulative(offset, concentration)
 
 
-better_for(VonMises.log_prob, lambda fn, value: von_mises(value, fn.loc, fn.concentration))
+natural_form(VonMises.log_prob, lambda fn, value: von_mises(value, fn.loc, fn.concentration))
