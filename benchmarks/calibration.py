@@ -1,6 +1,6 @@
 """Simulation-based calibration of every zoo model, and of three planted faults that it must find.
 
-    python benchmarks/calibration.py [--quick] [--simulations 100] [--method laplace] [--only hip ...] [--out DIR]
+    python benchmarks/calibration.py [--quick] [--simulations 100] [--method auto] [--only hip ...] [--out DIR]
 
 Each model is checked on tables like a small study of its own: a few dozen cases, one measurement in ten missing and one case
 in ten unlabelled, where the model allows it. The faults are planted in the hip model: parameters drawn from wider priors than
@@ -48,7 +48,7 @@ def ratings(rng: np.random.Generator, ids: list[str], classes: list[str]) -> pd.
 def study(name: str, model: LabelModel, rng: np.random.Generator) -> Cases:
     """A table of the right shape; its values do not matter where the model draws them anew."""
     n, ids = CASES, [f"c{i}" for i in range(CASES)]
-    classes = list(model.label.classes) or ["a", "b", "c"]
+    classes = list(model.label.classes) or ["a", "b"]
     frame = pd.DataFrame({"id": ids, model.label_name: rng.choice(classes, n)})
     inputs = {
         "liver": {f"roi_{i}": (30, 220) for i in (1, 2, 3)},
@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few simulations: does it run?")
     parser.add_argument("--simulations", type=int, default=100)
-    parser.add_argument("--method", default="laplace")
+    parser.add_argument("--method", default="auto")
     parser.add_argument("--only", nargs="*", default=None, help="some zoo models, no faults")
     parser.add_argument("--out", type=Path, help="folder for pictures and ranks")
     args = parser.parse_args()
