@@ -16,11 +16,14 @@ import torch
 from torch import Tensor
 
 from labelppl.inference.base import Density, Draws, Progress
-from labelppl.inference.importance import standard_normals, weigh
+from labelppl.inference.convergence import ESS_MIN, KHAT_MAX
+from labelppl.inference.importance import Weighted, standard_normals, weigh
 from labelppl.inference.modes import Modes, find_modes
 
 # Squared posterior standard deviations between two ends that count as one mode.
 SAME_MODE = 0.1**2
+# Times as many draws where the effective ones are too few and nothing else is wrong.
+MORE = 4
 
 
 def laplace(
@@ -31,7 +34,7 @@ def laplace(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Draws:
-    """Weighted draws (1, draws, dim) around the mode reached from ``starts`` points.
+    """Weighted draws (1, draws, dim) around the mode reached from ``starts`` points; four times ``draws`` if needed.
 
     progress: called with (draws weighed, draws in all).
     """
@@ -50,15 +53,22 @@ def laplace(
 
     mode, precision = modes.points[best], modes.precisions[best]
     root = torch.linalg.cholesky(precision)  # precision = root root'
-    white = standard_normals(draws, density.dim, seed).to(mode)
-    found = weigh(
-        density,
-        mode,
-        torch.linalg.solve_triangular(root.mT, white.mT, upper=True).mT,
-        lambda u: _log_normal(u - mode, root),
-        seed=seed + 1,
-        progress=progress,
-    )
+
+    def weighed(n: int) -> Weighted:
+        white = standard_normals(n, density.dim, seed).to(mode)
+        shifts = torch.linalg.solve_triangular(root.mT, white.mT, upper=True).mT
+        return weigh(
+            density,
+            mode,
+            shifts,
+            lambda u: _log_normal(u - mode, root),
+            seed=seed + 1,
+            progress=progress,
+        )
+
+    found = weighed(draws)
+    if found.khat < KHAT_MAX and found.ess < ESS_MIN:  # the weights are sound: only too few of them
+        found = weighed(MORE * draws)
     diagnostics |= {
         "ess": found.ess,
         "log_evidence": found.log_evidence,

@@ -10,7 +10,7 @@ from ..checks.predictive_dependence import check_dependence
 from ..checks.sbc import Sbc, sbc
 from ..checks.static import check_static
 from ..errors import FailedWork
-from ..posterior import fit
+from ..posterior import fit, sized
 from .source import Source
 from .telling import Say, bar, fit_line
 
@@ -23,11 +23,12 @@ def check_job(
     Raises FailedWork if there is an error, the fit fails, or SBC does.
     """
     cases = source.training
-    found = [*check_static(source.model, cases)]
+    model = sized(source.model, cases)
+    found = [*check_static(model, cases)]
     usable = not any(finding.level == "error" for finding in found)
     problems: tuple[str, ...] = ()
     if usable:
-        found += check_prior(source.model, cases, seed=seed)
+        found += check_prior(model, cases, seed=seed)
         with bar("fit", quiet) as progress:
             posterior = fit(source.model, cases, method=method, seed=seed, progress=progress)  # type: ignore[arg-type]
         say(fit_line(posterior))
@@ -49,13 +50,12 @@ def check_job(
 def _calibration(
     source: Source, folder: Path, method: str, simulations: int, seed: int, quiet: bool, say: Say
 ) -> Sbc:
-    engine = "laplace" if method == "auto" else method
     with bar("sbc", quiet) as progress:
         result = sbc(
             source.model,
             source.training,
             simulations=simulations,
-            method=engine,  # type: ignore[arg-type]
+            method=method,  # type: ignore[arg-type]
             seed=seed,
             progress=progress,
         )

@@ -88,7 +88,9 @@ def _marginal(name: str, fn: Any, rows: Tensor, kept: Tensor) -> Any:
     if tril.dim() > 2 and tril.shape[-3] > 1:
         tril = tril[..., rows, :, :]
     loc, tril = loc[..., kept], tril[..., kept, :]
-    part = torch.linalg.cholesky(tril @ tril.transpose(-1, -2))
+    # T T' = R' R with T' = Q R: a factor of the marginal covariance that exists for every draw, however extreme.
+    upper = torch.linalg.qr(tril.mT).R
+    part = (upper * upper.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-1)).mT
     if isinstance(fn, dist.MultivariateStudentT):
         df = fn.df[..., rows] if fn.df.dim() and fn.df.shape[-1] > 1 else fn.df
         return dist.MultivariateStudentT(df, loc, part, validate_args=False)

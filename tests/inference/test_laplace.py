@@ -72,7 +72,7 @@ def test_the_global_generator_is_left_alone(correlated: tuple[Any, Tensor, Tenso
 
 
 def test_few_draws_are_refused(correlated: tuple[Any, Tensor, Tensor]) -> None:
-    found = laplace(correlated[0], draws=300)
+    found = laplace(correlated[0], draws=80)  # and four times as many do not suffice
     assert any("effective draws" in problem for problem in found.problems)
 
 
@@ -97,3 +97,12 @@ def test_progress_reaches_the_end(correlated: tuple[Any, Tensor, Tensor]) -> Non
     laplace(correlated[0], draws=2500, progress=lambda done, total: told.append((done, total)))
     assert told[-1] == (2500, 2500)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_too_few_effective_draws_are_made_more(correlated: tuple[Any, Tensor, Tensor]) -> None:
+    density, _, _ = correlated
+    enough = laplace(density, draws=1000, seed=0)
+    assert enough.points.shape[1] == 1000
+    more = laplace(density, draws=200, seed=0)
+    assert more.points.shape[1] == 800
+    assert more.ok, more.problems

@@ -8,7 +8,9 @@ import pytest
 import torch
 from scipy import stats
 
+from labelppl.features import Column
 from labelppl.model.closed_forms import log_density
+from labelppl.model.marginal import observed_log_prob
 
 
 def tensor(*values: float) -> torch.Tensor:
@@ -75,3 +77,14 @@ def test_unobserved_cases_add_nothing(shared):
         assert got[1] == 0
         torch.testing.assert_close(got[seen], log_density(fn, x)[seen], rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(got[seen], fn.log_prob(x)[seen], rtol=1e-6, atol=1e-6)
+
+
+def test_marginal_of_a_nearly_singular_normal():
+    """Two of three components, all but equal: the covariance itself has no Cholesky factor in float64."""
+    root = tensor(1, 0, 0, 1, 1e-12, 0, 0.3, 0.2, 1).reshape(3, 3)
+    fn = dist.MultivariateNormal(torch.zeros(3).double(), scale_tril=root, validate_args=False)
+    seen = torch.tensor([[True, True, False], [True, False, False]])
+    x = tensor(0.3, 0.3 + 2e-12, 0.0, 0.3, 0.0, 0.0).reshape(2, 3)
+    got = observed_log_prob("x", fn, Column(x, seen))
+    both = stats.norm.logpdf(0.3) + stats.norm.logpdf(2.0) - np.log(1e-12)
+    np.testing.assert_allclose(got.numpy(), [both, stats.norm.logpdf(0.3)], rtol=1e-3)
