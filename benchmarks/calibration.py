@@ -32,7 +32,7 @@ from labelppl.model.score import inside_cases
 from labelppl.table import Cases
 
 CASES, FEW = 40, 6
-# As many as the real table has: forty cases say too little about 63 parameters.
+# As many as the real table has: forty cases say too little about over sixty parameters.
 MORE = {"vertebral": 310}
 # Angles that lean on angles cannot be integrated out.
 COMPLETE = ("vertebral",)
