@@ -14,6 +14,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.mark.parametrize(
     ("command", "row"),
     [
+        ("exact.py --quick", "| 200 |"),
         ("labels.py --quick", "| labelppl |"),
         ("streaming.py --quick", "| 50,000 |"),
         ("lam_path.py --quick", "picked lambda"),
