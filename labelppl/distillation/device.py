@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import warnings
 from typing import Literal
 
 import torch
+import torch.distributed
 from lightning_fabric import Fabric
 
 from labelppl.errors import InputError
@@ -45,7 +47,15 @@ def make_fabric(device: str = "auto", precision: Literal["auto", "32", "bf16"] =
             precision="bf16-mixed" if half else "32-true",
         )
         fabric.launch()
+    if distributed:
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Leave the process group: gloo's threads, still running at exit, would abort the process."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def bf16_wins(kind: str) -> bool:
