@@ -18,7 +18,7 @@ from .source import Source
 from .telling import Say, bar, fit_line, fit_record, in_force, in_words, said_warnings
 
 FEWEST_TO_ESTIMATE = 10
-#: Rows of a Parquet file that are labelled in one piece; 100,000 take about 2 GB.
+#: Rows of a Parquet file that are labelled with all draws; longer ones in batches, with 200 draws, at a twentieth of the time.
 MOST_AT_ONCE = 100_000
 
 

@@ -58,7 +58,8 @@ class Labeller:
         exact = self._exact(cases, row, used)
         values, log_weights = self._draws(len(cases), used, exact is not None)
         step = max(1, BLOCK // (len(log_weights) * len(cases.classes)))
-        blocks = []
+        # Filled in place: a block's small arrays, kept one by one, would scatter over the memory that its draws leave.
+        whole: dict[str, Array] = {}
         for first in range(0, len(cases), step):
             at = np.arange(first, min(first + step, len(cases)))
             block = cases.take(at)
@@ -66,8 +67,20 @@ class Labeller:
             density, shift = self.posterior.density, self.prevalence
             found = predictive(density, values, log_weights, block, used, labels, shift)
             mean = None if exact is None else exact[torch.from_numpy(at)]
-            blocks.append(self._record(block, used, found, mean))
-        return joined(blocks)
+            for name, value in self._measured(found, mean).items():
+                if name not in whole:
+                    whole[name] = np.empty((len(cases), *value.shape[1:]))
+                whole[name][at] = value.numpy()
+        kept = whole.pop("draws", None)
+        return SoftLabels(
+            ids=cases.ids,
+            classes=cases.classes,
+            labels=cases.labels,
+            source=np.full(len(cases), SOURCE[used]),
+            prevalence=None if self.prevalence is None else self.prevalence.numpy(),
+            draws=None if kept is None else np.moveaxis(kept, -1, 0),
+            **whole,
+        )
 
     def _draws(self, cases: int, used: Used, exact: bool) -> tuple[Mapping[str, Tensor], Tensor]:
         """Parameter values and log weights of the draws to use."""
@@ -105,9 +118,8 @@ class Labeller:
 
         return replace(closed, prevalence=Prevalence(self.prevalence, fixed=True))
 
-    def _record(
-        self, cases: Cases, used: Used, found: Predictive, exact: Tensor | None
-    ) -> SoftLabels:
+    def _measured(self, found: Predictive, exact: Tensor | None) -> dict[str, Tensor]:
+        """The columns of a block's labels by name, each (cases, ...)."""
         p, w = found.p, found.weights
         probs, sd = summary.mean(p, w), summary.sd(p, w)
         concentration = summary.concentration(probs, sd)
@@ -118,10 +130,6 @@ class Labeller:
         entropy = summary.entropy(probs)
         epistemic = torch.minimum(epistemic, entropy)
         lo, hi = summary.quantiles(p, w, INTERVAL)
-        kept = None
-        if self.keep:
-            rng = np.random.default_rng(self.posterior.seed)
-            kept = summary.resampled(p, w, self.keep, rng.random()).permute(2, 0, 1).numpy()
         measured = {
             "probs": probs,
             "sd": sd,
@@ -134,12 +142,7 @@ class Labeller:
             "mean_log": summary.mean_log(p, w),
             "khat": khat,
         }
-        return SoftLabels(
-            ids=cases.ids,
-            classes=cases.classes,
-            labels=cases.labels,
-            source=np.full(len(cases), SOURCE[used]),
-            prevalence=None if self.prevalence is None else self.prevalence.numpy(),
-            draws=kept,
-            **{name: value.numpy() for name, value in measured.items()},
-        )
+        if self.keep:
+            rng = np.random.default_rng(self.posterior.seed)
+            measured["draws"] = summary.resampled(p, w, self.keep, rng.random())
+        return measured
