@@ -38,12 +38,11 @@ class Collected:
 
     def put_sum(self, k: int, rows: slice | Tensor, rest: Tensor, label: Tensor) -> None:
         """As `put`, of log p(z | y = k) and its label part; their sum goes where it stays, without a copy."""
-        whole = self._whole(rest)
         if isinstance(rows, slice):
-            torch.add(rest, label, out=whole[k, :, rows])
+            torch.add(rest, label, out=self._whole(rest)[k, :, rows])
+            self._put_label(k, rows, label)
         else:
-            whole[k, :, rows] = rest + label
-        self._put_label(k, rows, label)
+            self.put(k, rows, rest + label, label)
 
     def _whole(self, like: Tensor) -> Tensor:
         if self.joint is None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -26,10 +26,10 @@ from ..errors import InputError
 from ..features import Column
 from ..table import Cases
 from .class_joint import ClassJoint, Collected, chunks
-from .collapse import collapse
 from .declare import LabelModel
 from .evaluator import Evaluator, draws_of
-from .expand import Array, Expansion, all_pairs, expand
+from .expand import all_pairs, expand
+from .fitted import arrange
 from .missing import Relations
 from .parameters import Anchored
 from .precision import float64_defaults
@@ -41,40 +41,6 @@ from .structure import Structure, explain, find_structure
 ONE_RUN = 2**15
 #: Numbers in one pass of `class_log_joint`: 32 MiB of float64 per intermediate result.
 BLOCK = 2**22
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """The fitted cases, arranged for `LabelDensity.log_prob`.
-
-    every: all their pairs. pieces: the cases without missing parents, by class (None: unlabelled), with how often each
-    occurs, for a run per class. others: the pairs of the remaining cases.
-    """
-
-    every: _Pairs
-    pieces: tuple[tuple[int | None, Mapping[str, Column], Tensor], ...]
-    others: _Pairs | None
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """Pairs of a case and a class: first the labelled cases with theirs, then the others with every class.
-
-    known, unknown: how often each labelled and each unlabelled case occurs (cases,).
-    """
-
-    rows: Expansion
-    known: Tensor
-    unknown: Tensor
-
-    def total(self, joint: Tensor) -> Tensor:
-        """Log density of all cases from that of the pairs (pairs,)."""
-        labelled = len(self.known)
-        total = (joint[:labelled] * self.known).sum()
-        if labelled < len(joint):
-            each = joint[labelled:].reshape(len(self.unknown), -1)
-            total = total + (torch.logsumexp(each, -1) * self.unknown).sum()
-        return total
 
 
 class LabelDensity:
@@ -96,7 +62,7 @@ class LabelDensity:
         run = partial(self._evaluator.site_log_probs, probe)
         self._relations = Relations(self.structure, len(self.classes), run)
         self._check(cases)
-        self._fitted = self._arrange(cases)
+        self._fitted = arrange(cases, self.structure, self._relations)
         self._choose_evaluation()
 
     @property
@@ -112,11 +78,11 @@ class LabelDensity:
     @property
     def numbers(self) -> int:
         """How many numbers the evaluation of one point holds; engines bound their batches by it."""
-        return self._different * len(self.classes)
+        return self._fitted.different * len(self.classes)
 
     def log_prob(self, u: Tensor) -> Tensor:
         """Log density at ``u`` (draws, dim) -> (draws,)."""
-        numbers = len(u) * self._fitted.every.rows.size * self._cells
+        numbers = len(u) * self._fitted.every.rows.size * self._fitted.cells
         if not self._evaluator.scalar or numbers <= ONE_RUN:
             return self._evaluator.over_draws(self._log_prob_at_once, u)
         return self._evaluator.over_draws(self._log_prob_by_class, u)
@@ -156,7 +122,8 @@ class LabelDensity:
                 whole.put_sum(k, rows, *part)
         widest = max(pattern.rows for pattern in patterns)
         for rows, some in chunks(cases, np.flatnonzero(~plain), max(1, step // widest)):
-            expansion = self._expand(some, all_pairs(np.arange(len(some)), classes))
+            pairs = all_pairs(np.arange(len(some)), classes)
+            expansion = expand(some, self.structure, self._relations, pairs)
             joint, label = self._evaluator.over_draws(
                 lambda v, e=expansion: self._evaluator.by_pair(v, e, prior=False)[1:], values
             )
@@ -190,32 +157,12 @@ class LabelDensity:
             each = [by_class(k_each, columns, n) for k_each in range(len(self.classes))]
             total = total + (torch.logsumexp(torch.stack(each, -1), -1) * counts).sum()
         if (others := self._fitted.others) is not None:
-            log_prior, joint, _ = self._evaluator.by_pair(values, others.rows)
+            new = log_prior is None
+            found, joint, _ = self._evaluator.by_pair(values, others.rows, prior=new)
+            log_prior = found if new else log_prior
             total = total + others.total(joint)
         assert log_prior is not None
         return total + log_prior
-
-    def _expand(self, cases: Cases, pairs: tuple[Array, Array]) -> Expansion:
-        return expand(cases, self.structure, self._relations, pairs)
-
-    def _pairs(self, cases: Cases, counts: Tensor) -> _Pairs:
-        known, unknown = np.flatnonzero(cases.labels >= 0), np.flatnonzero(cases.labels < 0)
-        which, classes = all_pairs(unknown, len(self.classes))
-        pairs = np.concatenate([known, which]), np.concatenate([cases.labels[known], classes])
-        return _Pairs(self._expand(cases, pairs), counts[known], counts[unknown])
-
-    def _arrange(self, cases: Cases) -> _Fitted:
-        cases, counts = collapse(cases)
-        self._different = len(cases)
-        self._cells = max(column.values[:1].numel() for column in cases.columns.values())
-        which, patterns = self._relations.patterns(cases)
-        plain = np.array([pattern.simple for pattern in patterns])[which]
-        pieces: list[tuple[int | None, Mapping[str, Column], Tensor]] = []
-        for k in np.unique(cases.labels[plain]):
-            at = plain & (cases.labels == k)
-            pieces.append((None if k < 0 else int(k), cases.take(at).columns, counts[at]))
-        others = None if plain.all() else self._pairs(cases.take(~plain), counts[~plain])
-        return _Fitted(self._pairs(cases, counts), tuple(pieces), others)
 
     def _choose_evaluation(self) -> None:
         """vmap if it works, one scalar per class if that agrees; said when draws must be looped over."""
