@@ -2,12 +2,12 @@
 
     python benchmarks/calibration.py [--quick] [--simulations 100] [--method auto] [--only hip ...] [--out DIR]
 
-Each model is checked on tables like a small study of its own: a few dozen cases (310 of `vertebral`), one measurement in ten missing and one case
-in ten unlabelled, where the model allows it. The faults are planted in the hip model: parameters drawn from wider priors than
-those that are fitted, every likelihood counted twice, and soft labels that have seen the case's own label. A row says how
-many fits were refused by their own checks, how many quantities were ranked and tested, and the smallest p-value times their
-number, which fails below .01. ``--out`` keeps a picture and the ranks of each check. The exit status is 1 if a zoo model
-fails or a fault passes.
+Each model is checked on tables like a small study of its own: a few dozen cases (310 of `vertebral`), one measurement
+in ten missing and one case in ten unlabelled, where the model allows it. The faults are planted in the hip model:
+parameters drawn from wider priors than those that are fitted, every likelihood counted twice, and soft labels that have
+seen the case's own label. A row says how many fits were refused by their own checks, how many quantities were ranked
+and tested, and the smallest p-value times their number, which fails below .01. ``--out`` keeps a picture and the ranks
+of each check. The exit status is 1 if a zoo model fails or a fault passes.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/exact.py [--quick] [--cases 10000]
 
-The class-conditional Gaussian with full covariance on two measurements. The first, small fit of the process is not counted: it
-imports what is needed and warms torch up. The time is the best of three.
+The class-conditional Gaussian with full covariance on two measurements. The first, small fit of the process is not
+counted: it imports what is needed and warms torch up. The time is the best of three.
 """
 
 from __future__ import annotations

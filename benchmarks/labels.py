@@ -17,33 +17,16 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyro
 import torch
+from hips import hip_cases
 from pyro import poutine
 from pyro.infer import TraceEnum_ELBO, config_enumerate
 from torch import Tensor
 
 from labelppl.model import LabelDensity, LabelModel, load_model
 from labelppl.model.precision import float64_defaults
-from labelppl.table import Cases, cases_from_frame
-
-
-def hips(model: LabelModel, n: int, missing: float) -> Cases:
-    """``n`` hips, a share of the measurements missing."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, n)
-    alpha = np.clip(rng.normal(np.where(y == 0, 61.0, 53.0), 5.5), 21, 89)
-    mean = np.where(y == 0, 0.56, 0.46)
-    coverage = rng.beta(40 * mean, 40 * (1 - mean))
-    alpha[rng.random(n) < missing] = np.nan
-    coverage[rng.random(n) < missing] = np.nan
-    label = np.array(["normal", "dysplastic"], dtype=object)[y]
-    frame = pd.DataFrame(
-        {"diagnosis": label, "alpha": alpha, "coverage": coverage, "split": "train"}
-    )
-    return cases_from_frame(frame, model.label_name, model.label, model.features)
+from labelppl.table import Cases
 
 
 def by_hand(values: Mapping[str, Tensor], cases: Cases) -> Tensor:
@@ -110,7 +93,7 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
 def measure(draws: int, n: int, pyros: int, missing: float, repeats: int) -> list[str]:
     """One row of the table for each program."""
     model = load_model("hip")
-    cases = hips(model, n, missing)
+    cases = hip_cases(model, n, missing)
     density = LabelDensity(model, cases.take(range(429)))
     generator = torch.Generator().manual_seed(0)
     spread = 0.1 * torch.randn(draws, density.dim, generator=generator, dtype=torch.float64)

@@ -17,25 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hips import hip_cases, hips
 
 ROWS_AT_ONCE = 100_000
-
-
-def hips(n: int, missing: float, seed: int) -> pd.DataFrame:
-    """n hips of two classes in about the proportions and spreads of the zoo's phantoms."""
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 2, n)
-    alpha = np.clip(rng.normal(np.where(y == 0, 61.0, 53.0), 5.5), 21, 89)
-    mean = np.where(y == 0, 0.56, 0.46)
-    coverage = rng.beta(40 * mean, 40 * (1 - mean))
-    alpha[rng.random(n) < missing] = np.nan
-    coverage[rng.random(n) < missing] = np.nan
-    label = np.array(["normal", "dysplastic"], dtype=object)[y]
-    return pd.DataFrame({"diagnosis": label, "alpha": alpha, "coverage": coverage})
 
 
 def write(path: Path, rows: int) -> None:
@@ -53,10 +39,9 @@ def write(path: Path, rows: int) -> None:
 def work(source: Path) -> None:
     """What runs in the process that is measured."""
     from labelppl import fit, label_parquet, load_model
-    from labelppl.table import cases_from_frame
 
     model = load_model("hip")
-    cases = cases_from_frame(hips(429, 0.1, 0), model.label_name, model.label, model.features)
+    cases = hip_cases(model, 429, 0.1)
     posterior = fit(model, cases, method="laplace", seed=0)
     began = time.perf_counter()
     rows = label_parquet(posterior, source, source.with_name("labels.parquet"))
