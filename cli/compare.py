@@ -76,8 +76,8 @@ def compare(
 ) -> None:
     """Train the same student by each method, with the same schedule and seeds, and compare the test metrics.
 
-    lambda and checkpoints are chosen on validation cases, or lambda by cross-validation: never on test cases. Writes compare.csv, compare.md and compare.json with 95 %
-    intervals and paired differences to hard labels.
+    lambda and checkpoints are chosen on validation cases, or lambda by cross-validation: never on test cases. Writes
+    compare.csv, compare.md and compare.json with 95 % intervals and paired differences to hard labels.
     """
     from labelppl.jobs.compare import compare_job
     from labelppl.jobs.source import Source

@@ -1,10 +1,10 @@
-"""Crowds of raters: what is true, from their votes alone, by Bayesian label models; three real crowds and three simulated ones.
+"""Crowds of raters: what is true, from their votes alone, by Bayesian label models.
 
-Real (bluebird, rte, web: folders of ``<name>_votes.csv`` with ``id, rater, label`` and ``<name>_truth.csv``): the accuracy of
-p(Y | votes), and the negative log-likelihood of a fifth of the votes, held out, each predicted from the item's other votes and
-the rater's own record. Simulated (2,000 items, five sources; independent, one source copied four times with 3 % slips, or a
-prevalence of 8.7 %): expected calibration error in ten bins, with `hierarchical_dawid_skene(groups="detect")` the same model
-in all three. Neighbours: majority, mean vote, Dawid and Skene by EM.
+Three real crowds (bluebird, rte, web: ``<name>_votes.csv`` with ``id, rater, label`` and ``<name>_truth.csv``): the
+accuracy of p(Y | votes), and the negative log-likelihood of a fifth of the votes, held out, each predicted from the item's
+other votes and the rater's own record. Three simulated ones (2,000 items, five sources; independent, one source copied four
+times with 3 % slips, or a prevalence of 8.7 %): expected calibration error in ten bins, with
+`hierarchical_dawid_skene(groups="detect")` the same model in all three. Neighbours: majority, mean vote, Dawid and Skene by EM.
 
     python examples/crowd.py --data crowd --out out
     python examples/crowd.py --data crowd --out out --quick

@@ -37,14 +37,18 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write ``content`` as indented JSON, atomically; numbers that JSON has no word for become text (inf, nan)."""
-    text = json.dumps(_plain(content), indent=2, default=str, allow_nan=False) + "\n"
+def write_text(path: Path, text: str) -> None:
+    """Write ``text``, atomically."""
 
     def write(temporary: Path) -> None:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
     write_atomically(path, write)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` as indented JSON, atomically; numbers that JSON has no word for become text (inf, nan)."""
+    write_text(path, json.dumps(_plain(content), indent=2, default=str, allow_nan=False) + "\n")
 
 
 def _plain(value: Any) -> Any:
@@ -57,7 +61,7 @@ def _plain(value: Any) -> Any:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The content of a JSON file, empty if there is none."""
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def record(folder: Path, **entries: Any) -> None:

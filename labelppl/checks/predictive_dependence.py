@@ -94,9 +94,10 @@ def check_dependence(
     for pair in dependences(posterior, draws=draws, seed=seed, level=level):
         if pair.low <= pair.r <= pair.high:
             continue
+        twice = abs(pair.r) > abs(pair.high + pair.low) / 2
         what = (
             f"within a class their rank correlation is {pair.r:.2f}, but the fitted model expects {pair.low:.2f} to "
-            f"{pair.high:.2f}, so that their evidence is {'counted twice' if abs(pair.r) > abs(pair.high + pair.low) / 2 else 'understated'}"
+            f"{pair.high:.2f}, so that their evidence is {'counted twice' if twice else 'understated'}"
         )
         mend = (
             "model them together: a Vector with a MultivariateNormal, or one as the other's parent"

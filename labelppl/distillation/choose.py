@@ -95,6 +95,7 @@ def job_of(
     options: dict[str, Any],
     progress: bool,
 ) -> Job:
+    """What `distill` trains, for the choice of lambda to repeat in each fold: new weights, no checkpoints."""
     quiet = {**options, "resume": False}
     spec = prepared.spec
 

@@ -116,8 +116,8 @@ def distill(
     student: `cnn` or `timm:NAME`; weights: a local safetensors file of a timm backbone.
     image_size: pixels, None = the files' own. stream: decode images when they are needed, in
     `workers` processes, where True; keep them in memory where False; None streams where their
-    pixels exceed a quarter of the memory available. The weights are the same. augment: a preset of `labelppl.images.augment`.
-    target: what step 1 learns, None = the soft labels. votes: (cases, classes) counts, aligned
+    pixels exceed a quarter of the memory available. The weights are the same. augment: a preset of
+    `labelppl.images.augment`. target: what step 1 learns, None = the soft labels. votes: (cases, classes) counts, aligned
     with `cases`, for targets made of votes. lam: lambda of step 2; 0 = no prior, inf = stay at
     theta_p (no step 2), `auto` = by held-out NLL, over `grid`: on the validation split where it
     holds labels, else by grouped cross-validation in `folds` folds. refit: training rows (positions

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from labelppl.errors import InputError
-from labelppl.runs import write_atomically
+from labelppl.runs import write_text
 
 Array = np.ndarray[Any, Any]
 
@@ -63,9 +63,4 @@ class Folds:
         self._done.append({"held": held.tolist(), "scores": scores.tolist()})
         if self._path is None or not self._writes:
             return
-        text = json.dumps({"identity": self._identity, "folds": self._done})
-
-        def write(part: Path) -> None:
-            part.write_text(text, encoding="utf-8")
-
-        write_atomically(self._path, write)
+        write_text(self._path, json.dumps({"identity": self._identity, "folds": self._done}))

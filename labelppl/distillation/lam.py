@@ -34,7 +34,7 @@ from labelppl.distillation.schedule import Schedule
 from labelppl.distillation.source import Source
 from labelppl.distillation.targets.base import Evidence
 from labelppl.errors import InputError
-from labelppl.runs import write_atomically
+from labelppl.runs import write_text
 
 Array = np.ndarray[Any, Any]
 Refit = Callable[[Array], Array]
@@ -78,12 +78,7 @@ class LamChoice:
 
     def save(self, path: Path) -> None:
         """Write it, so that a resumed run need not choose again."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-
-        def write(part: Path) -> None:
-            part.write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-        write_atomically(path, write)
+        write_text(path, json.dumps(asdict(self)))
 
     @classmethod
     def load(cls, path: Path, grid: Sequence[float]) -> LamChoice | None:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from labelppl.errors import InputError
 from labelppl.evaluation.bootstrap import Interval
-from labelppl.runs import write_atomically
+from labelppl.runs import write_atomically, write_text
 
 MEANING: dict[str, str] = {
     "accuracy": "share of cases whose most probable class is the label",
@@ -131,12 +131,7 @@ class Metrics:
                     target / "predictions.parquet", lambda path: table.to_parquet(path, index=False)
                 )
             target = target / "metrics.json"
-        text = self.to_json()
-
-        def write(partial: Path) -> None:
-            partial.write_text(text, encoding="utf-8")
-
-        write_atomically(target, write)
+        write_text(target, self.to_json())
         return target
 
     @classmethod

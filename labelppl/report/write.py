@@ -19,7 +19,7 @@ from labelppl.report.posterior_section import posterior_section
 from labelppl.report.provenance import provenance
 from labelppl.report.run_files import read_run
 from labelppl.report.student_section import student_section
-from labelppl.runs import write_atomically
+from labelppl.runs import write_text
 
 
 def write_report(run_folder: Path | str) -> Path:
@@ -31,11 +31,7 @@ def write_report(run_folder: Path | str) -> Path:
     folder = Path(run_folder)
     page = render(folder)
     target = folder / "report.html"
-
-    def write(partial: Path) -> None:
-        partial.write_text(page, encoding="utf-8")
-
-    write_atomically(target, write)
+    write_text(target, page)
     return target
 
 

@@ -42,8 +42,9 @@ def soft_labels(
     prevalence: class -> probability where the labels will be used, e.g. ``{"dysplastic": 0.03}``; one class may be left
     out and gets the rest. keep_draws: how many draws of p(Y|Z, theta), of equal weight, to keep in the record. draws: cases
     whose label is not left out use no more draws than this, taken from the posterior with equal weights (4,096 leave a
-    Monte Carlo error of at most 1.6 % of ``sd`` in ``probs``); leave-one-out always uses all. A case counts as fitted if id
-    and measurements are those of a fitted one. Raises InputError for unknown targets or classes, and for a case that is impossible under every class.
+    Monte Carlo error of at most 1.6 % of ``sd`` in ``probs``); leave-one-out always uses all. A case counts as fitted if
+    id and measurements are those of a fitted one. Raises InputError for unknown targets or classes, and for a case that is
+    impossible under every class.
     """
     if targets not in ("loo", "fitted", "crossfit"):
         raise InputError(f"targets '{targets}': expected loo, fitted or crossfit")

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from labelppl.errors import InputError
 from labelppl.images.decode import FULL_SCALE
 from labelppl.images.read import Images, from_array, read_images
-from labelppl.runs import write_atomically
+from labelppl.runs import write_atomically, write_text
 from labelppl.students.laplace import (
     Posterior,
     Spread,
@@ -137,12 +137,7 @@ class Student:
         if self.posterior is not None:
             state |= {f"{LAPLACE}{k}": v for k, v in to_tensors(self.posterior).items()}
         write_tensors(target / f"{name}.safetensors", state)
-        text = self.spec.to_json() + "\n"
-
-        def write(part: Path) -> None:
-            part.write_text(text, encoding="utf-8")
-
-        write_atomically(target / "student.json", write)
+        write_text(target / "student.json", self.spec.to_json() + "\n")
 
     def _batches(self, images: ImagesLike, batch: int) -> Iterator[Images]:
         """At most `batch` images each; the next files are decoded while these are classified."""

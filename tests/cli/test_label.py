@@ -27,7 +27,7 @@ def test_a_long_file_is_labelled_in_batches(
     one, other = (pd.read_parquet(tmp_path / f"{x}.parquet") for x in ("whole", "batched"))
     assert list(one.columns) == list(other.columns)
     assert list(one["id"]) == list(other["id"])
-    # Batches use 200 draws, not 1,000: their Monte Carlo error is at most sd / sqrt(200) per case.
+    # Batches use 200 draws, not all: their Monte Carlo error is at most sd / sqrt(200) per case.
     error = np.abs(one["p_dysplastic"] - other["p_dysplastic"]) / one["sd_dysplastic"]
     assert error.max() < 4 / np.sqrt(200)
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from labelppl.errors import InputError
 from labelppl.evaluation.metrics import MEANING
-from labelppl.runs import read_json, write_atomically, write_json
+from labelppl.runs import read_json, write_atomically, write_json, write_text
 
 SHOWN = ("accuracy", "auc", "nll", "brier", "ece", "kl", "kl_true")
 COMPARED = ("accuracy", "auc", "nll", "ece", "kl", "kl_true")
@@ -102,8 +102,7 @@ class Comparison:
         """Write compare.csv, compare.md and compare.json, each whole or not at all."""
         target = Path(folder)
         write_atomically(target / "compare.csv", lambda path: self.rows.to_csv(path, index=False))
-        text = self.to_markdown()
-        write_atomically(target / "compare.md", lambda path: _write(path, text))
+        write_text(target / "compare.md", self.to_markdown())
         write_json(target / "compare.json", self.to_dict())
 
     @classmethod
@@ -120,10 +119,6 @@ class Comparison:
             flat["settings"],
             tuple(flat["notes"]),
         )
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _table(head: list[str], body: list[list[str]]) -> list[str]:
