@@ -25,7 +25,8 @@ import pandas as pd
 import pyro.distributions as dist
 from pyro.poutine.messenger import Messenger
 
-from labelppl.checks.sbc import Sbc, sbc
+from labelppl.checks.sbc import sbc
+from labelppl.checks.sbc_record import Sbc
 from labelppl.features import Category, Vector, VoteCounts, Votes
 from labelppl.model import LabelModel, load_model, read_cases, zoo
 from labelppl.model.score import inside_cases

@@ -18,143 +18,29 @@ look at the data alone, so that ranks remain uniform among the others. Assumptio
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
-from scipy.stats import ttest_1samp
 from torch import Tensor
 
 from ..errors import FailedWork, InputError
 from ..inference.base import Progress
 from ..model import LabelDensity, LabelModel
 from ..posterior import Method, Posterior, engine, fit, sized
-from ..runs import read_json, write_json
 from ..softlabels import SoftLabels, soft_labels
 from ..softlabels.labels import Targets
 from ..table import Cases
-from .sbc_bands import fractional_ranks, p_values
+from .sbc_record import LEAST, Sbc, by_columns
 from .sbc_simulate import Simulated, simulate
 
 Array = npt.NDArray[Any]
 
-#: Probability of a false alarm of the whole check.
-ALARM = 0.01
 #: Cases whose class posterior is ranked, and cases of each kind whose soft labels are tested in every simulation.
 RANKED_CASES, LABELLED_CASES = 3, 50
-#: Fewer simulations than this cannot tell anything.
-LEAST = 20
-
-
-@dataclass(frozen=True)
-class Sbc:
-    """What simulation-based calibration found.
-
-    ranks: (simulations, quantities) of the true value among ``draws`` posterior draws, 0 to draws, with ``quantities`` their
-    names. residuals: (simulations, tests) means over cases of what must be zero on average, with ``tests`` their names.
-    refused: why fits were set aside, one line each.
-    """
-
-    model: str
-    method: str
-    quantities: tuple[str, ...]
-    ranks: Array
-    draws: int
-    tests: tuple[str, ...]
-    residuals: Array
-    refused: tuple[str, ...]
-    seed: int
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing was found wrong."""
-        return not self.problems
-
-    @property
-    def limit(self) -> float:
-        """The p-value below which a single quantity or test fails, so that all together alarm falsely in 1 % of checks."""
-        return ALARM / (len(self.quantities) + len(self.tests))
-
-    @cached_property
-    def problems(self) -> tuple[str, ...]:
-        """What is wrong, in words; empty if the check was passed."""
-        found = []
-        asked = len(self.ranks) + len(self.refused)
-        if len(self.ranks) < max(LEAST, asked / 2):
-            found.append(
-                f"only {len(self.ranks)} of {asked} simulated data sets could be fitted ({self.refused[0]})"
-            )
-        frame = self.to_frame()
-        for row in frame[~frame["passed"]].itertuples():
-            found.append(f"{row.name}: {row.finding} (p = {row.p:.1g})")
-        return tuple(found)
-
-    @cached_property
-    def uniform(self) -> Array:
-        """The ranks as values in (0, 1), (simulations, quantities), uniform if the posterior is right."""
-        return fractional_ranks(self.ranks, self.draws, np.random.default_rng(self.seed))
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row per quantity and test: name, kind, mean, p, passed, finding.
-
-        mean: of the ranks as fractions (.5 if right), or of the residuals (0 if right).
-        """
-        columns = ["name", "kind", "mean", "p", "passed", "finding"]
-        if not len(self.ranks):
-            return pd.DataFrame([], columns=columns).astype({"passed": bool})
-        rows: list[tuple[str, str, float, float, bool, str]] = []
-        for name, u, p in zip(self.quantities, self.uniform.T, p_values(self.uniform), strict=True):
-            wrong = p < self.limit
-            rows.append((name, "ranks", u.mean(), p, not wrong, _shape(u) if wrong else ""))
-        for name, r in zip(self.tests, self.residuals.T, strict=True):
-            p = float(ttest_1samp(r, 0.0).pvalue) if np.ptp(r) else float(r[0] == 0)
-            wrong = p < self.limit
-            rows.append(
-                (name, "labels", r.mean(), p, not wrong, _direction(name, r) if wrong else "")
-            )
-        return pd.DataFrame(rows, columns=columns)
-
-    def save(self, path: str | Path) -> None:
-        """Write the record as JSON."""
-        content = {
-            **{name: getattr(self, name) for name in ("model", "method", "draws", "seed")},
-            **{name: list(getattr(self, name)) for name in ("quantities", "tests", "refused")},
-            "ranks": self.ranks.tolist(),
-            "residuals": self.residuals.tolist(),
-            "passed": self.passed,
-            "problems": list(self.problems),
-        }
-        write_json(Path(path), content)
-
-    @staticmethod
-    def load(path: str | Path) -> Sbc:
-        """The record saved at ``path``; InputError if there is none."""
-        read = read_json(Path(path))
-        if "ranks" not in read:
-            raise InputError(f"{path}: no calibration check; run labelppl check --sbc")
-        return Sbc(
-            model=read["model"],
-            method=read["method"],
-            quantities=tuple(read["quantities"]),
-            ranks=_array(read["ranks"], len(read["quantities"])).astype(np.int64),
-            draws=read["draws"],
-            tests=tuple(read["tests"]),
-            residuals=_array(read["residuals"], len(read["tests"])),
-            refused=tuple(read["refused"]),
-            seed=read["seed"],
-        )
-
-    def plot(self, path: str | Path) -> None:
-        """Draw the distribution functions of the ranks with their bands, and the residuals, as PNG, PDF or SVG."""
-        from .sbc_figure import draw
-
-        draw(self, Path(path))
 
 
 def sbc(
@@ -201,17 +87,13 @@ def sbc(
         model=model.name,
         method=method,
         quantities=names,
-        ranks=_array(ranks, len(names)).astype(np.int64),
+        ranks=by_columns(ranks, len(names)).astype(np.int64),
         draws=draws,
         tests=tests,
-        residuals=_array(residuals, len(tests)),
+        residuals=by_columns(residuals, len(tests)),
         refused=tuple(refused),
         seed=seed,
     )
-
-
-def _array(rows: Sequence[Sequence[float]], columns: int) -> Array:
-    return np.array(rows, dtype=np.float64).reshape(len(rows), columns)
 
 
 class Setting(NamedTuple):
@@ -323,22 +205,3 @@ def _residuals(kind: str, labels: SoftLabels, truth: Array) -> dict[str, float]:
     found = {f"{kind}: {k}": float(residual[:, first + i].mean()) for i, k in enumerate(named)}
     found[f"{kind}: sharpness"] = float((residual * labels.probs).sum(-1).mean())
     return found
-
-
-def _shape(u: Array) -> str:
-    """What the ranks' distribution says about the posterior."""
-    mean, spread = u.mean(), u.var()
-    sure = 3 / np.sqrt(12 * len(u))
-    if abs(mean - 0.5) > sure:
-        return f"the posterior lies too {'low' if mean > 0.5 else 'high'}"
-    if abs(spread * 12 - 1) > 3 * np.sqrt(0.8 / len(u)):
-        return f"the posterior is too {'narrow' if spread * 12 > 1 else 'wide'}"
-    return "the ranks are not uniform"
-
-
-def _direction(name: str, residual: Array) -> str:
-    if name.endswith("sharpness"):
-        if residual.mean() > 0:
-            return "given labels agree with soft labels more than these claim: has a case's own label leaked in?"
-        return "soft labels claim more than they know"
-    return f"the soft labels are too {'low' if residual.mean() > 0 else 'high'} on average"

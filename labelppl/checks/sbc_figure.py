@@ -13,7 +13,7 @@ from ..runs import write_atomically
 from .sbc_bands import band, counts_below
 
 if TYPE_CHECKING:
-    from .sbc import Sbc
+    from .sbc_record import Sbc
 
 COLUMNS = 4
 INSIDE, OUTSIDE, SHADE = "#1f5a8a", "#c0392b", "#dbe6ef"

@@ -7,7 +7,8 @@ from pathlib import Path
 from ..checks.finding import Finding
 from ..checks.predictive import check_prior
 from ..checks.predictive_dependence import check_dependence
-from ..checks.sbc import Sbc, sbc
+from ..checks.sbc import sbc
+from ..checks.sbc_record import Sbc
 from ..checks.static import check_static
 from ..errors import FailedWork
 from ..posterior import fit, sized

@@ -14,8 +14,9 @@ import torch
 from scipy.stats import kstest
 
 from labelppl import Category, Label, Real, VoteCounts, label_model
-from labelppl.checks.sbc import Sbc, _once, _setting, sbc
+from labelppl.checks.sbc import _once, _setting, sbc
 from labelppl.checks.sbc_bands import band, counts_below, fractional_ranks, p_values
+from labelppl.checks.sbc_record import Sbc
 from labelppl.checks.sbc_simulate import simulate
 from labelppl.errors import InputError
 from labelppl.model import LabelDensity, LabelModel, load_model
