@@ -9,7 +9,6 @@ or lies beside it. Without ``split``, 30 % of the groups become the test split, 
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,14 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from sklearn.model_selection import StratifiedGroupKFold
 
 from .errors import InputError
 from .features import Column, Feature, Label, ReaderFeature, Rows, VoteCounts, Votes
 from .features.codes import EMPTY, as_text, read_codes
 from .features.readers import collapse, is_long, sorted_names
+from .split import SPLITS, make_split, refuse_leak
 
-SPLITS = ("train", "val", "test")
 Array = npt.NDArray[Any]
 
 
@@ -280,40 +278,6 @@ def _split(rows: Rows, labels: Array, groups: Array | None, seed: int) -> Array:
         for row in np.flatnonzero(~cells.isin(SPLITS)):
             rows.refuse("split", int(row), cells.iloc[row], "train, val or test", "mend the cell")
         if groups is not None:
-            _refuse_leak(groups, cells.to_numpy(dtype=str))
+            refuse_leak(groups, cells.to_numpy(dtype=str))
         return cells.to_numpy(dtype=str)
     return make_split(labels, groups, seed)
-
-
-def _refuse_leak(groups: Array, split: Array) -> None:
-    """A patient in two splits makes every test figure optimistic, so the table is refused."""
-    across = pd.Series(split).groupby(groups).nunique()
-    if (across > 1).any():
-        group = across.index[across > 1][0]
-        found = ", ".join(sorted(set(split[groups == group])))
-        raise InputError(
-            f"column 'split': group '{group}' is in {found}; expected one split per group; mend the split"
-        )
-
-
-def make_split(labels: Array, groups: Array | None, seed: int) -> Array:
-    """``train`` or ``test`` for each case: 30 % test, stratified by label, whole groups together, by seed.
-
-    Fewer than four groups are all ``train``. Labels too rare to stratify by are spread as chance has it.
-    """
-    own = np.arange(len(labels)) if groups is None else groups
-    folds = min(10, len(np.unique(own)))
-    split = np.full(len(labels), "train")
-    if folds < 4:
-        return split
-    _, strata, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if counts.max() < folds:
-        strata = np.zeros_like(strata)
-    cut = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        # A class with fewer members than folds is missing from some folds, which is what a small table can give.
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        for fold, (_, test) in enumerate(cut.split(strata, strata, own)):
-            if fold < round(0.3 * folds):
-                split[test] = "test"
-    return split

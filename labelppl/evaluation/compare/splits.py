@@ -14,7 +14,8 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from labelppl.errors import InputError
-from labelppl.table import Cases, make_split
+from labelppl.split import make_split
+from labelppl.table import Cases
 
 
 def split_of(cases: Cases, repeat: int, seed: int, validation: float) -> Cases:
