@@ -62,7 +62,11 @@ def choose_methods(
     lacks its evidence.
     """
     lacks = {name: "votes, but the cases have none" for name in OF_VOTES if not votes}
-    lacks |= {name: "validation cases; add a val split" for name in OF_VALIDATION if not validation}
+    lacks |= {
+        name: "validation cases; add a val split, or set some aside (--validation 0.2)"
+        for name in OF_VALIDATION
+        if not validation
+    }
     if not draws:
         lacks["dirichlet"] = "draws of p(Y|Z); make the soft labels with keep_draws=200"
     if names is None:

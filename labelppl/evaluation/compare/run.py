@@ -5,8 +5,8 @@ schedule; a teacher, where a method needs one, trains for as long again, and the
 reported. Each method keeps the weights of the epoch with the best validation NLL, and `reg`
 chooses lambda by validation NLL too. Test cases are only predicted.
 
-Every finished method and repeat is one JSON file of predictions under `parts/`, renamed into place
-when whole; `resume` reads those and runs the rest. Soft labels are made anew: they take seconds.
+`resume` reads the runs that are finished (`parts`) and does the rest. Soft labels are made anew: they
+take seconds.
 """
 
 from __future__ import annotations
@@ -27,17 +27,14 @@ from labelppl.distillation.distill import Distilled, distill
 from labelppl.distillation.lam import GRID, Refit
 from labelppl.distillation.schedule import Schedule, default_schedule
 from labelppl.errors import FailedWork, InputError
-from labelppl.evaluation.compare.methods import (
-    Method,
-    choose_methods,
-    make_method,
-)
+from labelppl.evaluation.compare.methods import Method, choose_methods, make_method
+from labelppl.evaluation.compare.parts import Parts
 from labelppl.evaluation.compare.record import Comparison
 from labelppl.evaluation.compare.splits import split_of
 from labelppl.evaluation.compare.table import Unseen, row_of, summarise
 from labelppl.evaluation.inputs import Floats
 from labelppl.images.read import Size
-from labelppl.runs import read_json, versions, write_json
+from labelppl.runs import versions
 from labelppl.softlabels import SoftLabels
 from labelppl.table import Cases
 
@@ -115,7 +112,7 @@ def compare(
         "cases": _digest(cases),
         "identity": dict(identity or {}),
     }
-    folder = _open(out, settings, resume)
+    parts = Parts(out, settings, resume=resume)
     runs: list[dict[str, Any]] = []
     probs: dict[tuple[str, int], Floats] = {}
     tested: list[Unseen] = []
@@ -137,7 +134,7 @@ def compare(
         )
         tested.append(_tested(held, soft))
         for name in names:
-            record = _finished(folder, name, repeat)
+            record = parts.finished(name, repeat)
             if record is None:
                 say(f"repeat {repeat + 1} of {repeats}: {name}")
                 record = _one(
@@ -145,7 +142,7 @@ def compare(
                     refit=None if isinstance(labels, SoftLabels) else labels,
                     grid=grid, weights=weights, votes=votes, progress=progress, **shared,
                 )  # fmt: skip
-                _keep(folder, name, repeat, record)
+                parts.keep(name, repeat, record)
             if "failed" in record:
                 notes.append(f"{name}, repeat {repeat}: left out, {record['failed']}")
                 continue
@@ -175,8 +172,8 @@ def compare(
          "versions": versions()},
         tuple(dict.fromkeys(notes)),
     )  # fmt: skip
-    if folder is not None:
-        comparison.save(folder)
+    if parts.folder is not None:
+        comparison.save(parts.folder)
     return comparison
 
 
@@ -266,39 +263,3 @@ def _digest(cases: Cases) -> str:
         [path.name for path in cases.images or ()],
     )
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _open(out: Path | str | None, settings: dict[str, Any], resume: bool) -> Path | None:
-    """The folder, empty or with the parts of the same comparison."""
-    if out is None:
-        if resume:
-            raise InputError("compare: resume needs the folder to continue in; give one")
-        return None
-    folder = Path(out)
-    plain = json.loads(json.dumps(settings, default=str))
-    before = read_json(folder / "parts" / "settings.json")
-    if before and not resume:
-        raise InputError(f"{folder}: holds a comparison already; resume it, or give another folder")
-    if before:
-        odd = [key for key in plain if before.get(key) != plain[key]]
-        if odd:
-            raise InputError(
-                f"{folder}: was started with another {odd[0]} ({before.get(odd[0])}, now "
-                f"{plain[odd[0]]}); give the same, or another folder"
-            )
-    else:
-        write_json(folder / "parts" / "settings.json", plain)
-    return folder
-
-
-def _finished(folder: Path | None, name: str, repeat: int) -> dict[str, Any] | None:
-    return None if folder is None else read_json(_part(folder, name, repeat)) or None
-
-
-def _keep(folder: Path | None, name: str, repeat: int, record: dict[str, Any]) -> None:
-    if folder is not None:
-        write_json(_part(folder, name, repeat), record)
-
-
-def _part(folder: Path, name: str, repeat: int) -> Path:
-    return folder / "parts" / f"{name}-{repeat}.json"

@@ -151,12 +151,13 @@ def test_a_run_that_diverges_is_left_out_and_said(cases, label, monkeypatch):
         ({"repeats": 0}, "repeats"),
         ({"methods": ["nonsense"]}, "nonsense"),
         ({"methods": ["majority"]}, "votes"),
-        ({"resume": True}, "folder"),
+        ({"resume": True, "out": None}, "folder"),
     ],
 )
-def test_bad_usage_is_refused_before_anything_is_trained(cases, label, options, message):
+def test_bad_usage_is_refused_and_leaves_nothing(cases, label, options, message, tmp_path):
     with pytest.raises(InputError, match=message):
-        compare(label, cases, **(QUICK | options))
+        compare(label, cases, **({"out": tmp_path / "new"} | QUICK | options))
+    assert not (tmp_path / "new").exists()
 
 
 def test_cases_without_images_are_refused(cases, label):
