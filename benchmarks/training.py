@@ -2,12 +2,12 @@
 
     python benchmarks/training.py            # 128x128, as in the paper
     python benchmarks/training.py --quick    # a smoke test
-    python benchmarks/training.py --device cuda
+    python benchmarks/training.py --device cuda --compile
 
 `plain` is the loop of a tutorial: fp32, a DataLoader over image files decoded once into a float
 TensorDataset, default memory format, Adam. `bare` is forward, backward and step on one resident
-batch, in the memory format and precision that ours uses: the speed of the network itself. `ours` is
-`labelppl.distillation.train.train`, with its shuffling, normalisation, learning curve and weight
+batch, in the memory format and precision that ours uses: the speed of the network itself; with
+--compile also through torch.compile (CUDA graphs on a GPU). `ours` is `labelppl.distillation.train.train`, with its shuffling, normalisation, learning curve and weight
 prior bookkeeping. The loops take turns, several rounds, and the medians are compared: other work on
 the machine then slows all of them alike.
 """
@@ -46,26 +46,30 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--images", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--compile", action="store_true", help="also bare through torch.compile")
     parser.add_argument("--quick", action="store_true", help="32x32, 64 images, one round")
     given = parser.parse_args()
     if given.quick:
         given.size, given.images, given.rounds = 32, 64, 1
-    report(given.device, given.size, given.images, given.rounds)
+    report(given.device, given.size, given.images, given.rounds, given.compile)
 
 
-def report(device: str, size: int, images: int, rounds: int) -> None:
+def report(device: str, size: int, images: int, rounds: int, compiled: bool) -> None:
     """Run every loop `rounds` times in turn, after one round to warm up, and print the medians."""
     fabric = make_fabric(device)
     kind = fabric.device.type
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (images, 1, size, size), generator=generator, dtype=torch.uint8)
     p = torch.rand(images, generator=generator)
+    half = "bf16" in fabric._precision.precision
     loops: dict[str, Callable[[], float]] = {
         "plain": lambda: plain(pixels, p, fabric.device),
-        "bare": lambda: bare(pixels, p, fabric.device, "bf16" in fabric._precision.precision),
+        "bare": lambda: bare(pixels, p, fabric.device, half),
         "ours": lambda: ours(pixels, p, device, None),
         "ours, step 2": lambda: ours(pixels, p, device, 1.0),
     }
+    if compiled:
+        loops["bare, compiled"] = lambda: bare(pixels, p, fabric.device, half, compiled=True)
     rates: dict[str, list[float]] = {name: [] for name in loops}
     for turn in range(rounds + 1):
         for name, loop in loops.items():
@@ -111,16 +115,22 @@ def plain(pixels: Tensor, p: Tensor, device: torch.device) -> float:
     return len(pixels) / (time.perf_counter() - began)
 
 
-def bare(pixels: Tensor, p: Tensor, device: torch.device, half: bool) -> float:
-    """Images per second of forward, backward and step alone."""
-    network = build_network("cnn", _shape(pixels)).to(device)
+def bare(
+    pixels: Tensor, p: Tensor, device: torch.device, half: bool, compiled: bool = False
+) -> float:
+    """Images per second of forward, backward and step alone; a compiled network has taken one step before."""
+    network: nn.Module = build_network("cnn", _shape(pixels)).to(device)
+    if compiled:
+        network.compile(mode="reduce-overhead" if device.type == "cuda" else "default")
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     batch = (pixels[:BATCH].float() / 128 - 1).to(device, memory_format=torch.channels_last)
     t = p[:BATCH].to(device)
     criterion = nn.BCEWithLogitsLoss()
     steps = -(-len(pixels) // BATCH)
-    began = time.perf_counter()
-    for _ in range(steps):
+    for step in range(-1 if compiled else 0, steps):
+        if step == 0:
+            _wait(device)
+            began = time.perf_counter()
         optimiser.zero_grad()
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             logits = network(batch)
