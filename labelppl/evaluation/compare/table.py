@@ -3,7 +3,8 @@
 A mean is over repeats. Its 95 % interval draws repeats and groups of cases with replacement: the
 same draw of groups serves every repeat and every method, so that the interval of a difference to
 `hard` is paired over both. Calibration errors are biased upwards by noise, and resampling adds that
-bias once more, so their intervals are reflected about the estimate (basic bootstrap).
+bias once more, so their intervals are reflected about the estimate (basic bootstrap), which they
+never exclude.
 """
 
 from __future__ import annotations
@@ -200,6 +201,6 @@ def _interval(
         return np.nan, np.nan
     lo, hi = percentile_interval(replicates)
     if key in REFLECTED:
-        lo, hi = 2 * point - hi, 2 * point - lo
-        return (max(lo, 0.0), max(hi, 0.0)) if bounded else (lo, hi)
+        lo, hi = min(2 * point - hi, point), max(2 * point - lo, point)
+        return (max(lo, 0.0), hi) if bounded else (lo, hi)
     return lo, hi

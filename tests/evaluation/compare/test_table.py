@@ -150,3 +150,25 @@ def test_no_bootstrap_no_intervals():
     summary = summarise(probs, rows, tested, 0, 0)
     assert summary["lo"].isna().all()
     assert "kl_true" not in set(summary["metric"])
+
+
+def test_no_interval_excludes_its_estimate():
+    """Cases that happen to look better calibrated than they are: most replicates' error lies above theirs."""
+    rng = np.random.default_rng(11)
+    p = rng.beta(0.7, 0.7, 60)
+    y = (rng.random(60) < p).astype(np.int64)
+    tested = [Unseen(y, np.arange(60), None, None)]
+    exact = np.column_stack([1 - p, p])
+    probs = {("hard", 0): exact, ("prob", 0): 0.05 + 0.9 * exact}
+    rows = pd.DataFrame(
+        [
+            {"method": m, "repeat": r, **row_of(q, tested[r], CLASSES, 0)}
+            for (m, r), q in probs.items()
+        ]
+    )
+    summary = summarise(probs, rows, tested, 200, 0).dropna(subset=["lo"])
+    assert (summary["lo"] <= summary["mean"]).all()
+    assert (summary["mean"] <= summary["hi"]).all()
+    gaps = summary.dropna(subset=["difference_lo"])
+    assert (gaps["difference_lo"] <= gaps["difference"]).all()
+    assert (gaps["difference"] <= gaps["difference_hi"]).all()
