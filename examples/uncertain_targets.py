@@ -1,9 +1,11 @@
 """A student that knows which doubt is whose: in the measurements, or in the label model (METHODS section 4).
 
 Two students of the same schedule and seeds, on phantoms whose true p(Y|X) is known: one learns the mean soft label, the
-other, with a Dirichlet head, the draws of p(Y|Z, theta) behind it. On the test split: accuracy, NLL, and the Spearman
-correlation of what each says about a test case with the label model's own epistemic uncertainty of it, which the students
-never see: the Dirichlet student's epistemic uncertainty, and the entropy of the other's prediction, which is all it has.
+other, with a Dirichlet head, the draws of p(Y|Z, theta) behind it. On the test split: accuracy, NLL, and two Spearman
+correlations with what the label model says about the case from its measurements, which no student sees. Of its epistemic
+uncertainty: with the Dirichlet student's, and with the entropy of the other's prediction, which is all it has. And of the
+epistemic share of its whole uncertainty, which tells the two doubts apart where both are large: with the Dirichlet
+student's share, for which the other has nothing to say.
 
     labelppl simulate hip --cases 1929 --test 1500 --out hips
     python examples/uncertain_targets.py --data hips --out out
@@ -28,7 +30,7 @@ from labelppl.distillation.schedule import Schedule
 from labelppl.distillation.targets import TARGETS
 
 Array = np.ndarray[Any, Any]
-Row = dict[str, float | str]
+Row = dict[str, float | str | None]
 #: Draws of p(Y|Z, theta) for every case that the Dirichlet student learns from.
 DRAWS = 200
 
@@ -40,6 +42,7 @@ def study(data: Path, seeds: int, size: int, schedule: Schedule | None) -> tuple
     labels = soft_labels(fit(model, cases.train), cases, keep_draws=DRAWS)
     test = cases.test
     truth, known = test.labels, labels.epistemic[cases.split == "test"]
+    share = known / labels.entropy[cases.split == "test"]
     rows: list[Row] = []
     pairs = []
     for seed in range(seeds):
@@ -54,8 +57,11 @@ def study(data: Path, seeds: int, size: int, schedule: Schedule | None) -> tuple
                 seed=seed,
             ).student
             found = student.predict(list(test.images))
-            says = entr(found.probs).sum(1) if found.epistemic is None else found.epistemic
+            entropy = entr(found.probs).sum(1)
+            says, apart = entropy, None
             if found.epistemic is not None:
+                says = found.epistemic
+                apart = float(spearmanr(says / entropy, share).statistic)
                 pairs.append(says)
             own = found.probs[np.arange(len(truth)), truth]
             rows.append(
@@ -65,6 +71,7 @@ def study(data: Path, seeds: int, size: int, schedule: Schedule | None) -> tuple
                     "accuracy": float((found.probs.argmax(1) == truth).mean()),
                     "nll": float(-np.log(own).mean()),
                     "spearman": float(spearmanr(says, known).statistic),
+                    "spearman_share": apart,
                 }
             )
             click.echo(rows[-1])
@@ -72,12 +79,13 @@ def study(data: Path, seeds: int, size: int, schedule: Schedule | None) -> tuple
 
 
 def table(rows: list[Row]) -> str:
-    """Markdown, a row per student: its accuracy, NLL and correlation by seed."""
-    lines = ["| student | accuracy | NLL | Spearman correlation |", "|---|---|---|---|"]
+    """Markdown, a row per student: its accuracy, NLL and correlations by seed."""
+    lines = ["| student | accuracy | NLL | Spearman | of the shares |", "|---|---|---|---|---|"]
     for name, what in (("prob", "entropy"), ("dirichlet", "epistemic uncertainty")):
         mine = [row for row in rows if row["student"] == name]
+        keys = ("accuracy", "nll", "spearman", "spearman_share")
         cells = [
-            " ".join(f"{row[key]:.3f}" for row in mine) for key in ("accuracy", "nll", "spearman")
+            " ".join("" if row[key] is None else f"{row[key]:.3f}" for row in mine) for key in keys
         ]
         lines.append(f"| {name}, its {what} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

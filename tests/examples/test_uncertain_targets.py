@@ -22,5 +22,7 @@ def test_quick_study_writes_results_for_both_students(tmp_path: Path) -> None:
     rows = json.loads((out / "results.json").read_text())
     assert [row["student"] for row in rows] == ["prob", "dirichlet"]
     assert all(-1 <= row["spearman"] <= 1 and 0 < row["nll"] < 5 for row in rows)
+    assert rows[0]["spearman_share"] is None
+    assert -1 <= rows[1]["spearman_share"] <= 1
     assert (out / "table.md").read_text().startswith("| student |")
     assert (out / "epistemic.png").stat().st_size > 10_000
