@@ -28,7 +28,7 @@ from labelppl.distillation.source import Source
 from labelppl.students.logits import class_logits
 
 MOST_OUTPUTS = 1500
-MOST_BYTES = 4 * 2**30
+MOST_BYTES = 3 * 2**30
 CHUNK = 16
 NEWTON_STEPS = 100
 
@@ -89,10 +89,10 @@ def _gram(
     matrices; a convolution's per-case gradients are formed.
     """
     centres: list[Tensor] = []
-    inputs: list[list[Tensor]] = [[] for _ in layers]
-    slopes: list[list[Tensor]] = [[] for _ in layers]
+    inputs: dict[int, Tensor] = {}
+    slopes: dict[int, Tensor] = {}
     rows = torch.arange(len(source)).split(CHUNK)
-    for x in source.batches(rows, device):
+    for at, x in zip(rows, source.batches(rows, device), strict=True):
         out, seen = _traced(network, layers, x)
         centres.append(out.detach())
         after = [y for _, y in seen]
@@ -103,21 +103,28 @@ def _gram(
         for i, (layer, (a, _)) in enumerate(zip(layers, seen, strict=True)):
             g = torch.stack([per_output[i] for per_output in gradients], 1)
             if layer.kernel:
-                slopes[i].append(_kernel_gradients(layer.module, a, g))
+                g = _kernel_gradients(layer.module, a, g)
             else:
-                inputs[i].append(a.detach())
-                slopes[i].append(g)
+                _put(inputs, i, at, a.detach(), len(source))
+            _put(slopes, i, at, g, len(source))
     centre = torch.cat(centres)
     total = torch.zeros(2 * (centre.numel(),), dtype=torch.float64, device=device)
-    for layer, some_inputs, some_slopes in zip(layers, inputs, slopes, strict=True):
-        g = torch.cat(some_slopes).flatten(0, 1)
+    for i, layer in enumerate(layers):
+        g = slopes.pop(i).flatten(0, 1)
         share = (g @ g.T).double()
         if not layer.kernel:
-            a = torch.cat(some_inputs).repeat_interleave(centre.shape[1], 0)
+            a = inputs[i].repeat_interleave(centre.shape[1], 0)
             bias = 0.0 if layer.module.bias is None else 1.0
             share = share * ((a @ a.T).double() + bias)
         total += share
     return centre.double().cpu(), total.cpu()
+
+
+def _put(whole: dict[int, Tensor], i: int, at: Tensor, part: Tensor, cases: int) -> None:
+    """The cases `at` of layer i, written where they stay: gathered chunks would need twice the memory."""
+    if i not in whole:
+        whole[i] = part.new_empty((cases, *part.shape[1:]))
+    whole[i][at] = part
 
 
 def _traced(
