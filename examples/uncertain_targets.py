@@ -98,8 +98,9 @@ def draw(pair: Array, path: Path) -> None:
     ends = pair.min(), pair.max()
     axes.plot(ends, ends, color="0.6", linewidth=1)
     axes.set(
-        xlabel="label model's epistemic uncertainty, from the measurements (nats)",
-        ylabel="student's, from the image (nats)",
+        xlabel="label model, from the measurements (nats)",
+        ylabel="student, from the image (nats)",
+        title="Epistemic uncertainty of the test cases",
     )
     figure.savefig(path, dpi=150)
 

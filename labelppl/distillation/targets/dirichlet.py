@@ -5,12 +5,16 @@ mean a / a0 = softmax(z) is the prediction, as for any other student; its spread
 model does not know, so that one output separates ambiguity from ignorance: epistemic MI = sum_k
 p_k [psi(a_k + 1) - psi(a0 + 1) - ln p_k], p = a / a0.
 
-proxy (default): KL(Dir(a) || Dir(b)) / b0, b = b0 p̄ + offset, the reverse KL to a Dirichlet with
-    the label's mean and a concentration that matches the disagreement of its draws: b0 = (K - 1)
-    / EPKL, exact for Dirichlet draws (EPKL: expected pairwise KL), or (K - 1) / (2 MKL),
-    approximate. Up to a constant this is -sum_k p̄_k (psi(a_k) - psi(a0)) - H[Dir(a)] / b0 for
-    offset = 1 (Ryabinin, Malinin & Gales 2021, arXiv 2105.06987); with offset = 0 its minimiser's
-    mean is p̄ itself (smoothed as below).
+The draws have the mean p̄ and a concentration that matches their disagreement: b0 = (K - 1) / EPKL,
+exact for Dirichlet draws (EPKL: expected pairwise KL), or (K - 1) / (2 MKL), approximate.
+
+decoupled (default): -sum_k p̄_k ln p_k + weight h(ln a0 - ln b0), h Huber's function: the mean is
+    learned as any student learns it, the concentration by a regression of its own. In a KL between
+    Dirichlets an error of the mean is made good by a smaller concentration, so that the student's
+    ignorance takes after its ambiguity (docs/measured.md).
+proxy: KL(Dir(a) || Dir(b)) / b0, b = b0 p̄ + offset, the reverse KL. Up to a constant this is
+    -sum_k p̄_k (psi(a_k) - psi(a0)) - H[Dir(a)] / b0 for offset = 1 (Ryabinin, Malinin & Gales
+    2021, arXiv 2105.06987); with offset = 0 its minimiser's mean is p̄ itself (smoothed as below).
 endd: -[ln G(a0) - sum_k ln G(a_k) + sum_k (a_k - 1) m_k], m_k = mean_s ln p_sk: the likelihood of
     the draws (Malinin et al. 2020, arXiv 1905.00076), which needs no more of them than m. Draws
     are smoothed, p <- (1 - smoothing) p + smoothing / K, since one zero would make m infinite.
@@ -18,8 +22,8 @@ endd: -[ln G(a0) - sum_k ln G(a_k) + sum_k (a_k - 1) m_k], m_k = mean_s ln p_sk:
     logits alike. Cases with certain labels have by far the steepest losses, which is why it is
     not the default.
 
-Without draws, the posterior mean of log p(Y|Z) is all that either needs (MKL, not EPKL, then).
-Target rows: proxy [b, b0] (K + 1 columns); endd m (K columns).
+Without draws, the posterior mean of log p(Y|Z) is all that is needed (MKL, not EPKL, then).
+Target rows: decoupled [p̄, b0], proxy [b, b0] (K + 1 columns); endd m (K columns).
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import huber_loss
 
 from .base import Evidence, Target, Validation, check, given, promote
 
@@ -37,7 +42,8 @@ _FLOOR = 1e-6  # of a drawn probability, before its logarithm
 
 
 class Dirichlet(Target):
-    """loss and match as above; offset >= 0; smoothing in (0, 1); temperature >= 1 (endd).
+    """loss and match as above; weight > 0 (decoupled); offset >= 0 (proxy); smoothing in (0, 1)
+    (proxy, endd); temperature >= 1 (endd).
 
     Learns from every case, labelled or not. The student needs one output per class.
     """
@@ -47,19 +53,23 @@ class Dirichlet(Target):
 
     def __init__(
         self,
-        loss: Literal["proxy", "endd"] = "proxy",
+        loss: Literal["decoupled", "proxy", "endd"] = "decoupled",
         match: Literal["epkl", "mkl"] = "epkl",
+        weight: float = 0.1,
         offset: float = 0.0,
         smoothing: float = 1e-4,
         temperature: float = 1.0,
     ) -> None:
-        check(loss in ("proxy", "endd"), self.name, "loss", loss, "'proxy' or 'endd'")
+        kinds = ("decoupled", "proxy", "endd")
+        check(loss in kinds, self.name, "loss", loss, "'decoupled', 'proxy' or 'endd'")
         check(match in ("epkl", "mkl"), self.name, "match", match, "'epkl' or 'mkl'")
+        check(weight > 0, self.name, "weight", weight, "a number > 0")
         check(offset >= 0, self.name, "offset", offset, "a number >= 0")
         check(0 < smoothing < 1, self.name, "smoothing", smoothing, "a number in (0, 1)")
         check(temperature >= 1, self.name, "temperature", temperature, "a number >= 1")
         self.kind = loss
         self.match = match
+        self.weight = weight
         self.offset = offset
         self.smoothing = smoothing
         self.hottest = temperature
@@ -84,19 +94,25 @@ class Dirichlet(Target):
             floored = given(evidence, "mean_log", self.name).double().clamp(min=math.log(_FLOOR))
             spread = 2 * (torch.xlogy(mean, mean) - mean * floored).sum(1)
             b0 = _from_spread(spread, evidence.classes)[:, None]
+        if self.kind == "decoupled":
+            return torch.cat([mean, b0], 1)
         mean = (1 - self.smoothing) * mean + self.smoothing / evidence.classes
         return torch.cat([b0 * mean + self.offset, b0], 1)
 
     def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
-        a = (promote(logits).double() / self.temperature).exp()
-        target = target.to(a)
+        z = promote(logits).double() / self.temperature
+        target = target.to(z)
         if self.kind == "endd":
+            a = z.exp()
             return -(log_normaliser(a) + ((a - 1) * target).sum(1))
         b, b0 = target[:, :-1], target[:, -1]
-        return dirichlet_kl(a, b) / b0
+        if self.kind == "proxy":
+            return dirichlet_kl(z.exp(), b) / b0
+        spread = huber_loss(z.logsumexp(1), b0.log(), reduction="none")
+        return -(b * z.log_softmax(1)).sum(1) + self.weight * spread
 
     def end_epoch(self, epoch: int, epochs: int, validation: Validation | None) -> Tensor | None:
-        if self.kind == "proxy" or self.hottest == 1:
+        if self.kind != "endd" or self.hottest == 1:
             return None
         cooled = min(2 * (epoch + 1) / epochs, 1.0)
         self.temperature = self.hottest + (1 - self.hottest) * cooled

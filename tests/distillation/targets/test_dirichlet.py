@@ -102,7 +102,7 @@ def test_endd_cools_down(evidence, logits):
 
 @pytest.mark.parametrize("offset", [0.0, 1.0])
 def test_proxy_gradient_is_zero_at_its_own_dirichlet(evidence, offset, gradient):
-    target = TARGETS["dirichlet"](offset=offset)
+    target = TARGETS["dirichlet"](loss="proxy", offset=offset)
     targets = target.start(evidence)
     fit = targets[:, :-1].log()
     got = gradient(target, fit, targets)
@@ -113,7 +113,7 @@ def test_proxy_gradient_is_zero_at_its_own_dirichlet(evidence, offset, gradient)
 
 
 def test_proxy_gradient_by_hand(evidence, logits, gradient):
-    target = TARGETS["dirichlet"]()
+    target = TARGETS["dirichlet"](loss="proxy")
     targets = target.start(evidence)
     a, b, b0 = logits.exp(), targets[:, :-1], targets[:, -1:]
     total, wanted = a.sum(1, keepdim=True), b.sum(1, keepdim=True)
@@ -122,7 +122,7 @@ def test_proxy_gradient_by_hand(evidence, logits, gradient):
 
 
 def test_proxy_is_the_published_loss_up_to_a_constant(evidence, logits):
-    target = TARGETS["dirichlet"](offset=1.0)
+    target = TARGETS["dirichlet"](loss="proxy", offset=1.0)
     targets = target.start(evidence)
     mean = (1 - 1e-4) * evidence.soft + 1e-4 / 3
     b0 = targets[:, -1]
@@ -139,7 +139,7 @@ def test_proxy_is_the_published_loss_up_to_a_constant(evidence, logits):
 
 def test_the_mean_log_stands_in_for_draws(evidence):
     kept = Evidence(hard=evidence.hard, soft=evidence.soft, mean_log=evidence.draws.log().mean(0))
-    proxy = TARGETS["dirichlet"](match="mkl")
+    proxy = TARGETS["dirichlet"](loss="proxy", match="mkl")
     torch.testing.assert_close(proxy.start(kept), proxy.start(evidence))
     # Smoothing comes after the mean here and before it there: 1e-4 of the reciprocal of p apart.
     endd = TARGETS["dirichlet"](loss="endd")
@@ -156,8 +156,29 @@ def test_kl_equals_torchs():
     torch.testing.assert_close(dirichlet_kl(a, b), expected)
 
 
-def test_a_certain_label_does_not_break_the_proxy(gradient):
+@pytest.mark.parametrize("loss", ["decoupled", "proxy"])
+def test_a_certain_label_breaks_nothing(gradient, loss):
     draws = torch.tensor([[[1.0, 0.0]], [[1.0, 0.0]]], dtype=torch.float64)
-    target = TARGETS["dirichlet"]()
+    target = TARGETS["dirichlet"](loss=loss)
     targets = target.start(of_draws(draws, soft=draws[0]))
     assert gradient(target, torch.zeros(1, 2, dtype=torch.float64), targets).isfinite().all()
+
+
+def test_decoupled_gradient_by_hand(evidence, logits, gradient):
+    """Cross-entropy's gradient, and Huber's, which reaches every logit by its share of the total."""
+    target = TARGETS["dirichlet"](weight=0.3)
+    targets = target.start(evidence)
+    p = logits.softmax(1)
+    off = logits.logsumexp(1) - targets[:, -1].log()
+    expected = p - evidence.soft + 0.3 * off.clamp(-1, 1)[:, None] * p
+    torch.testing.assert_close(gradient(target, logits, targets), expected)
+
+
+def test_decoupled_is_least_at_the_draws_own_dirichlet(evidence, gradient):
+    target = TARGETS["dirichlet"]()
+    targets = target.start(evidence)
+    torch.testing.assert_close(targets[:, -1], concentration(evidence.draws))
+    fit = (targets[:, -1:] * targets[:, :-1]).log()
+    got = gradient(target, fit, targets)
+    torch.testing.assert_close(got, torch.zeros_like(got), atol=1e-9, rtol=0)
+    torch.testing.assert_close(target.probabilities(fit), evidence.soft)
