@@ -9,9 +9,9 @@ The draws have the mean p̄ and a concentration that matches their disagreement:
 exact for Dirichlet draws (EPKL: expected pairwise KL), or (K - 1) / (2 MKL), approximate.
 
 decoupled (default): -sum_k p̄_k ln p_k + weight h(ln a0 - ln b0), h Huber's function: the mean is
-    learned as any student learns it, the concentration by a regression of its own. In a KL between
-    Dirichlets an error of the mean is made good by a smaller concentration, so that the student's
-    ignorance takes after its ambiguity (docs/measured.md).
+    learned as any student learns it, the concentration by a regression of its own. Of proxy, the
+    concentration's part is one in b0, hundreds, and in endd a smaller concentration makes good an
+    error of the mean: the student's ignorance then takes after its ambiguity (docs/measured.md).
 proxy: KL(Dir(a) || Dir(b)) / b0, b = b0 p̄ + offset, the reverse KL. Up to a constant this is
     -sum_k p̄_k (psi(a_k) - psi(a0)) - H[Dir(a)] / b0 for offset = 1 (Ryabinin, Malinin & Gales
     2021, arXiv 2105.06987); with offset = 0 its minimiser's mean is p̄ itself (smoothed as below).
