@@ -4,8 +4,8 @@
 
 Hip phantoms at 32 x 32, 8 candidates and 5 folds. `path`: as `distill` chooses, step 1 once in each fold and then the
 path from large lambda to small. `scratch`: step 1 and a whole step 2 for every candidate in every fold. Both score the
-same held-out cases. The table says how long each took, the held-out NLL of every candidate trained from scratch, and by how many of
-its standard errors (paired over cases) the candidate that the path picked is worse than the best.
+same held-out cases. The table has the held-out NLL of every candidate by either way; below it stand how long each took,
+and by how many standard errors (paired over cases) the candidate that the path picked is worse than the best.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@
 `plain` is the loop of a tutorial: fp32, a DataLoader over image files decoded once into a float
 TensorDataset, default memory format, Adam. `bare` is forward, backward and step on one resident
 batch, in the memory format and precision that ours uses: the speed of the network itself; with
---compile also through torch.compile (CUDA graphs on a GPU). `ours` is `labelppl.distillation.train.train`, with its shuffling, normalisation, learning curve and weight
+--compile also through torch.compile (CUDA graphs on a GPU). `ours` is
+`labelppl.distillation.train.train`, with its shuffling, normalisation, learning curve and weight
 prior bookkeeping. The loops take turns, several rounds, and the medians are compared: other work on
 the machine then slows all of them alike.
 """

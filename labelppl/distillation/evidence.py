@@ -28,7 +28,7 @@ from labelppl.distillation.source import Source
 from labelppl.students.logits import class_logits
 
 MOST_OUTPUTS = 1500
-MOST_BYTES = 3 * 2**30
+MOST_BYTES = 4 * 2**30
 CHUNK = 16
 NEWTON_STEPS = 100
 
