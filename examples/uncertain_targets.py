@@ -44,7 +44,7 @@ def study(data: Path, seeds: int, size: int, schedule: Schedule | None) -> tuple
     truth, known = test.labels, labels.epistemic[cases.split == "test"]
     share = known / labels.entropy[cases.split == "test"]
     rows: list[Row] = []
-    pairs = []
+    pair: tuple[Array, Array] | None = None
     for seed in range(seeds):
         for name in ("prob", "dirichlet"):
             student = distill(
@@ -62,7 +62,7 @@ def study(data: Path, seeds: int, size: int, schedule: Schedule | None) -> tuple
             if found.epistemic is not None:
                 says = found.epistemic
                 apart = float(spearmanr(says / entropy, share).statistic)
-                pairs.append(says)
+                pair = pair or (known, says)
             own = found.probs[np.arange(len(truth)), truth]
             rows.append(
                 {
@@ -75,7 +75,8 @@ def study(data: Path, seeds: int, size: int, schedule: Schedule | None) -> tuple
                 }
             )
             click.echo(rows[-1])
-    return rows, np.stack([known, pairs[0]])
+    assert pair is not None
+    return rows, np.stack(pair)
 
 
 def table(rows: list[Row]) -> str:

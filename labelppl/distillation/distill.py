@@ -117,12 +117,12 @@ def distill(
     image_size: pixels, None = the files' own. stream: decode images when they are needed, in
     `workers` processes, where True; keep them in memory where False; None streams where their
     pixels exceed a quarter of the memory available. The weights are the same. augment: a preset of
-    `labelppl.images.augment`. target: what step 1 learns, None = the soft labels. votes: (cases, classes) counts, aligned
-    with `cases`, for targets made of votes. lam: lambda of step 2; 0 = no prior, inf = stay at
-    theta_p (no step 2), `auto` = by held-out NLL, over `grid`: on the validation split where it
-    holds labels, else by grouped cross-validation in `folds` folds. refit: training rows (positions
-    within `cases.train`) -> soft labels (rows, classes) by a label model fitted to those rows alone;
-    without it the given soft labels serve in every fold. exclude: patterns of parameter names that
+    `labelppl.images.augment`. target: what step 1 learns, None = the soft labels. votes: (cases,
+    classes) counts, aligned with `cases`, for targets made of votes. lam: lambda of step 2; 0 = no
+    prior, inf = stay at theta_p (no step 2), `auto` = by held-out NLL, over `grid`: on the
+    validation split where it holds labels, else by grouped cross-validation in `folds` folds.
+    refit: training rows (positions within `cases.train`) -> soft labels (rows, classes) by a label
+    model fitted to those rows alone; without it the given soft labels serve in every fold. exclude: patterns of parameter names that
     the prior leaves free. fisher: weight the prior by the diagonal Fisher information of theta_p on
     the hard labels. freeze_norm: keep the running statistics of theta_p in step 2. schedule,
     map_schedule: of step 1 and 2, by default the same. out: a folder that receives all files, and

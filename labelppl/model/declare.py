@@ -140,7 +140,8 @@ def read_cases(
     """Read and check the cases table at ``path`` for ``model``.
 
     classes fixes those of an open ``Label()``, raters those of a feature by its name; group names the column of patients;
-    seed makes the split where the table has none. Raises InputError with the column, the row, what was got, what was expected and the mend.
+    seed makes the split where the table has none. Raises InputError with the column, the row, what was got, what was
+    expected and the mend.
     """
     path = Path(path)
     frame = read_frame(path)

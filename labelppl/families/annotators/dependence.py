@@ -3,9 +3,9 @@
 Given the class, independent raters agree as often as their confusion matrices make them. Raters who copy agree
 more. The check compares trees of raters (`shared_error`): starting from all raters apart, the two groups that
 agree most beyond chance (mean Cohen's kappa, at least `least_kappa`) are joined one after the other, and the step
-with the lowest BIC is kept; all steps are tried, because joining two of five duplicates need not help. The whole likelihood
-decides, not the agreement alone: very good raters also agree, but then the others agree with each
-other exactly as much as that class explains.
+with the lowest BIC is kept; all steps are tried, because joining two of five duplicates need not help. The whole
+likelihood decides, not the agreement alone: very good raters also agree, but then the others agree with each other
+exactly as much as that class explains.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
     f(x) = Gamma((v+d)/2) / Gamma(v/2) (v pi r^2)^{-d/2} (1 + |x|^2 / (v r^2))^{-(v+d)/2}
 
 With v = 3 the scale has the median 1.13 r and lies between .62 r and 2.9 r nine times in ten. Deviations that are all small
-shrink each other, and large ones do not; there is no scale left to sample, whose funnel no normal approximation fits. Source: Gelman et al., Bayesian Data Analysis, 5 and 17.
+shrink each other, and large ones do not; there is no scale left to sample, whose funnel no normal approximation fits.
+Source: Gelman et al., Bayesian Data Analysis, 5 and 17.
 """
 
 from __future__ import annotations
