@@ -55,6 +55,18 @@ def percentile_interval(replicates: Floats, level: float = LEVEL) -> Interval:
     return float(lo), float(hi)
 
 
+def reflected_interval(
+    point: float, replicates: Floats, *, centre: float | None = None, level: float = LEVEL
+) -> Interval:
+    """Return the percentile interval reflected about the estimate, which it never excludes.
+
+    `centre` as in `error_interval`.
+    """
+    lo, hi = percentile_interval(replicates, level)
+    true = point if centre is None else centre
+    return min(point + true - hi, point), max(point + true - lo, point)
+
+
 def error_interval(
     point: float,
     replicates: Floats,
@@ -70,12 +82,11 @@ def error_interval(
     the world that the replicates are drawn from, the cases themselves: the plug-in error, `point`
     unless the estimate is already debiased. `union` joins the percentile interval.
     """
-    lo, hi = percentile_interval(replicates, level)
-    true = point if centre is None else centre
-    lower, upper = max(0.0, point + true - hi), point + true - lo
+    lower, upper = reflected_interval(point, replicates, centre=centre, level=level)
     if union:
+        lo, hi = percentile_interval(replicates, level)
         lower, upper = min(lower, lo), max(upper, hi)
-    return 0.0 if point <= null_upper else min(lower, point), max(upper, point)
+    return 0.0 if point <= null_upper else max(0.0, lower), upper
 
 
 def exact_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:

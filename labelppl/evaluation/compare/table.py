@@ -18,7 +18,7 @@ import pandas as pd
 
 from labelppl.evaluation.accuracy import correct_per_case
 from labelppl.evaluation.auc import auc_replicates
-from labelppl.evaluation.bootstrap import group_weights, percentile_interval
+from labelppl.evaluation.bootstrap import group_weights, percentile_interval, reflected_interval
 from labelppl.evaluation.brier import brier_per_case
 from labelppl.evaluation.collector import Member
 from labelppl.evaluation.ece import ece_replicates
@@ -199,8 +199,7 @@ def _interval(
 ) -> tuple[float, float]:
     if not np.isfinite(replicates).any():
         return np.nan, np.nan
-    lo, hi = percentile_interval(replicates)
-    if key in REFLECTED:
-        lo, hi = min(2 * point - hi, point), max(2 * point - lo, point)
-        return (max(lo, 0.0), hi) if bounded else (lo, hi)
-    return lo, hi
+    if key not in REFLECTED:
+        return percentile_interval(replicates)
+    lo, hi = reflected_interval(point, replicates)
+    return (max(lo, 0.0), hi) if bounded else (lo, hi)

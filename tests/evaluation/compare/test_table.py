@@ -10,6 +10,16 @@ from labelppl.evaluation.evaluate_probs import evaluate_probs
 CLASSES = ("a", "b")
 
 
+def rows_of(probs, tested):
+    """A row of metrics for each method and repeat of `probs`."""
+    return pd.DataFrame(
+        [
+            {"method": m, "repeat": r, **row_of(q, tested[r], CLASSES, 0)}
+            for (m, r), q in probs.items()
+        ]
+    )
+
+
 def made(seed, n=120, repeats=3, groups=None, p_true=True):
     """Test cases and the predictions of two methods, `prob` the better one."""
     rng = np.random.default_rng(seed)
@@ -25,12 +35,7 @@ def made(seed, n=120, repeats=3, groups=None, p_true=True):
             z = np.log(p / (1 - p)) + noise * rng.standard_normal(n)
             q = 1 / (1 + np.exp(-z))
             probs[name, r] = np.column_stack([1 - q, q])
-    rows = pd.DataFrame(
-        [
-            {"method": m, "repeat": r, **row_of(q, tested[r], CLASSES, 0)}
-            for (m, r), q in probs.items()
-        ]
-    )
+    rows = rows_of(probs, tested)
     return probs, rows, tested
 
 
@@ -111,12 +116,7 @@ def test_interval_covers_the_spread_over_repeats():
     q = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
     unseen = [Unseen(np.ones(20, dtype=np.int64), np.arange(20), None, None)] * 6
     probs = {("hard", r): np.tile([1 - q[r], q[r]], (20, 1)) for r in range(6)}
-    rows = pd.DataFrame(
-        [
-            {"method": "hard", "repeat": r, **row_of(p, unseen[r], CLASSES, 0)}
-            for (_, r), p in probs.items()
-        ]
-    )
+    rows = rows_of(probs, unseen)
     summary = summarise(probs, rows, unseen, 4000, 0)
     drawn = np.random.default_rng(8).choice(-np.log(q), (4000, 6)).mean(1)
     for column, level in (("lo", 0.025), ("hi", 0.975)):
@@ -160,12 +160,7 @@ def test_no_interval_excludes_its_estimate():
     tested = [Unseen(y, np.arange(60), None, None)]
     exact = np.column_stack([1 - p, p])
     probs = {("hard", 0): exact, ("prob", 0): 0.05 + 0.9 * exact}
-    rows = pd.DataFrame(
-        [
-            {"method": m, "repeat": r, **row_of(q, tested[r], CLASSES, 0)}
-            for (m, r), q in probs.items()
-        ]
-    )
+    rows = rows_of(probs, tested)
     summary = summarise(probs, rows, tested, 200, 0).dropna(subset=["lo"])
     assert (summary["lo"] <= summary["mean"]).all()
     assert (summary["mean"] <= summary["hi"]).all()
