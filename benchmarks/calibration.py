@@ -136,6 +136,8 @@ def main() -> None:
         "hip, own label leaked": (hip, "hip", False, {"targets": "fitted"}),
     }
     if args.only:
+        if unknown := set(args.only) - set(checks):
+            parser.error(f"--only: got {sorted(unknown)}, expected some of {list(checks)}")
         checks = {title: checks[title] for title in args.only}
     print(f"{simulations} simulations each, engine {args.method}\n")
     print(
