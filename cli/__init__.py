@@ -6,12 +6,9 @@ A mistake in the input ends as one line and exit status 2, a stated failure of t
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from labelppl import __version__
-from labelppl.errors import FailedWork, InputError
 
 from .check import check
 from .compare import compare
@@ -20,25 +17,13 @@ from .evaluate import evaluate
 from .fit import fit
 from .init import init
 from .label import label
+from .one_line import OneLineGroup
 from .predict import predict
 from .report import report
 from .simulate import simulate
 
 
-class OneLineErrors(click.Group):
-    """A group whose commands end in one line where labelppl says what is wrong."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except (InputError, FailedWork) as error:
-            if ctx.params.get("debug"):
-                raise
-            click.echo(f"labelppl: {error}", err=True)
-            sys.exit(2 if isinstance(error, InputError) else 1)
-
-
-@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="labelppl")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from labelppl.cli.one_line import OneLine
 
 from labelppl import fit, load_model, read_cases, soft_labels
 from labelppl.distillation.distill import distill
@@ -84,7 +85,7 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
-@click.command()
+@click.command(cls=OneLine)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True),

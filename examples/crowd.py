@@ -23,6 +23,7 @@ import click
 import numpy as np
 import pandas as pd
 import torch
+from labelppl.cli.one_line import OneLine
 
 from labelppl import Label, LabelModel, fit, read_cases, soft_labels
 from labelppl.evaluation.ece import ece
@@ -204,7 +205,7 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-@click.command()
+@click.command(cls=OneLine)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

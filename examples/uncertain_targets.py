@@ -21,6 +21,7 @@ from typing import Any
 import click
 import matplotlib.pyplot as plt
 import numpy as np
+from labelppl.cli.one_line import OneLine
 from scipy.special import entr
 from scipy.stats import spearmanr
 
@@ -106,7 +107,7 @@ def draw(pair: Array, path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-@click.command()
+@click.command(cls=OneLine)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

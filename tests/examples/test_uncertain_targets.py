@@ -26,3 +26,12 @@ def test_quick_study_writes_results_for_both_students(tmp_path: Path) -> None:
     assert -1 <= rows[1]["spearman_share"] <= 1
     assert (out / "table.md").read_text().startswith("| student |")
     assert (out / "epistemic.png").stat().st_size > 10_000
+
+
+def test_a_folder_without_phantoms_is_refused_in_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), "--data", str(tmp_path), "--out", str(tmp_path / "o")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "hip.py: no such model file" in done.stderr
+    assert not (tmp_path / "o").exists()
