@@ -20,9 +20,9 @@ import numpy as np
 
 from labelppl import distill, fit, load_model, read_cases, soft_labels
 from labelppl.distillation.lam import GRID, folds_of
-from labelppl.distillation.schedule import Schedule
 from labelppl.model import find_model
 from labelppl.phantoms import simulate_hip
+from labelppl.training.schedule import Schedule
 
 FOLDS = 5
 

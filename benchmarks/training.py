@@ -8,7 +8,7 @@
 TensorDataset, default memory format, Adam. `bare` is forward, backward and step on one resident
 batch, in the memory format and precision that ours uses: the speed of the network itself; with
 --compile also through torch.compile (CUDA graphs on a GPU). `ours` is
-`labelppl.distillation.train.train`, with its shuffling, normalisation, learning curve and weight
+`labelppl.training.train.train`, with its shuffling, normalisation, learning curve and weight
 prior bookkeeping. The loops take turns, several rounds, and the medians are compared: other work on
 the machine then slows all of them alike.
 """
@@ -25,15 +25,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from labelppl.distillation.device import make_fabric
-from labelppl.distillation.prior import WeightPrior
-from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.source import Resident
-from labelppl.distillation.targets.base import Evidence
-from labelppl.distillation.targets.hard import Hard
-from labelppl.distillation.targets.prob import Prob
-from labelppl.distillation.train import train
 from labelppl.students.network import Shape, build_network
+from labelppl.targets.base import TargetData
+from labelppl.targets.hard import Hard
+from labelppl.targets.prob import Prob
+from labelppl.training.device import make_fabric
+from labelppl.training.schedule import Schedule
+from labelppl.training.source import Resident
+from labelppl.training.train import train
+from labelppl.training.weight_prior import WeightPrior
 
 BATCH = 64
 TARGETS = {"cpu": {"plain": 2.5, "bare": 0.95}, "cuda": {"bare": 0.90}}
@@ -147,7 +147,7 @@ def ours(pixels: Tensor, p: Tensor, device: str, lam: float | None) -> float:
     source = Resident(
         pixels, lambda x: (x.float() / 128 - 1).contiguous(memory_format=torch.channels_last)
     )
-    evidence = Evidence(hard=(p > 0.5).long(), soft=torch.stack([1 - p, p], 1))
+    evidence = TargetData(hard=(p > 0.5).long(), soft=torch.stack([1 - p, p], 1))
     prior = None if lam is None else WeightPrior.around(network, lam)
     done = train(
         network,

@@ -52,13 +52,13 @@ def check(
     the model misses; with --sbc also whether its posteriors and label posteriors are calibrated.
     """
     from labelppl.jobs.check import check_job
-    from labelppl.jobs.source import Source
+    from labelppl.jobs.inputs import Inputs
 
-    source = Source.open(
+    inputs = Inputs.open(
         options.open_model(model_name, model_options), model_name, data, group, seed
     )
     folder = options.run_folder(run, model_name)
     wanted = simulations if sbc else 0
     check_job(
-        source, folder, method=method, simulations=wanted, seed=seed, quiet=quiet, say=click.echo
+        inputs, folder, method=method, simulations=wanted, seed=seed, quiet=quiet, say=click.echo
     )

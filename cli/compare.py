@@ -80,17 +80,17 @@ def compare(
     compare.csv, compare.md and compare.json with 95 % intervals and paired differences to hard labels.
     """
     from labelppl.jobs.compare import compare_job
-    from labelppl.jobs.source import Source
+    from labelppl.jobs.inputs import Inputs
 
     strength = options.read_lam(lam)
-    source = Source.open(
+    inputs = Inputs.open(
         options.open_model(model_name, model_options), model_name, data, group, seed
     )
     folder = run or options.run_folder(None, model_name).with_name(
         f"{Path(model_name).stem}-compare"
     )
     done = compare_job(
-        source,
+        inputs,
         folder,
         methods=[name.strip() for name in methods.split(",")] if methods else None,
         repeats=repeats,

@@ -67,13 +67,13 @@ def distill(
     Laplace posterior of its last layer, which predict turns into uncertainty.
     """
     from labelppl.jobs.distill import DistillSettings, distill_job
-    from labelppl.jobs.source import Source
+    from labelppl.jobs.inputs import Inputs
 
     seed = settings["seed"]
-    source = Source.open(
+    inputs = Inputs.open(
         options.open_model(model_name, model_options), model_name, data, group, seed
     )
     chosen = DistillSettings(
         lam=options.read_lam(lam), prevalence=options.read_prevalence(prevalence), **settings
     )
-    distill_job(source, options.run_folder(run, model_name), chosen, say=click.echo)
+    distill_job(inputs, options.run_folder(run, model_name), chosen, say=click.echo)

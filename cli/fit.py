@@ -33,10 +33,10 @@ def fit(
     The training cases are those of the table's split column, or all cases where there is none.
     """
     from labelppl.jobs.fit import fit_job
-    from labelppl.jobs.source import Source
+    from labelppl.jobs.inputs import Inputs
 
-    source = Source.open(
+    inputs = Inputs.open(
         options.open_model(model_name, model_options), model_name, data, group, seed
     )
     folder = options.run_folder(run, model_name)
-    fit_job(source, folder, method=method, seed=seed, quiet=quiet, say=click.echo)
+    fit_job(inputs, folder, method=method, seed=seed, quiet=quiet, say=click.echo)

@@ -19,9 +19,9 @@ from labelppl.cli.one_line import OneLine
 
 from labelppl import fit, load_model, read_cases, soft_labels
 from labelppl.distillation.distill import distill
-from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.targets import TARGETS
-from labelppl.evaluation.kl import kl_per_case
+from labelppl.metrics.kl import kl_per_case
+from labelppl.targets import TARGETS
+from labelppl.training.schedule import Schedule
 
 ARMS = ("prob", "mean-vote", "majority")
 

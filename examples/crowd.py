@@ -26,18 +26,18 @@ import torch
 from labelppl.cli.one_line import OneLine
 
 from labelppl import Label, LabelModel, fit, read_cases, soft_labels
-from labelppl.evaluation.ece import ece
-from labelppl.families import dawid_skene, hierarchical_dawid_skene
-from labelppl.families.annotators import (
-    Votes,
+from labelppl.crowds import (
+    VoteTable,
     dawid_skene_em,
     diagonal_counts,
     majority,
     mean_vote,
     predict_votes,
 )
-from labelppl.features import Column
-from labelppl.features import Votes as VotesFeature
+from labelppl.families import hierarchical_dawid_skene
+from labelppl.families import rater_skill as dawid_skene
+from labelppl.features import Column, Votes
+from labelppl.metrics.ece import ece
 from labelppl.posterior import Method, Posterior
 from labelppl.table import Cases
 
@@ -93,9 +93,7 @@ def one_crowd(
     votes_file = folder / f"{name}_votes.csv"
     told = set(pd.read_csv(votes_file, dtype=str)["label"])
     classes = sorted(told | set(truth))
-    cases = read_cases(
-        votes_file, dawid_skene(truth=Label(*classes), votes=VotesFeature()), seed=seed
-    )
+    cases = read_cases(votes_file, dawid_skene(truth=Label(*classes), votes=Votes()), seed=seed)
     y = pd.Index(classes).get_indexer(pd.Index(truth.reindex(cases.ids)))
     matrix = cases.columns["votes"].values.numpy()
     held = (matrix >= 0) & (np.random.default_rng(seed).random(matrix.shape) < 0.2)
@@ -117,8 +115,8 @@ def one_crowd(
         )
         click.echo(f"{name}, {who}: accuracy {accuracy:.3f}, NLL {nll:.3f}, {seconds:.0f} s {how}")
 
-    whole = Votes.from_matrix(matrix, len(classes))
-    seen = Votes.from_matrix(np.where(held, -1, matrix), len(classes))
+    whole = VoteTable.from_matrix(matrix, len(classes))
+    seen = VoteTable.from_matrix(np.where(held, -1, matrix), len(classes))
     item, rater = np.nonzero(held)
     label = matrix[item, rater]
 
@@ -137,7 +135,7 @@ def one_crowd(
     by_em = nll(predict_votes(dawid_skene_em(seen, prior, 1.0), item, rater))
     add("Dawid-Skene EM", em.probs, by_em, time.perf_counter() - begin)
     for family in families:
-        model = FAMILIES[family](truth=Label(*classes), votes=VotesFeature())
+        model = FAMILIES[family](truth=Label(*classes), votes=Votes())
         begin = time.perf_counter()
         posterior = fit(model, cases, method=method, seed=seed)
         probs = soft_labels(posterior).probs
@@ -166,12 +164,10 @@ def simulated(scenario: str, seed: int, n: int = 2000) -> tuple[Cases, Array]:
 def one_scenario(scenario: str, seed: int) -> list[Row]:
     """A record for every method on one simulated crowd."""
     cases, y = simulated(scenario, seed)
-    votes = Votes.from_matrix(cases.columns["votes"].values.numpy(), 2)
+    votes = VoteTable.from_matrix(cases.columns["votes"].values.numpy(), 2)
     begin = time.perf_counter()
     detect: Literal["detect"] = "detect"
-    model = hierarchical_dawid_skene(
-        truth=Label(*cases.classes), votes=VotesFeature(), groups=detect
-    )
+    model = hierarchical_dawid_skene(truth=Label(*cases.classes), votes=Votes(), groups=detect)
     posterior = fit(model, cases, seed=seed)
     found = {
         "majority": majority(votes.counts(), "split"),

@@ -33,11 +33,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
-from labelppl.distillation.prior import WeightPrior
-from labelppl.distillation.targets import TARGETS, Evidence, Target
 from labelppl.errors import FailedWork
-from labelppl.evaluation.ece import ece
+from labelppl.metrics.ece import ece
 from labelppl.students.logits import class_logits
+from labelppl.targets import TARGETS, Target, TargetData
+from labelppl.training.weight_prior import WeightPrior
 
 # Class 1, the positive one, is the paper's Gaussian 1; class 0 its Gaussian 2.
 MEANS = torch.tensor([[4.0, 4.0], [5.0, 3.0]], dtype=torch.float64)
@@ -130,7 +130,7 @@ def fit(
     for 0. Raises FailedWork where the gradient does not vanish.
     """
     fits, cases, _ = batch.x.shape
-    evidence = Evidence(
+    evidence = TargetData(
         hard=batch.hard.reshape(-1),
         soft=None if soft is None else soft.reshape(-1, 2),
         classes=2,

@@ -27,8 +27,8 @@ from scipy.stats import spearmanr
 
 from labelppl import fit, load_model, read_cases, soft_labels
 from labelppl.distillation.distill import distill
-from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.targets import TARGETS
+from labelppl.targets import TARGETS
+from labelppl.training.schedule import Schedule
 
 Array = np.ndarray[Any, Any]
 Row = dict[str, float | str | None]

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from .distillation.distill import distill as distill
     from .errors import FailedWork as FailedWork
     from .errors import InputError as InputError
-    from .evaluation import Metrics as Metrics
-    from .evaluation import evaluate as evaluate
-    from .evaluation import evaluate_probs as evaluate_probs
     from .features import Angle as Angle
     from .features import Category as Category
     from .features import Count as Count
@@ -29,6 +26,9 @@ if TYPE_CHECKING:
     from .features import Vector as Vector
     from .features import VoteCounts as VoteCounts
     from .features import Votes as Votes
+    from .metrics import Metrics as Metrics
+    from .metrics import evaluate as evaluate
+    from .metrics import evaluate_probs as evaluate_probs
     from .model import LabelModel as LabelModel
     from .model import label_model as label_model
     from .model import load_model as load_model
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _HOME = {
     "distillation.distill": ("Distilled", "distill"),
     "errors": ("FailedWork", "InputError"),
-    "evaluation": ("Metrics", "evaluate", "evaluate_probs"),
+    "metrics": ("Metrics", "evaluate", "evaluate_probs"),
     "features": (
         "Angle",
         "Category",

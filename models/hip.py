@@ -16,7 +16,7 @@ import pyro.distributions as dist
 import torch
 
 from labelppl import Angle, Label, Ratio, label_model
-from labelppl.families.distributions import Beta, VonMises  # Pyro's, with the cdf that ">60" needs
+from labelppl.distributions import Beta, VonMises  # Pyro's, with the cdf that ">60" needs
 
 
 @label_model(

@@ -17,7 +17,7 @@ import pyro.distributions as dist
 import torch
 
 from labelppl import Angle, Label, Positive, Real, label_model
-from labelppl.families.distributions import StudentT, VonMises
+from labelppl.distributions import StudentT, VonMises
 
 TILT, SLOPE, LORDOSIS = (
     (radians(17), radians(10)),

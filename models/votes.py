@@ -16,7 +16,7 @@ import pyro.distributions as dist
 import torch
 
 from labelppl import Label, VoteCounts, label_model
-from labelppl.families.distributions import DirichletMultinomial
+from labelppl.distributions import DirichletMultinomial
 
 
 @label_model(label=Label(), votes=VoteCounts())

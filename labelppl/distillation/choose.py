@@ -10,9 +10,15 @@ from typing import Any
 
 from torch import nn
 
-from labelppl.distillation.evidence import log_evidence
-from labelppl.distillation.folds import Folds
-from labelppl.distillation.lam import (
+from ..students.network import build_network
+from ..targets.base import Target, TargetData
+from ..targets.hard import Hard
+from ..training.schedule import Schedule
+from ..training.source import Source
+from ..training.train import train
+from ..training.weight_prior import WeightPrior
+from .folds import Folds
+from .lam import (
     Job,
     LamChoice,
     Refit,
@@ -20,14 +26,8 @@ from labelppl.distillation.lam import (
     choose_by_validation,
     descending,
 )
-from labelppl.distillation.prepare import Prepared
-from labelppl.distillation.prior import WeightPrior
-from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.source import Source
-from labelppl.distillation.targets.base import Evidence, Target
-from labelppl.distillation.targets.hard import Hard
-from labelppl.distillation.train import train
-from labelppl.students.network import build_network
+from .lam_evidence import log_evidence
+from .prepare import Prepared
 
 CHOICE, FOLDS_DONE = "checkpoint-lambda.json", "checkpoint-folds.json"
 
@@ -85,12 +85,12 @@ def _evidence(job: Job, theta_p: nn.Module, grid: Sequence[float]) -> tuple[floa
 
 def job_of(
     prepared: Prepared,
-    evidence: Evidence,
+    evidence: TargetData,
     goal: Target,
     first: Schedule,
     second: Schedule,
     weights: Path | None,
-    centre: Callable[[nn.Module, Source, Evidence], WeightPrior],
+    centre: Callable[[nn.Module, Source, TargetData], WeightPrior],
     freeze_norm: bool,
     options: dict[str, Any],
     progress: bool,
@@ -102,14 +102,14 @@ def job_of(
     def new() -> nn.Module:
         return build_network(spec.architecture, spec.shape, seed=spec.seed, weights=weights)
 
-    def step1(network: nn.Module, source: Source, some: Evidence) -> None:
+    def step1(network: nn.Module, source: Source, some: TargetData) -> None:
         train(
             network, source, some, copy.deepcopy(goal), first,
             progress=progress, step="step 1 of this fold", **quiet,
         )  # fmt: skip
 
     def step2(
-        network: nn.Module, source: Source, some: Evidence, prior: WeightPrior, path: Schedule
+        network: nn.Module, source: Source, some: TargetData, prior: WeightPrior, path: Schedule
     ) -> None:
         train(
             network, source, some, Hard(), path,

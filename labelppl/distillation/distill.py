@@ -19,37 +19,37 @@ import numpy as np
 from rich.console import Console
 from torch import Tensor, nn
 
-from labelppl.distillation.choose import CHOICE, FOLDS_DONE, choose, job_of
-from labelppl.distillation.curve import Epoch, save_curve
-from labelppl.distillation.device import make_fabric
-from labelppl.distillation.evidence import gradients
-from labelppl.distillation.lam import (
+from ..images.augment import augmentation
+from ..images.files import Files
+from ..images.read import Size
+from ..students.network import build_network
+from ..students.student import ImagesLike, Student
+from ..targets.base import Target, TargetData
+from ..targets.hard import Hard
+from ..targets.prob import Prob
+from ..training.curve import Epoch, save_curve
+from ..training.device import make_fabric
+from ..training.loop import Trained
+from ..training.schedule import Schedule, default_schedule
+from ..training.source import Source
+from ..training.stream import default_workers, memory_limit
+from ..training.train import train
+from ..training.weight_prior import WeightPrior, diagonal_fisher
+from .choose import CHOICE, FOLDS_DONE, choose, job_of
+from .lam import (
     FOLDS,
     GRID,
     LamChoice,
     Refit,
 )
-from labelppl.distillation.laplace import last_layer_posterior
-from labelppl.distillation.prepare import Prepared, describe, read
-from labelppl.distillation.prior import WeightPrior, diagonal_fisher
-from labelppl.distillation.run import Trained
-from labelppl.distillation.schedule import Schedule, default_schedule
-from labelppl.distillation.source import Source
-from labelppl.distillation.stream import default_workers, memory_limit
-from labelppl.distillation.targets.base import Evidence, Target
-from labelppl.distillation.targets.hard import Hard
-from labelppl.distillation.targets.prob import Prob
-from labelppl.distillation.teacher import taught
-from labelppl.distillation.train import train
-from labelppl.images.augment import augmentation
-from labelppl.images.files import Files
-from labelppl.images.read import Size
-from labelppl.students.network import build_network
-from labelppl.students.student import ImagesLike, Student
+from .lam_evidence import gradients
+from .last_layer import last_layer_posterior
+from .prepare import Prepared, describe, read
+from .teacher import taught
 
 if TYPE_CHECKING:
-    from labelppl.softlabels import SoftLabels
-    from labelppl.table import Cases
+    from ..softlabels import SoftLabels
+    from ..table import Cases
 
 Array = np.ndarray[Any, Any]
 STEP1, STEP2 = "checkpoint-step1.safetensors", "checkpoint-step2.safetensors"
@@ -166,7 +166,7 @@ def distill(
     )
     theta_p = copy.deepcopy(network)
 
-    def centre(network: nn.Module, source: Source, some: Evidence) -> WeightPrior:
+    def centre(network: nn.Module, source: Source, some: TargetData) -> WeightPrior:
         weights = _fisher(network, source, some.hard) if fisher else None
         return WeightPrior.around(network, math.inf, exclude=exclude, fisher=weights)
 

@@ -16,22 +16,22 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from labelppl.distillation.laplace import last_layer_posterior
-from labelppl.distillation.prior import WeightPrior
-from labelppl.distillation.schedule import Schedule, default_schedule
-from labelppl.distillation.source import Resident
-from labelppl.distillation.targets.base import Evidence, Target
-from labelppl.distillation.targets.hard import Hard
-from labelppl.distillation.targets.prob import Prob
-from labelppl.distillation.train import train
-from labelppl.errors import InputError
-from labelppl.images.augment import augmentation
-from labelppl.images.read import from_array
-from labelppl.runs import versions
-from labelppl.students.logits import outputs_for
-from labelppl.students.network import build_network
-from labelppl.students.spec import Spec
-from labelppl.students.student import Student, normalise
+from ..errors import InputError
+from ..images.augment import augmentation
+from ..images.read import from_array
+from ..runs import versions
+from ..students.logits import outputs_for
+from ..students.network import build_network
+from ..students.spec import Spec
+from ..students.student import Student, normalise
+from ..targets.base import Target, TargetData
+from ..targets.hard import Hard
+from ..targets.prob import Prob
+from ..training.schedule import Schedule, default_schedule
+from ..training.source import Resident
+from ..training.train import train
+from ..training.weight_prior import WeightPrior
+from .last_layer import last_layer_posterior
 
 Array = np.ndarray[Any, Any]
 LOGISTIC = Schedule(epochs=200, batch_size=64, lr=0.05)
@@ -93,7 +93,7 @@ class StudentClassifier(ClassifierMixin, BaseEstimator):
         )
         network = build_network(self.student, spec.shape, seed=self.random_state)
         source = Resident(torch.from_numpy(images.pixels), lambda x: normalise(x, spec))
-        evidence = Evidence(hard=torch.from_numpy(hard), soft=torch.from_numpy(soft))
+        evidence = TargetData(hard=torch.from_numpy(hard), soft=torch.from_numpy(soft))
         schedule = self.schedule or (
             LOGISTIC if self.student == "logistic" else default_schedule(len(images))
         )

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from labelppl.errors import InputError
-from labelppl.runs import write_text
+from ..errors import InputError
+from ..runs import write_text
 
 Array = np.ndarray[Any, Any]
 

@@ -27,14 +27,14 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
-from labelppl.distillation.folds import Folds
-from labelppl.distillation.held import predict_logits
-from labelppl.distillation.prior import WeightPrior
-from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.source import Source
-from labelppl.distillation.targets.base import Evidence
-from labelppl.errors import InputError
-from labelppl.runs import write_text
+from ..errors import InputError
+from ..runs import write_text
+from ..targets.base import TargetData
+from ..training.held import predict_logits
+from ..training.schedule import Schedule
+from ..training.source import Source
+from ..training.weight_prior import WeightPrior
+from .folds import Folds
 
 Array = np.ndarray[Any, Any]
 Refit = Callable[[Array], Array]
@@ -106,12 +106,12 @@ class Job:
     """
 
     source: Source
-    evidence: Evidence
+    evidence: TargetData
     groups: Array | None
     network: Callable[[], nn.Module]
-    step1: Callable[[nn.Module, Source, Evidence], None]
-    prior: Callable[[nn.Module, Source, Evidence], WeightPrior]
-    step2: Callable[[nn.Module, Source, Evidence, WeightPrior, Schedule], None]
+    step1: Callable[[nn.Module, Source, TargetData], None]
+    prior: Callable[[nn.Module, Source, TargetData], WeightPrior]
+    step2: Callable[[nn.Module, Source, TargetData, WeightPrior, Schedule], None]
     schedule: Schedule
 
 
@@ -132,7 +132,7 @@ def follow_path(
     job: Job,
     network: nn.Module,
     source: Source,
-    evidence: Evidence,
+    evidence: TargetData,
     grid: Sequence[float],
     held: Source,
     hard: torch.Tensor,

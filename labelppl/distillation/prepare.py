@@ -10,21 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelppl.distillation.held import Held
-from labelppl.distillation.source import Resident, Source
-from labelppl.distillation.stream import Streamed
-from labelppl.distillation.targets.base import Evidence, Target
-from labelppl.errors import InputError
-from labelppl.images.files import Files
-from labelppl.images.read import Images, Size, open_images
-from labelppl.runs import versions
-from labelppl.students.logits import outputs_for
-from labelppl.students.spec import Spec
-from labelppl.students.student import normalise
+from ..errors import InputError
+from ..images.files import Files
+from ..images.read import Images, Size, open_images
+from ..runs import versions
+from ..students.logits import outputs_for
+from ..students.spec import Spec
+from ..students.student import normalise
+from ..targets.base import Target, TargetData
+from ..training.held import Held
+from ..training.source import Resident, Source
+from ..training.stream import Streamed
 
 if TYPE_CHECKING:
-    from labelppl.softlabels import SoftLabels
-    from labelppl.table import Cases
+    from ..softlabels import SoftLabels
+    from ..table import Cases
 
 Array = np.ndarray[Any, Any]
 
@@ -39,7 +39,7 @@ class Data:
     train: Images | Files
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    evidence: Evidence
+    evidence: TargetData
     groups: Array | None
     classes: tuple[str, ...]
     val: Images | Files | None
@@ -112,7 +112,7 @@ def read(
     hard = torch.from_numpy(np.asarray(cases.labels[rows], np.int64))
     draws = getattr(labels, "draws", None)
     weights = getattr(labels, "weights", None)
-    evidence = Evidence(
+    evidence = TargetData(
         hard=hard,
         soft=torch.from_numpy(np.asarray(labels.probs, np.float64)[at]),
         draws=None if draws is None else _tensor(np.asarray(draws)[:, at]),

@@ -8,17 +8,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from labelppl.distillation.held import predict_logits
-from labelppl.distillation.prepare import Prepared
-from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.targets.base import Evidence
-from labelppl.distillation.targets.hard import Hard
-from labelppl.distillation.train import train
+from ..targets.base import TargetData
+from ..targets.hard import Hard
+from ..training.held import predict_logits
+from ..training.schedule import Schedule
+from ..training.train import train
+from .prepare import Prepared
 
 
 def taught(
     prepared: Prepared, network: nn.Module, schedule: Schedule, options: dict[str, Any], show: bool
-) -> Evidence:
+) -> TargetData:
     """The evidence with a teacher: the same student trained on the hard labels first."""
     evidence = prepared.data.evidence
     held = prepared.held

@@ -1,20 +1,19 @@
 """Ready-made label models: one line for experts who do not want to write Pyro.
 
 Every family returns the same kind of `LabelModel` as ``@label_model``. The laws they are made of can be
-combined by `independent`, or used inside a hand-written Pyro function (see `Evidence`).
+combined by `independent`, or used inside a hand-written Pyro function (see `Law`).
 """
 
 from __future__ import annotations
 
+from ..crowds.majority import majority
 from .angle_linear import OnAngle, angle_linear
-from .annotators.majority import majority
 from .categorical import Categorical, categorical
-from .dawid_skene import dawid_skene, glad, hierarchical_dawid_skene
-from .evidence import Evidence
 from .gamma import Gamma, gamma
 from .gaussian import Gaussian, gaussian
 from .hierarchical import Hierarchical
 from .independent import Family, independent
+from .law import Law
 from .log_normal import LogNormal, log_normal
 from .logistic import logistic
 from .mean_vote import mean_vote
@@ -24,6 +23,7 @@ from .ordinal import Ordinal, ordinal
 from .plackett_luce import Readers, plackett_luce
 from .poisson import Poisson, poisson
 from .rater_models import DawidSkene, Glad
+from .rater_skill import dawid_skene, glad, hierarchical_dawid_skene
 from .ratio import Beta, Hinkley, LibbyNovick, LogitNormal, ratio
 from .raykar import raykar
 from .shared_errors import SharedErrors
@@ -35,13 +35,13 @@ __all__ = [
     "Beta",
     "Categorical",
     "DawidSkene",
-    "Evidence",
     "Family",
     "Gamma",
     "Gaussian",
     "Glad",
     "Hierarchical",
     "Hinkley",
+    "Law",
     "LibbyNovick",
     "LogNormal",
     "LogitNormal",

@@ -25,20 +25,20 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from .. import distributions as laws
 from ..errors import InputError
 from ..features import Angle, Column, Feature, Label, Scalar, Vector
 from ..model import CasePlate
-from . import distributions as laws
-from .evidence import Evidence, Typical, _bounds, place, typical_of
 from .exact import NIG, Factor, Product, RegressionFactor
 from .independent import Family, independent, the_label
+from .law import Law, Typical, _bounds, place, typical_of
 from .von_mises import VonMises
 
 Form = Literal["regression", "fisher-lee", "mardia-sutton", "abe-ley"]
 
 
 @dataclass(frozen=True)
-class OnAngle(Evidence):
+class OnAngle(Law):
     """A number that depends on the angle in `angle`, form (a); the evidence owns both sites.
 
     Sites of the angle as in `VonMises`, and ``<name>_coefficients`` (classes, 3), ``<name>_variance`` (classes,).
@@ -99,7 +99,7 @@ class OnAngle(Evidence):
 
 
 @dataclass(frozen=True)
-class Cylinder(Evidence):
+class Cylinder(Law):
     """A `Vector` of an angle and a number as one site: Fisher-Lee, Mardia-Sutton or Abe-Ley.
 
     Sites ``<name>_direction``, ``_concentration``, and ``_loc``, ``_scale``, ``_turn`` (Fisher-Lee), ``_loc``, ``_scale``,

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from ..features import Category, Column, Feature, Label
 from ..model import CasePlate
-from .evidence import Evidence, bind
 from .exact import CategoricalFactor, Factor
 from .independent import Family, independent
+from .law import Law, bind
 
 
 @dataclass(frozen=True)
-class Categorical(Evidence):
+class Categorical(Law):
     """A `Category` or `Ordinal` read as unordered. Site ``<name>_probs`` (classes, categories)."""
 
     counts: float = 1.0

@@ -15,16 +15,16 @@ import pyro
 import pyro.distributions as dist
 from torch import Tensor
 
+from .. import distributions as laws
 from ..features import Feature, Label, Positive, Real
 from ..model import CasePlate
-from . import distributions as laws
-from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
+from .law import Law, Typical, bind
 from .log_normal import log_place
 
 
 @dataclass(frozen=True)
-class Gamma(Evidence):
+class Gamma(Law):
     """A positive number. Sites ``<name>_mean`` and ``<name>_shape``."""
 
     accepts = (Positive, Real)

@@ -17,17 +17,17 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from ..distributions import InverseWishartCholesky
 from ..errors import InputError
 from ..features import Column, Feature, Label, Scalar, Vector
 from ..model import CasePlate
-from .distributions import InverseWishartCholesky
-from .evidence import Evidence, Typical, place, typical_of
 from .exact import NIW, Factor, GaussianFactor
 from .independent import Family, independent
+from .law import Law, Typical, place, typical_of
 
 
 @dataclass(frozen=True)
-class Gaussian(Evidence):
+class Gaussian(Law):
     """A `Vector` with full covariance, or one number. Sites ``<name>_mean`` and ``<name>_scale_tril``.
 
     typical_of: for a Vector, (center, spread) by component. kappa0: prior cases' worth of belief in the center.

@@ -21,8 +21,8 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from .. import distributions as laws
 from ..model import CasePlate
-from . import distributions as laws
 from .shared_errors import Grouped, Groups
 
 #: Degrees of freedom and scale of how raters differ, and of how one rater's error rates differ, in log-odds.

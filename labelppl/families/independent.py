@@ -21,8 +21,8 @@ from ..errors import InputError
 from ..features import Label
 from ..model import CasePlate, LabelModel
 from ..table import Cases
-from .evidence import Evidence
 from .exact import ExactPosterior, Prevalence
+from .law import Law
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Family(LabelModel):
     prevalence: p(Y) by class where it is fixed by design.
     """
 
-    evidence: tuple[Evidence, ...] = field(default=(), kw_only=True)
+    evidence: tuple[Law, ...] = field(default=(), kw_only=True)
     counts: float = field(default=1.0, kw_only=True)
     prevalence: tuple[float, ...] | None = field(default=None, kw_only=True)
 
@@ -61,7 +61,7 @@ def independent(
     *,
     counts: float = 1.0,
     prevalence: Sequence[float] | None = None,
-    **declared: Label | Evidence,
+    **declared: Label | Law,
 ) -> Family:
     """A label model of one `Label` and one or more pieces of evidence, all by name.
 
@@ -73,7 +73,7 @@ def independent(
     for name, what in declared.items():
         if isinstance(what, Label):
             continue
-        if not isinstance(what, Evidence):
+        if not isinstance(what, Law):
             raise InputError(
                 f"independent: '{name}' is {what!r}, expected a law of families, e.g. VonMises(Angle('deg', ...))"
             )
@@ -115,7 +115,7 @@ def _nothing(cases: CasePlate) -> None:
     """Stands for the Pyro function while the family is put together."""
 
 
-def _function(family: Family, evidence: tuple[Evidence, ...]) -> Callable[[CasePlate], None]:
+def _function(family: Family, evidence: tuple[Law, ...]) -> Callable[[CasePlate], None]:
     """The family as a plain Pyro function."""
 
     def independent(cases: CasePlate) -> None:

@@ -15,15 +15,15 @@ import pyro
 import pyro.distributions as dist
 from torch import Tensor
 
+from .. import distributions as laws
 from ..errors import InputError
 from ..features import Feature, Label, Positive, Real
 from ..model import CasePlate
-from . import distributions as laws
-from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
+from .law import Law, Typical, bind
 
 
-def log_place(evidence: Evidence) -> tuple[float, float]:
+def log_place(evidence: Law) -> tuple[float, float]:
     """Location and spread on the log scale of a positive measurement."""
     center, spread = evidence.place()
     if center <= 0:
@@ -35,7 +35,7 @@ def log_place(evidence: Evidence) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class LogNormal(Evidence):
+class LogNormal(Law):
     """A positive number. Sites ``<name>_mean`` and ``<name>_scale``, both of the logarithm."""
 
     accepts = (Positive, Real)

@@ -24,8 +24,8 @@ from ..errors import InputError
 from ..features import Angle, Category, Feature, Label, Scalar
 from ..model import CasePlate, LabelModel
 from ..table import Cases
-from .evidence import Typical, _bounds, place, typical_of
 from .independent import the_label
+from .law import Typical, _bounds, place, typical_of
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,16 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from ..distributions import DirichletMultinomial
 from ..errors import InputError
 from ..features import Column, Feature, Label, VoteCounts
 from ..model import CasePlate
-from .distributions import DirichletMultinomial
-from .evidence import Evidence
 from .independent import Family, the_label
+from .law import Law
 
 
 @dataclass(frozen=True)
-class MeanVote(Evidence):
+class MeanVote(Law):
     """`VoteCounts` of exchangeable raters. Site ``<name>_concentration`` (classes,); sets the label's probabilities."""
 
     accepts = (VoteCounts,)

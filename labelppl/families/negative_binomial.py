@@ -18,13 +18,13 @@ from torch import Tensor
 
 from ..features import Count, Feature, Label
 from ..model import CasePlate
-from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
+from .law import Law, Typical, bind
 from .log_normal import log_place
 
 
 @dataclass(frozen=True)
-class NegativeBinomial(Evidence):
+class NegativeBinomial(Law):
     """A `Count`. Sites ``<name>_mean`` and ``<name>_size`` (small is overdispersed)."""
 
     accepts = (Count,)

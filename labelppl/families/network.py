@@ -28,8 +28,8 @@ from ..features import Angle, Category, Feature, Label, Scalar
 from ..model import CasePlate, LabelModel
 from ..model.parameters import Anchor
 from ..table import Cases
-from .evidence import Typical, _bounds, place, typical_of
 from .independent import the_label
+from .law import Typical, _bounds, place, typical_of
 from .network_anchors import anchors
 
 #: Samples a node inside the cases, given the values of the nodes before it.

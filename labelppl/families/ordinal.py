@@ -16,16 +16,16 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from ..distributions import OrderedLogistic
 from ..features import Feature, Label
 from ..features import Ordinal as OrdinalFeature
 from ..model import CasePlate
-from .distributions import OrderedLogistic
-from .evidence import Evidence, bind
 from .independent import Family, independent
+from .law import Law, bind
 
 
 @dataclass(frozen=True)
-class Ordinal(Evidence):
+class Ordinal(Law):
     """An `Ordinal` feature. Sites ``<name>_shift`` (classes,) and ``<name>_grades`` (grades,)."""
 
     accepts = (OrdinalFeature,)

@@ -19,16 +19,16 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from .. import distributions as laws
 from ..features import Column, Feature, Label, Ranking
 from ..model import CasePlate
-from . import distributions as laws
-from .evidence import Evidence, bind
 from .independent import Family, independent
+from .law import Law, bind
 from .rater_models import raters_in
 
 
 @dataclass(frozen=True)
-class Readers(Evidence):
+class Readers(Law):
     """A `Ranking` feature. Sites ``<name>_affinity`` (classes, classes), ``<name>_reliability`` (raters,).
 
     ties: False where no reader ties two classes, which saves an integral for every ranking.

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ..features import Count, Feature, Label
 from ..model import CasePlate
-from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
+from .law import Law, Typical, bind
 from .log_normal import log_place
 
 
 @dataclass(frozen=True)
-class Poisson(Evidence):
+class Poisson(Law):
     """A `Count`. Site ``<name>_rate``."""
 
     accepts = (Count,)

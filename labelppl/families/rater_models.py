@@ -1,7 +1,7 @@
 """What raters' votes say about the class: two laws of a table of votes (cases, raters), -1 where none.
 
 DawidSkene      C_j[k] ~ Dirichlet(1 + b): one confusion matrix per rater, heavier on the diagonal
-Glad            P(right) = sigmoid(a_j e^{b_i}) with the difficulty b_i of each case (`annotators.glad`)
+Glad            P(right) = sigmoid(a_j e^{b_i}) with the difficulty b_i of each case (`crowds.glad`)
 
 `hierarchical` and `shared_errors` hold two more. The diagonal-heavy priors, not an accident of the start, settle which
 class is which where no case is labelled. Sources: Dawid and Skene (1979); Whitehill et al., NIPS 22 (2009).
@@ -19,13 +19,13 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from .. import distributions as laws
 from ..features import Column, Feature
 from ..model import CasePlate
-from . import distributions as laws
-from .evidence import Evidence
+from .law import Law
 
 
-def raters_in(cases: CasePlate, evidence: Evidence) -> int:
+def raters_in(cases: CasePlate, evidence: Law) -> int:
     """How many raters the votes column has; a plate without columns has those the feature names."""
     try:
         column: Tensor = getattr(cases, evidence.name)
@@ -35,7 +35,7 @@ def raters_in(cases: CasePlate, evidence: Evidence) -> int:
 
 
 @dataclass(frozen=True)
-class DawidSkene(Evidence):
+class DawidSkene(Law):
     """Site ``<name>_confusion`` (classes, raters, votes).
 
     diagonal, elsewhere: Dirichlet parameters of a row for the right and for each wrong answer.
@@ -62,7 +62,7 @@ class DawidSkene(Evidence):
 
 
 @dataclass(frozen=True)
-class Glad(Evidence):
+class Glad(Law):
     """Sites ``<name>_ability`` (raters,) and ``<name>_difficulty``, the spread of easiness between cases.
 
     The easiness of a case, b_i ~ N(0, difficulty), is summed over a Gauss-Hermite grid of `points`, so that a case's own

@@ -21,15 +21,15 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from .. import distributions as laws
 from ..errors import InputError
 from ..features import Feature, Label, Ratio, Real, Scalar
 from ..model import CasePlate
-from . import distributions as laws
-from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
+from .law import Law, Typical, bind
 
 
-def _share(evidence: Evidence) -> tuple[float, float]:
+def _share(evidence: Law) -> tuple[float, float]:
     """Center and spread of a share on the logit scale."""
     center, spread = evidence.place()
     if not 0 < center < 1:
@@ -40,7 +40,7 @@ def _share(evidence: Evidence) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Beta(Evidence):
+class Beta(Law):
     """Sites ``<name>_mean`` and ``<name>_size`` (the sum of Beta's parameters)."""
 
     accepts = (Ratio, Real)
@@ -62,7 +62,7 @@ class Beta(Evidence):
 
 
 @dataclass(frozen=True)
-class LogitNormal(Evidence):
+class LogitNormal(Law):
     """Sites ``<name>_mean`` and ``<name>_scale``, both on the logit scale."""
 
     accepts = (Ratio, Real)
@@ -83,7 +83,7 @@ class LogitNormal(Evidence):
 
 
 @dataclass(frozen=True)
-class LibbyNovick(Evidence):
+class LibbyNovick(Law):
     """Sites ``<name>_mean``, ``<name>_size`` as for `Beta` at equal rates, and ``<name>_rate_ratio`` ()."""
 
     accepts = (Ratio, Real)
@@ -107,7 +107,7 @@ class LibbyNovick(Evidence):
 
 
 @dataclass(frozen=True)
-class Hinkley(Evidence):
+class Hinkley(Law):
     """Sites ``<name>_mean``, ``<name>_scale`` of the numerator and ``<name>_variation`` of the denominator."""
 
     accepts = (Scalar,)
@@ -133,7 +133,7 @@ class Hinkley(Evidence):
 
 
 Kind = Literal["beta", "logit-normal", "libby-novick", "hinkley"]
-_KINDS: dict[str, type[Evidence]] = {
+_KINDS: dict[str, type[Law]] = {
     "beta": Beta,
     "logit-normal": LogitNormal,
     "libby-novick": LibbyNovick,

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..features import Feature, Label, Votes
 from ..model import CasePlate
 from ..table import Cases
-from .evidence import Typical
+from .law import Typical
 from .logistic import Discriminative, linear_predictor, logistic
 from .rater_models import DawidSkene
 

@@ -3,10 +3,10 @@
     p(votes | y = k) = prod over groups g of sum_u A_g[k, u] prod over members j who voted of B_j[u, v_j]
     B_j[u, v] = 1 - e_j where v = u, else e_j / (classes - 1);      e_j ~ Beta(2, 18)
 
-A_g is the confusion matrix of the group, e_j how often a member slips from the group's answer (`annotators.shared_error`). A
+A_g is the confusion matrix of the group, e_j how often a member slips from the group's answer (`crowds.shared_error_em`). A
 rater alone is a group of one that repeats its own answer exactly. Four near-duplicates of one source then count as about
 one source; where nobody repeats anybody this is Dawid and Skene's model. Who repeats whom is looked for in the table
-(`annotators.dependence`) unless it is given. Sources: Dawid and Skene (1979); Varma et al. (ICML 2019).
+(`crowds.dependence`) unless it is given. Sources: Dawid and Skene (1979); Varma et al. (ICML 2019).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from .. import distributions as laws
+from ..crowds import VoteTable
+from ..crowds.dependence import Dependence, dependence
+from ..crowds.shared_error_em import complete_groups
 from ..features import Column, Feature
 from ..model import CasePlate
-from . import distributions as laws
-from .annotators import Votes
-from .annotators.dependence import Dependence, dependence
-from .annotators.shared_error import complete_groups
-from .evidence import Evidence
+from .law import Law
 from .rater_models import heavy, raters_in
 
 Groups = tuple[tuple[int, ...], ...]
@@ -38,7 +38,7 @@ SLIP = 2.0, 18.0
 
 
 @dataclass(frozen=True)
-class Grouped(Evidence):
+class Grouped(Law):
     """Votes of raters in groups; subclasses say what the groups' confusion matrices are made of.
 
     groups: rater codes of each group that shares errors; None looks for them in the table (`tuned`) and takes all raters as
@@ -52,7 +52,7 @@ class Grouped(Evidence):
     def check(self, column: Column, classes: tuple[str, ...]) -> Dependence:
         """Which raters of ``column`` share errors, in words in its `message`."""
         matrix = np.where(column.cases_observed.numpy()[:, None], column.values.numpy(), -1)
-        votes = Votes.from_matrix(matrix.astype(np.int64), len(classes))
+        votes = VoteTable.from_matrix(matrix.astype(np.int64), len(classes))
         return dependence(replace(votes, classes=classes))
 
     def tuned(self, columns: Mapping[str, Column]) -> Self:

@@ -18,16 +18,16 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from ..distributions import StatedOpinion
 from ..features import Column, Feature, Label, Stated
 from ..model import CasePlate
-from .distributions import StatedOpinion
-from .evidence import Evidence, bind
 from .independent import Family, independent
+from .law import Law, bind
 from .rater_models import raters_in
 
 
 @dataclass(frozen=True)
-class Opinion(Evidence):
+class Opinion(Law):
     """A `Stated` feature. Sites ``<name>_sharpness``, ``_noise`` (raters,) and ``_bias`` (raters, classes).
 
     rounding: the unit to which probabilities were rounded, which gives an exact 0 or 1 a meaning.

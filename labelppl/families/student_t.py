@@ -16,15 +16,15 @@ import pyro
 import pyro.distributions as dist
 from torch import Tensor
 
+from .. import distributions as laws
 from ..features import Feature, Label
 from ..model import CasePlate
-from . import distributions as laws
-from .evidence import Evidence, Typical, bind
 from .independent import Family, independent
+from .law import Law, Typical, bind
 
 
 @dataclass(frozen=True)
-class StudentT(Evidence):
+class StudentT(Law):
     """A number. Sites ``<name>_df`` (), ``<name>_mean``, ``<name>_scale``."""
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:

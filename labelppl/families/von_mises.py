@@ -21,19 +21,19 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from .. import distributions as laws
 from ..errors import InputError
 from ..features import Angle, Column, Feature, Label
 from ..model import CasePlate
-from . import distributions as laws
-from .evidence import Evidence, Typical, _bounds, bind
 from .exact import Factor, VonMisesFactor, VonMisesPrior
 from .independent import Family, independent
+from .law import Law, Typical, _bounds, bind
 
 _LOG_KAPPA_SD = 1.2
 
 
 @dataclass(frozen=True)
-class VonMises(Evidence):
+class VonMises(Law):
     """An `Angle` of any kind. Sites ``<name>_mean`` (radians) and ``<name>_concentration``."""
 
     accepts = (Angle,)

@@ -4,12 +4,12 @@ from .angle import Angle
 from .base import Column, Feature, Rows, Scalar
 from .codes import Category, Label, Ordinal
 from .ranking import Ranking
-from .rater_votes import Votes
 from .readers import ReaderFeature
 from .scalars import Count, Positive, Ratio, Real
 from .stated import Stated
 from .vector import Vector
-from .votes import VoteCounts
+from .vote_counts import VoteCounts
+from .votes import Votes
 
 __all__ = [
     "Angle",

@@ -1,4 +1,4 @@
-"""`VoteCounts`: how many raters chose each class, one column per class."""
+"""`Votes`: which rater chose which class, any number of raters per case."""
 
 from __future__ import annotations
 
@@ -9,58 +9,53 @@ import pandas as pd
 import torch
 
 from ..errors import InputError
-from .base import Column, Feature, Rows
+from .base import Column, Rows
+from .codes import as_text
+from .readers import ReaderFeature, listed, sorted_names, statements
 
 
-class VoteCounts(Feature):
-    """Counts (cases, classes) read from the columns ``<name>_<class>``; a row without any count has no votes."""
+class Votes(ReaderFeature):
+    """Class codes (cases, raters), -1 where a rater gave no vote; a case without any vote is not observed.
 
-    def columns(self, name: str, classes: Sequence[str]) -> tuple[str, ...]:
-        return tuple(f"{name}_{k}" for k in classes)
+    ``Votes()`` takes its raters from the table, ``Votes("ann", "bob")`` fixes them. Read from a long table with the columns
+    ``id, rater, label`` (or ``task, worker, label``): the main table, or ``<stem>_<feature>.csv`` beside it.
+    """
+
+    def said(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:
+        return ("label",)
 
     @staticmethod
-    def classes_in(frame: pd.DataFrame, name: str) -> tuple[str, ...]:
-        """The classes for which the table has a vote column, in the table's order."""
-        prefix = f"{name}_"
-        return tuple(str(c)[len(prefix) :] for c in frame.columns if str(c).startswith(prefix))
+    def classes_in(frame: pd.DataFrame) -> tuple[str, ...]:
+        """The classes that were voted for, sorted."""
+        if "label" not in frame.columns:
+            return ()
+        return sorted_names(frame["label"].map(as_text, na_action="ignore"))
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
-        strangers = set(self.classes_in(rows.frame, name)) - set(classes)
-        if strangers:
+        votes = statements(rows, name, self)
+        if votes is None:
             raise InputError(
-                f"column '{name}_{min(strangers)}': votes for a class the label does not have; "
-                f"expected {', '.join(classes)}; rename the column or add the class to the Label"
+                f"feature '{name}': no votes in the table; expected the columns id, rater and label, or a table "
+                f"<stem>_{name}.csv with them beside the cases table"
             )
-        counts = np.empty((len(rows.frame), len(classes)))
-        for k, column in enumerate(self.columns(name, classes)):
-            cells = rows.column(column, name)
-            counts[:, k] = pd.to_numeric(cells, errors="coerce").to_numpy(
-                dtype=np.float64, na_value=np.nan
+        if "label" not in votes.frame.columns:
+            found = ", ".join(map(str, votes.frame.columns))
+            raise InputError(
+                f"{votes.where}column 'label': not in the table; expected what each rater chose; the table has {found}"
             )
-            wrong = np.isnan(counts[:, k]) & cells.notna().to_numpy()
-            with np.errstate(invalid="ignore"):
-                wrong |= (counts[:, k] < 0) | (np.mod(counts[:, k], 1) != 0) & ~np.isnan(
-                    counts[:, k]
-                )
-            for row in np.flatnonzero(wrong):
-                rows.refuse(
-                    column,
-                    int(row),
-                    cells.iloc[row],
-                    "a whole number of votes, 0 or more",
-                    "mend the cell",
-                )
-        missing = np.isnan(counts)
-        for row in np.flatnonzero(missing.any(1) & ~missing.all(1)):
-            column = self.columns(name, classes)[int(np.flatnonzero(missing[row])[0])]
-            rows.refuse(
-                column,
-                int(row),
-                None,
-                "a count, since other classes have one",
-                "write 0 for no votes",
+        own = Rows(votes.frame, rows.ids[votes.case], where=votes.where)
+        cells = votes.frame["label"].map(as_text, na_action="ignore")
+        codes = pd.Index(classes).get_indexer(pd.Index(cells))
+        for row in np.flatnonzero(codes < 0):
+            got = None if cells.isna().iloc[row] else cells.iloc[row]
+            mend = (
+                "remove the row if no vote was given, mend the cell, or add the class to the Label"
             )
-        return Column(torch.tensor(np.where(missing, 0.0, counts)), torch.tensor(~missing.any(1)))
+            own.refuse("label", int(row), got, f"one of {listed(classes)}", mend)
+        table = np.full((len(rows.ids), len(votes.raters)), -1, dtype=np.int64)
+        table[votes.case, votes.rater] = codes
+        values = torch.from_numpy(table)
+        return Column(values, (values >= 0).any(1), names=votes.raters)
 
     def describe(self) -> str:
-        return "a whole number of votes for each class"
+        return "a class chosen by each rater"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from labelppl.errors import InputError
+from ..errors import InputError
 
 
 @dataclass(frozen=True)

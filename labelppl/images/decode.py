@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from labelppl.errors import InputError
-from labelppl.images.dicom import is_dicom, read_dicom
+from ..errors import InputError
+from .dicom import is_dicom, read_dicom
 
 Array = np.ndarray[Any, Any]
 

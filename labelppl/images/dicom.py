@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from labelppl.errors import InputError
+from ..errors import InputError
 
 Array = np.ndarray[Any, Any]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from labelppl.errors import InputError
-from labelppl.images.decode import FULL_SCALE, load, planes
+from ..errors import InputError
+from .decode import FULL_SCALE, load, planes
 
 Array = np.ndarray[Any, Any]
 

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from labelppl.errors import InputError
-from labelppl.images.decode import FULL_SCALE, load, planes
-from labelppl.images.files import Files
-from labelppl.images.moments import Moments
+from ..errors import InputError
+from .decode import FULL_SCALE, load, planes
+from .files import Files
+from .moments import Moments
 
 Array = np.ndarray[Any, Any]
 Size = int | tuple[int, int] | None

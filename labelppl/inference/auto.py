@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from labelppl.errors import FailedWork
-from labelppl.inference.base import Density, Draws, Progress
-from labelppl.inference.chains import chains
-from labelppl.inference.exact import Sampler, exact, sampler_of
-from labelppl.inference.laplace import laplace
-from labelppl.inference.nuts import nuts
-from labelppl.inference.svi import svi
+from ..errors import FailedWork
+from .base import Density, Draws, Progress
+from .chains import chains
+from .exact import Sampler, exact, sampler_of
+from .laplace import laplace
+from .nuts import nuts
+from .svi import svi
 
 LAPLACE_UP_TO = 1000
 

@@ -17,12 +17,12 @@ import time
 import torch
 from torch import Tensor
 
-from labelppl.errors import FailedWork, InputError
-from labelppl.inference.base import Density, Draws, Progress
-from labelppl.inference.chees import MAX_LEAPFROGS, Chees, halton
-from labelppl.inference.convergence import convergence, convergence_problems, nested_rhat
-from labelppl.inference.hmc import State, evaluate, from_white, transition
-from labelppl.inference.modes import find_modes
+from ..errors import FailedWork, InputError
+from .base import Density, Draws, Progress
+from .chees import MAX_LEAPFROGS, Chees, halton
+from .convergence import convergence, convergence_problems, nested_rhat
+from .hmc import State, evaluate, from_white, transition
+from .modes import find_modes
 
 SUPERCHAINS = 16
 STARTS = 4

@@ -16,7 +16,7 @@ import math
 
 import torch
 
-from labelppl.inference.hmc import State, Transition, to_white
+from .hmc import State, Transition, to_white
 
 ACCEPT = 0.651
 RATE, DECAY, CLIP = 0.025, 0.95, 0.35

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from labelppl.errors import FailedWork, InputError
-from labelppl.inference.base import Density, Draws, Progress
+from ..errors import FailedWork, InputError
+from .base import Density, Draws, Progress
 
 #: (draws, seed) -> unconstrained points (draws, dim).
 Sampler = Callable[[int, int], Tensor]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from labelppl.inference.base import Density, rows_at_once
+from .base import Density, rows_at_once
 
 #: Energy error at which a transition counts as divergent (Stan's).
 DIVERGENT = 1000.0

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
-from labelppl.inference.base import Density, Progress, rows_at_once
-from labelppl.inference.convergence import ESS_MIN, KHAT_MAX, khat_limit, psis, weights_ess
+from .base import Density, Progress, rows_at_once
+from .convergence import ESS_MIN, KHAT_MAX, khat_limit, psis, weights_ess
 
 TAIL_SHARE = 0.1
 TAIL_DOF = 4

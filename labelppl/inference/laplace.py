@@ -15,10 +15,10 @@ import time
 import torch
 from torch import Tensor
 
-from labelppl.inference.base import Density, Draws, Progress
-from labelppl.inference.convergence import ESS_MIN, KHAT_MAX
-from labelppl.inference.importance import Weighted, standard_normals, weigh
-from labelppl.inference.modes import Modes, find_modes
+from .base import Density, Draws, Progress
+from .convergence import ESS_MIN, KHAT_MAX
+from .importance import Weighted, standard_normals, weigh
+from .modes import Modes, find_modes
 
 # Squared posterior standard deviations between two ends that count as one mode.
 SAME_MODE = 0.1**2

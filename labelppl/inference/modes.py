@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from labelppl.inference.base import Density, rows_at_once
+from .base import Density, rows_at_once
 
 ITERATIONS = 60
 # Half a squared Newton step, in log density: .014 posterior standard deviations from the mode.

@@ -25,10 +25,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelppl.errors import FailedWork
-from labelppl.inference.base import Density, Draws, Progress
-from labelppl.inference.convergence import convergence, convergence_problems
-from labelppl.inference.modes import find_modes
+from ..errors import FailedWork
+from .base import Density, Draws, Progress
+from .convergence import convergence, convergence_problems
+from .modes import find_modes
 
 DENSE_UP_TO = 100
 MODE_UP_TO = 200

@@ -19,8 +19,8 @@ import time
 import torch
 from torch import Tensor
 
-from labelppl.inference.base import Density, Draws, Progress
-from labelppl.inference.importance import weigh
+from .base import Density, Draws, Progress
+from .importance import weigh
 
 RANK = 10
 PARTICLES = 16

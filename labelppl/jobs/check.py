@@ -12,26 +12,26 @@ from ..checks.sbc_record import Sbc
 from ..checks.static import check_static
 from ..errors import FailedWork
 from ..posterior import fit, sized
-from .source import Source
+from .inputs import Inputs
 from .telling import Say, bar, fit_line
 
 
 def check_job(
-    source: Source, folder: Path, *, method: str, simulations: int, seed: int, quiet: bool, say: Say
+    inputs: Inputs, folder: Path, *, method: str, simulations: int, seed: int, quiet: bool, say: Say
 ) -> None:
     """Static checks, prior predictive, a fit with its posterior predictive, and SBC where simulations were asked for.
 
     Raises FailedWork if there is an error, the fit fails, or SBC does.
     """
-    cases = source.training
-    model = sized(source.model, cases)
+    cases = inputs.training
+    model = sized(inputs.model, cases)
     found = [*check_static(model, cases)]
     usable = not any(finding.level == "error" for finding in found)
     problems: tuple[str, ...] = ()
     if usable:
         found += check_prior(model, cases, seed=seed)
         with bar("fit", quiet) as progress:
-            posterior = fit(source.model, cases, method=method, seed=seed, progress=progress)  # type: ignore[arg-type]
+            posterior = fit(inputs.model, cases, method=method, seed=seed, progress=progress)  # type: ignore[arg-type]
         say(fit_line(posterior))
         problems = posterior.problems
         found += check_dependence(posterior, seed=seed)
@@ -41,20 +41,20 @@ def check_job(
     if usable and simulations:
         problems = (
             *problems,
-            *_calibration(source, folder, method, simulations, seed, quiet, say).problems,
+            *_calibration(inputs, folder, method, simulations, seed, quiet, say).problems,
         )
     if problems:
-        raise FailedWork(f"model '{source.model.name}' failed its check: {problems[0]}")
-    say(f"model '{source.model.name}' and {cases.path}: {len(cases)} cases, {_verdict(found)}")
+        raise FailedWork(f"model '{inputs.model.name}' failed its check: {problems[0]}")
+    say(f"model '{inputs.model.name}' and {cases.path}: {len(cases)} cases, {_verdict(found)}")
 
 
 def _calibration(
-    source: Source, folder: Path, method: str, simulations: int, seed: int, quiet: bool, say: Say
+    inputs: Inputs, folder: Path, method: str, simulations: int, seed: int, quiet: bool, say: Say
 ) -> Sbc:
     with bar("sbc", quiet) as progress:
         result = sbc(
-            source.model,
-            source.training,
+            inputs.model,
+            inputs.training,
             simulations=simulations,
             method=method,  # type: ignore[arg-type]
             seed=seed,

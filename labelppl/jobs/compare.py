@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from ..distillation.schedule import default_schedule
+from ..comparison import Comparison, compare
 from ..errors import FailedWork
-from ..evaluation.compare import Comparison, compare
 from ..features import VoteCounts
 from ..posterior import fit
 from ..runs import record, sha256
 from ..softlabels import SoftLabels, soft_labels
 from ..table import Cases
-from .source import Source
+from ..training.schedule import default_schedule
+from .inputs import Inputs
 from .telling import Say, said_warnings
 
 #: Draws of p(Y|Z) kept for the Dirichlet student.
@@ -23,7 +23,7 @@ DRAWS = 200
 
 
 def compare_job(
-    source: Source,
+    inputs: Inputs,
     folder: Path,
     *,
     methods: Sequence[str] | None,
@@ -47,38 +47,38 @@ def compare_job(
     """
 
     def labelled(cases: Cases) -> SoftLabels:
-        posterior = fit(source.model, cases.train, method=method, seed=source.seed)  # type: ignore[arg-type]
+        posterior = fit(inputs.model, cases.train, method=method, seed=inputs.seed)  # type: ignore[arg-type]
         if posterior.problems and not force:
             raise FailedWork(
                 f"the fit must not be trusted: {'; '.join(posterior.problems)}; --force compares all the same"
             )
         return soft_labels(posterior, cases, keep_draws=DRAWS)
 
-    schedule = default_schedule(len(source.cases.train))
-    votes = [n for n, feature in source.model.features.items() if isinstance(feature, VoteCounts)]
-    assert source.model.source is not None
+    schedule = default_schedule(len(inputs.cases.train))
+    votes = [n for n, feature in inputs.model.features.items() if isinstance(feature, VoteCounts)]
+    assert inputs.model.source is not None
     with said_warnings(say):
         done = compare(
             labelled,
-            source.cases,
+            inputs.cases,
             methods=methods,
             repeats=repeats,
             student=student,
             image_size=image_size,
-            votes=source.cases.columns[votes[0]].values.numpy() if votes else None,
+            votes=inputs.cases.columns[votes[0]].values.numpy() if votes else None,
             augment=augment,
             lam=lam,
             validation=validation,
             schedule=None if epochs is None else replace(schedule, epochs=epochs),
-            seed=source.seed,
+            seed=inputs.seed,
             device=device,
             out=folder,
             resume=resume,
-            identity={"model": sha256(source.model.source), "options": dict(source.model.options)},
+            identity={"model": sha256(inputs.model.source), "options": dict(inputs.model.options)},
             progress=not quiet,
             say=say,
         )
-    source.record(
+    inputs.record(
         folder, "compare", {"methods": methods, "repeats": repeats, "method": method, "lam": lam}
     )
     record(folder, status="done")

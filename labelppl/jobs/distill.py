@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from ..distillation.distill import distill
 from ..distillation.lam import FOLDS, Refit
-from ..distillation.schedule import default_schedule
 from ..errors import FailedWork, InputError
 from ..images.read import check_images
 from ..posterior import Posterior, fit
@@ -20,8 +19,9 @@ from ..runs import read_json, record
 from ..softlabels import SoftLabels, soft_labels
 from ..students.student import load
 from ..table import Cases
+from ..training.schedule import default_schedule
 from .evaluate import evaluate_job
-from .source import Source
+from .inputs import Inputs
 from .telling import Say, bar, fit_line, fit_record, in_force, in_words, said_warnings, timed
 
 LEFTOVER = re.compile(r"\..+\.\d+\.\w+")
@@ -50,9 +50,9 @@ class DistillSettings:
     quiet: bool = False
 
 
-def distill_job(source: Source, folder: Path, settings: DistillSettings, *, say: Say) -> None:
+def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say: Say) -> None:
     """The whole job: fit, label, train, evaluate, report; every file of the run folder."""
-    cases = source.cases
+    cases = inputs.cases
     if cases.images is None:
         raise InputError(
             f"{cases.path}: no column 'image'; expected the path of each case's image, relative to the table"
@@ -61,30 +61,30 @@ def distill_job(source: Source, folder: Path, settings: DistillSettings, *, say:
     _check_settings(settings, cases)
     check_images(cases.images, size=settings.image_size)
     if settings.resume:
-        _refuse_other(folder, source)
+        _refuse_other(folder, inputs)
     for leftover in _leftovers(folder):
         leftover.unlink()
     # Where labelppl made the split itself it holds all the same: test cases never reach the label model.
-    source = replace(source, cases=replace(cases, split_given=True))
+    inputs = replace(inputs, cases=replace(cases, split_given=True))
     with said_warnings(say):
-        labels = _labelled(source, folder, settings, say)
-        _trained(source, labels, folder, settings, say)
+        labels = _labelled(inputs, folder, settings, say)
+        _trained(inputs, labels, folder, settings, say)
     metrics = evaluate_job(folder, None, split="test", out=None, seed=settings.seed, say=say)
     write_report(folder)
     record(folder, status="done")
     say(f"done: {folder.resolve()} ({len(metrics.values)} metrics, report.html)")
 
 
-def _labelled(source: Source, folder: Path, settings: DistillSettings, say: Say) -> SoftLabels:
+def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Say) -> SoftLabels:
     """Posterior and soft labels of the run, made or, with ``resume``, read."""
     path = folder / "posterior.nc"
     if settings.resume and path.is_file():
-        posterior = Posterior.load(path, source.model, source.cases)
+        posterior = Posterior.load(path, inputs.model, inputs.cases)
     else:
         with bar("fit", settings.quiet) as progress:
             posterior = fit(
-                source.model,
-                source.training,
+                inputs.model,
+                inputs.training,
                 method=settings.method,  # type: ignore[arg-type]
                 seed=settings.seed,
                 progress=progress,
@@ -92,7 +92,7 @@ def _labelled(source: Source, folder: Path, settings: DistillSettings, say: Say)
         arguments = {
             k: v for k, v in asdict(settings).items() if k not in ("resume", "quiet", "seed")
         }
-        source.record(folder, "distill", arguments)
+        inputs.record(folder, "distill", arguments)
         record(folder, fit=fit_record(posterior))
         posterior.save(path)  # last, so that a resumed run finds its record whole
     say(fit_line(posterior))
@@ -106,7 +106,7 @@ def _labelled(source: Source, folder: Path, settings: DistillSettings, say: Say)
     labels = SoftLabels.load(path) if settings.resume and path.is_file() else None
     if labels is None or labels.prevalence is not None:  # training lives at the study prevalence
         with timed(folder, "label"):
-            labels = soft_labels(posterior, source.cases, targets=settings.targets)  # type: ignore[arg-type]
+            labels = soft_labels(posterior, inputs.cases, targets=settings.targets)  # type: ignore[arg-type]
         record(folder, label={"targets": settings.targets, "prevalence": in_force(labels)})
         labels.save(path)
     say(f"{len(labels)} soft labels at {in_words(labels)}")
@@ -114,9 +114,9 @@ def _labelled(source: Source, folder: Path, settings: DistillSettings, say: Say)
 
 
 def _trained(
-    source: Source, labels: SoftLabels, folder: Path, settings: DistillSettings, say: Say
+    inputs: Inputs, labels: SoftLabels, folder: Path, settings: DistillSettings, say: Say
 ) -> None:
-    cases = source.cases
+    cases = inputs.cases
     schedule = default_schedule(len(cases.train))
     if settings.epochs is not None:
         schedule = replace(schedule, epochs=settings.epochs)
@@ -136,7 +136,7 @@ def _trained(
                 augment=settings.augment,
                 lam=settings.lam,
                 folds=settings.folds,
-                refit=_refit(source, settings),
+                refit=_refit(inputs, settings),
                 schedule=schedule,
                 seed=settings.seed,
                 device=settings.device,
@@ -151,12 +151,12 @@ def _trained(
         record(folder, deployment_prevalence=dict(settings.prevalence))
 
 
-def _refit(source: Source, settings: DistillSettings) -> Refit:
+def _refit(inputs: Inputs, settings: DistillSettings) -> Refit:
     """Soft labels of some training rows by a label model fitted to those rows alone."""
-    train = source.cases.train
+    train = inputs.cases.train
 
     def refit(rows: Any) -> Any:
-        posterior = fit(source.model, train.take(rows), method=settings.method, seed=settings.seed)  # type: ignore[arg-type]
+        posterior = fit(inputs.model, train.take(rows), method=settings.method, seed=settings.seed)  # type: ignore[arg-type]
         return soft_labels(posterior, targets=settings.targets).probs  # type: ignore[arg-type]
 
     return refit
@@ -186,10 +186,10 @@ def _leftovers(folder: Path) -> list[Path]:
     return [path for path in folder.glob(".*") if LEFTOVER.fullmatch(path.name)]
 
 
-def _refuse_other(folder: Path, source: Source) -> None:
+def _refuse_other(folder: Path, inputs: Inputs) -> None:
     """A run continues only with the model file and the table it was started with."""
-    before = Source.of_run(folder)
-    if before.key != source.key:
+    before = Inputs.of_run(folder)
+    if before.key != inputs.key:
         raise InputError(
             f"{folder}: was started with another model, table or option; --out DIR starts another run"
         )

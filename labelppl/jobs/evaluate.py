@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..evaluation.evaluate import evaluate
-from ..evaluation.metrics import Metrics
+from ..metrics.evaluate import evaluate
+from ..metrics.metrics import Metrics
 from ..runs import write_json
 from ..softlabels import SoftLabels
 from ..students.student import Student, load
-from .source import Source
+from .inputs import Inputs
 from .telling import Say
 
 
@@ -18,8 +18,8 @@ def evaluate_job(
     run: Path, data: Path | None, *, split: str, out: Path | None, seed: int, say: Say
 ) -> Metrics:
     """Metrics of the run's student at the study prevalence; ``metrics.json`` and ``predictions.parquet``."""
-    source = Source.of_run(run, data)
-    cases = source.cases if split == "all" else source.cases.take(source.cases.split == split)
+    inputs = Inputs.of_run(run, data)
+    cases = inputs.cases if split == "all" else inputs.cases.take(inputs.cases.split == split)
     student = load(run)
     if student.spec.deployment_prevalence is not None:
         student = Student(student.network, replace(student.spec, deployment_prevalence=None))

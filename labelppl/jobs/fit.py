@@ -14,7 +14,7 @@ from ..runs import record
 from ..softlabels import label_parquet, parquet_rows, soft_labels
 from ..softlabels.deployment import estimate_prevalence
 from ..table import Cases
-from .source import Source
+from .inputs import Inputs
 from .telling import Say, bar, fit_line, fit_record, in_force, in_words, said_warnings
 
 FEWEST_TO_ESTIMATE = 10
@@ -23,12 +23,12 @@ MOST_AT_ONCE = 100_000
 
 
 def fit_job(
-    source: Source, folder: Path, *, method: str, seed: int, quiet: bool, say: Say
+    inputs: Inputs, folder: Path, *, method: str, seed: int, quiet: bool, say: Say
 ) -> Posterior:
     """Fit, write ``posterior.nc``, say how it went. Raises FailedWork, after writing, if the fit fails its checks."""
     with bar("fit", quiet) as progress:
-        posterior = fit(source.model, source.training, method=method, seed=seed, progress=progress)  # type: ignore[arg-type]
-    source.record(folder, "fit", {"method": method})
+        posterior = fit(inputs.model, inputs.training, method=method, seed=seed, progress=progress)  # type: ignore[arg-type]
+    inputs.record(folder, "fit", {"method": method})
     posterior.save(folder / "posterior.nc")
     record(folder, fit=fit_record(posterior))
     say(fit_line(posterior))
@@ -52,7 +52,7 @@ def label_job(
     prevalence ``auto``: estimated from the measurements of the cases that were not fitted. A long Parquet file is
     labelled in batches.
     """
-    fitted = Source.of_run(run)
+    fitted = Inputs.of_run(run)
     posterior = Posterior.load(_existing(run / "posterior.nc"), fitted.model, fitted.cases)
     if posterior.problems:
         say(f"warning: the fit must not be trusted: {'; '.join(posterior.problems)}")
@@ -60,11 +60,11 @@ def label_job(
         return _label_in_batches(
             posterior, data, out or run / "labels.parquet", targets, prevalence, say
         )
-    source = fitted if data is None else Source.of_run(run, data)
+    inputs = fitted if data is None else Inputs.of_run(run, data)
     if prevalence == "auto":
-        prevalence = _estimated(posterior, source.cases, run, say)
+        prevalence = _estimated(posterior, inputs.cases, run, say)
     with said_warnings(say):
-        labels = soft_labels(posterior, source.cases, targets=targets, prevalence=prevalence)  # type: ignore[arg-type]
+        labels = soft_labels(posterior, inputs.cases, targets=targets, prevalence=prevalence)  # type: ignore[arg-type]
     path = out or run / "labels.parquet"
     labels.save(path)
     if out is None:

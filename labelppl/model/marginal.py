@@ -13,9 +13,9 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from ..distributions.log_density import log_density
 from ..errors import InputError
 from ..features import Column
-from .closed_forms import log_density
 from .gaussian import log_normal_mass
 
 
@@ -47,7 +47,7 @@ def _interval(name: str, fn: Any, column: Column) -> Tensor:
     except NotImplementedError as error:
         raise InputError(
             f"site '{name}': censored entries need a distribution with a cdf, {type(base).__name__} has none here; "
-            "use one of labelppl.families.distributions or leave the cells empty"
+            "use one of labelppl.distributions or leave the cells empty"
         ) from error
     below = torch.where(unbounded_below, 0.0, below)
     above = torch.where(unbounded_above, 1.0, above)

@@ -14,8 +14,8 @@ from pyro.poutine.messenger import Messenger
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
+from ..distributions.log_density import log_density
 from ..features import Column
-from .closed_forms import log_density
 from .marginal import observed_log_prob
 
 NOTHING = torch.zeros((), dtype=torch.float64)

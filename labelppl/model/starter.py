@@ -19,7 +19,7 @@ import pyro.distributions as dist
 import torch
 
 from labelppl import Angle, Label, Ratio, label_model
-from labelppl.families.distributions import Beta, VonMises  # Pyro's, with what ">60" needs
+from labelppl.distributions import Beta, VonMises  # Pyro's, with what ">60" needs
 
 # The table {stem}.csv needs a column for each name below: the class in `diagnosis` (empty where unknown), the
 # measurements in the units declared here (empty where not measured, ">60" or "<20" where only a limit is known).

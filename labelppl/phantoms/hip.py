@@ -22,8 +22,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from labelppl.errors import InputError
-
+from ..errors import InputError
 from .hip_image import ALPHA_RANGE, COVERAGE_RANGE
 
 CLASSES = ("normal", "dysplastic")

@@ -28,8 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labelppl.errors import InputError
-
+from ..errors import InputError
 from .ultrasound import Field, log_compress, scatter, texture, transmission
 
 ALPHA_RANGE = (20.0, 90.0)

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from labelppl.errors import InputError
-
+from ..errors import InputError
 from .hip import HipPopulation
 from .hip_image import render
 

@@ -1,5 +1,5 @@
 """The report: one self-contained HTML file made from the files of a run folder."""
 
-from labelppl.report.write import write_report
+from .write import write_report
 
 __all__ = ["write_report"]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from labelppl.report.headline import listed, shares
-from labelppl.report.label_section import LabelSection
-from labelppl.report.run_files import RunFiles
-from labelppl.report.student_section import miscalibrated
+from .headline import listed, shares
+from .label_section import LabelSection
+from .run_files import RunFiles
+from .student_section import miscalibrated
 
 FEW = 200
 

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from labelppl.report.figure import FAINT, MAIN, colour, styled, to_svg
+from .figure import FAINT, MAIN, colour, styled, to_svg
 
 WIDE = 9.4
 FEW = 3

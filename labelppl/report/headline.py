@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labelppl.report.run_files import RunFiles
+from .run_files import RunFiles
 
 CARDS = (
     ("accuracy", "Accuracy", "accuracy_bayes", "the true p(Y|X) reaches"),

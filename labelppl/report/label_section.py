@@ -15,7 +15,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from labelppl.report.figure import FAINT, INK, colour, styled, to_svg, unit_axis
+from .figure import FAINT, INK, colour, styled, to_svg, unit_axis
 
 SHOWN = 24
 LISTED = 20

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from labelppl.errors import InputError
+from ..errors import InputError
 
 ROWS = 60
 COLUMNS = ("mean", "sd", "ess_bulk", "ess_tail", "r_hat")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from labelppl.report.run_files import RunFiles
-from labelppl.runs import sha256
+from ..runs import sha256
+from .run_files import RunFiles
 
 
 class Provenance(NamedTuple):

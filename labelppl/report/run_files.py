@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from labelppl.errors import InputError
-from labelppl.evaluation.metrics import Metrics
+from ..errors import InputError
+from ..metrics.metrics import Metrics
 
 MADE_BY = {
     "run.json": "labelppl fit or distill",

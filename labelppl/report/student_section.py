@@ -10,9 +10,9 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from labelppl.evaluation.metrics import MEANING, Metrics
-from labelppl.evaluation.reliability import Reliability, reliability
-from labelppl.report.figure import BAND, FAINT, INK, MAIN, styled, to_svg, unit_axis
+from ..metrics.metrics import MEANING, Metrics
+from ..metrics.reliability import Reliability, reliability
+from .figure import BAND, FAINT, INK, MAIN, styled, to_svg, unit_axis
 
 NAMES = {
     "accuracy": "Accuracy",

@@ -10,16 +10,16 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from labelppl import __version__
-from labelppl.report.card import card
-from labelppl.report.curve_section import learning_curves
-from labelppl.report.headline import headline, shares
-from labelppl.report.label_section import label_section
-from labelppl.report.posterior_section import posterior_section
-from labelppl.report.provenance import provenance
-from labelppl.report.run_files import read_run
-from labelppl.report.student_section import student_section
-from labelppl.runs import write_text
+from .. import __version__
+from ..runs import write_text
+from .card import card
+from .curve_section import learning_curves
+from .headline import headline, shares
+from .label_section import label_section
+from .posterior_section import posterior_section
+from .provenance import provenance
+from .run_files import read_run
+from .student_section import student_section
 
 
 def write_report(run_folder: Path | str) -> Path:

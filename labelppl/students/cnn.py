@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from labelppl.errors import InputError
+from ..errors import InputError
 
 WIDTHS = (32, 64, 128, 256, 512)
 HIDDEN = 1000

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelppl.errors import InputError
+from ..errors import InputError
 
 
 def outputs_for(classes: int, full_head: bool = False) -> int:

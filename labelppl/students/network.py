@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from labelppl.errors import InputError
-from labelppl.students.cnn import PaperCNN
+from ..errors import InputError
+from .cnn import PaperCNN
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def build_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if name.startswith("timm:"):
-            from labelppl.students.timm import timm_network
+            from .timm import timm_network
 
             network: nn.Module = timm_network(name.removeprefix("timm:"), shape, weights)
         elif weights is not None:

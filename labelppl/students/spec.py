@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from labelppl.errors import InputError
-from labelppl.students.network import Shape
+from ..errors import InputError
+from .network import Shape
 
 FORMAT = 1
 

@@ -20,11 +20,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from labelppl.errors import InputError
-from labelppl.images.decode import FULL_SCALE
-from labelppl.images.read import Images, from_array, read_images
-from labelppl.runs import write_atomically, write_text
-from labelppl.students.laplace import (
+from ..errors import InputError
+from ..images.decode import FULL_SCALE
+from ..images.read import Images, from_array, read_images
+from ..runs import write_atomically, write_text
+from .logits import class_logits, prevalence_shift
+from .network import build_network
+from .spec import Spec
+from .weight_posterior import (
     Posterior,
     Spread,
     from_tensors,
@@ -33,9 +36,6 @@ from labelppl.students.laplace import (
     to_tensors,
     with_features,
 )
-from labelppl.students.logits import class_logits, prevalence_shift
-from labelppl.students.network import build_network
-from labelppl.students.spec import Spec
 
 Array = np.ndarray[Any, Any]
 LAPLACE = "laplace/"

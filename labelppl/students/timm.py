@@ -9,8 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from labelppl.errors import InputError
-from labelppl.students.network import Shape
+from ..errors import InputError
+from .network import Shape
 
 
 def timm_network(name: str, shape: Shape, weights: Path | None = None) -> nn.Module:

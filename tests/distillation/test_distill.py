@@ -18,10 +18,10 @@ import torch
 from labelppl.distillation import distill as module
 from labelppl.distillation import lam as choosing
 from labelppl.distillation.distill import distill
-from labelppl.distillation.schedule import Schedule
 from labelppl.errors import InputError
 from labelppl.images.read import read_images
 from labelppl.students.student import load
+from labelppl.training.schedule import Schedule
 
 Study = Callable[..., tuple[Any, Any]]
 QUICK = Schedule(epochs=3, batch_size=16, lr=1e-3)

@@ -11,8 +11,8 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from labelppl.distillation.estimator import StudentClassifier
-from labelppl.distillation.schedule import Schedule
 from labelppl.errors import InputError
+from labelppl.training.schedule import Schedule
 
 QUICK = Schedule(epochs=6, batch_size=16, lr=1e-3)
 

@@ -19,14 +19,14 @@ from labelppl.distillation.lam import (
     folds_of,
     path_schedule,
 )
-from labelppl.distillation.prior import WeightPrior
-from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.source import Resident
-from labelppl.distillation.targets.base import Evidence
-from labelppl.distillation.targets.hard import Hard
-from labelppl.distillation.targets.prob import Prob
-from labelppl.distillation.train import train
 from labelppl.errors import InputError
+from labelppl.targets.base import TargetData
+from labelppl.targets.hard import Hard
+from labelppl.targets.prob import Prob
+from labelppl.training.schedule import Schedule
+from labelppl.training.source import Resident
+from labelppl.training.train import train
+from labelppl.training.weight_prior import WeightPrior
 
 Array = np.ndarray[Any, Any]
 FIRST = Schedule(epochs=40, batch_size=64, lr=0.1)
@@ -43,7 +43,7 @@ def _points(n: int, seed: int = 0) -> tuple[Array, Array, Array]:
 
 def _job(x: Array, soft: Array, hard: Array, groups: Array | None = None) -> Job:
     source = Resident(torch.from_numpy(x).float()[:, :, None, None], lambda v: v)
-    evidence = Evidence(
+    evidence = TargetData(
         hard=torch.from_numpy(hard), soft=torch.from_numpy(np.stack([1 - soft, soft], 1))
     )
 
@@ -53,14 +53,14 @@ def _job(x: Array, soft: Array, hard: Array, groups: Array | None = None) -> Job
         nn.init.zeros_(layer.bias)
         return nn.Sequential(nn.Flatten(), layer)
 
-    def step1(net: nn.Module, images: Resident, some: Evidence) -> None:
+    def step1(net: nn.Module, images: Resident, some: TargetData) -> None:
         train(net, images, some, Prob(), FIRST, device="cpu")
 
-    def prior(net: nn.Module, images: Resident, some: Evidence) -> WeightPrior:
+    def prior(net: nn.Module, images: Resident, some: TargetData) -> WeightPrior:
         return WeightPrior.around(net, 0.0)
 
     def step2(
-        net: nn.Module, images: Resident, some: Evidence, weights: WeightPrior, schedule: Schedule
+        net: nn.Module, images: Resident, some: TargetData, weights: WeightPrior, schedule: Schedule
     ) -> None:
         train(net, images, some, Hard(), schedule, prior=weights, device="cpu")
 

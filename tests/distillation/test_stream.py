@@ -14,13 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-from labelppl.distillation import stream as module
 from labelppl.distillation.distill import Distilled, distill
-from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.source import Resident
-from labelppl.distillation.stream import Streamed, default_workers, memory_limit
 from labelppl.errors import FailedWork, InputError
 from labelppl.images.read import check_images, read_images
+from labelppl.training import stream as module
+from labelppl.training.schedule import Schedule
+from labelppl.training.source import Resident
+from labelppl.training.stream import Streamed, default_workers, memory_limit
 
 Study = Callable[..., tuple[Any, Any]]
 QUICK = Schedule(epochs=3, batch_size=16, lr=1e-3)
@@ -158,12 +158,12 @@ PEAK = """
 import sys, torch
 from pathlib import Path
 from torch import nn
-from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.source import Resident
-from labelppl.distillation.stream import Streamed
-from labelppl.distillation.targets.base import Evidence
-from labelppl.distillation.targets.hard import Hard
-from labelppl.distillation.train import train
+from labelppl.training.schedule import Schedule
+from labelppl.training.source import Resident
+from labelppl.training.stream import Streamed
+from labelppl.targets.base import TargetData
+from labelppl.targets.hard import Hard
+from labelppl.training.train import train
 from labelppl.images import read
 from labelppl.images.read import check_images, read_images
 torch.set_num_threads(1)
@@ -183,7 +183,7 @@ def run(paths):
     network = nn.Sequential(nn.AvgPool2d(250), nn.Flatten(), nn.Linear(16, 1))
     hard = torch.arange(len(paths)) % 2
     schedule = Schedule(epochs=1, batch_size=2)
-    train(network, source, Evidence(hard=hard, classes=2), Hard(), schedule, device="cpu")
+    train(network, source, TargetData(hard=hard, classes=2), Hard(), schedule, device="cpu")
     return network
 run(paths[:6])  # what is imported late, and what a few batches need
 before = peak()

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from labelppl.distillation.prior import WeightPrior
-from labelppl.distillation.schedule import Schedule
-from labelppl.distillation.targets import TARGETS, Evidence
-from labelppl.distillation.train import train
+from labelppl.targets import TARGETS, TargetData
+from labelppl.training.schedule import Schedule
+from labelppl.training.train import train
+from labelppl.training.weight_prior import WeightPrior
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "probabilistic_labels.py"
 SHOWN = (1, 2, 5, 10, 20, 30)
@@ -116,7 +116,7 @@ def test_newton_reaches_the_trainers_optimum(example):
     train(
         network,
         Points(),
-        Evidence(hard=batch.hard[0], classes=2),
+        TargetData(hard=batch.hard[0], classes=2),
         TARGETS["hard"](),
         Schedule(
             epochs=600, batch_size=20, lr=0.1, optimiser="sgd", decay="constant", precision="32"

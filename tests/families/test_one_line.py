@@ -23,7 +23,7 @@ import pyro.distributions as dist
 import torch
 
 from labelppl import Angle, Label, Ratio, label_model
-from labelppl.families.distributions import LogitNormal, VonMises
+from labelppl.distributions import LogitNormal, VonMises
 
 SPREAD = 0.09 / (0.52 * 0.48)  # of the coverage on the logit scale
 

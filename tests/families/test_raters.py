@@ -12,10 +12,9 @@ import pytest
 import torch
 
 from labelppl import families as f
+from labelppl.crowds import VoteTable, dawid_skene_em, diagonal_counts
+from labelppl.crowds.dependence import dependence
 from labelppl.errors import InputError
-from labelppl.families.annotators import Votes as VoteTable
-from labelppl.families.annotators import dawid_skene_em, diagonal_counts
-from labelppl.families.annotators.dependence import dependence
 from labelppl.features import (
     Angle,
     Category,

@@ -30,7 +30,8 @@ from labelppl import (
     VoteCounts,
     label_model,
 )
-from labelppl.model import LabelDensity, closed_forms
+from labelppl.distributions import log_density
+from labelppl.model import LabelDensity
 from labelppl.model.precision import float64_defaults
 
 
@@ -82,7 +83,7 @@ def pyros_log_density(model, cases, density, u):
 @pytest.mark.parametrize("unlabelled", [0.0, 0.4, 1.0])
 def test_log_prob_is_pyros_enumerated_density(hip, read, hip_frame, unlabelled, monkeypatch):
     # Pyro's von Mises normaliser is good to 5e-7 per case; with it, the densities are the same.
-    monkeypatch.setattr(closed_forms, "_BETTER", {})
+    monkeypatch.setattr(log_density, "_BETTER", {})
     cases = read(hip, hip_frame(30, unlabelled=unlabelled))
     density = LabelDensity(hip, cases)
     points = density.start(3, seed=1)

@@ -15,8 +15,8 @@ import pytest
 import xarray as xr
 from scipy.special import softmax
 
-from labelppl.evaluation.evaluate import predictions_frame
-from labelppl.evaluation.evaluate_probs import evaluate_probs
+from labelppl.metrics.evaluate import predictions_frame
+from labelppl.metrics.evaluate_probs import evaluate_probs
 from labelppl.runs import record, versions
 
 Array = np.ndarray[Any, Any]

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from labelppl.errors import InputError
-from labelppl.evaluation.metrics import Metrics
+from labelppl.metrics.metrics import Metrics
 from labelppl.report import write_report
 from labelppl.report.run_files import MADE_BY
 

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...distributions import InverseWishartCholesky
 from ...errors import InputError
 from ...features import Column
-from ..distributions import InverseWishartCholesky
 from .base import labelled
 
 

@@ -23,9 +23,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...distributions._base import gauss_legendre
+from ...distributions.von_mises import log_i0, sample_offsets
 from ...features import Column
-from ..distributions._base import gauss_legendre
-from ..distributions.von_mises import log_i0, sample_offsets
 from .base import labelled, refuse_censored
 
 _NODES = 72

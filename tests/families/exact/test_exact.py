@@ -12,8 +12,8 @@ import torch
 from scipy import integrate, special, stats
 from torch import Tensor
 
+from labelppl.distributions import VonMises
 from labelppl.errors import InputError
-from labelppl.families.distributions import VonMises
 from labelppl.families.exact import (
     NIG,
     NIW,

@@ -1,0 +1,143 @@
+"""`Comparison`: what `compare` returns and writes.
+
+compare.csv: one row per method and repeat. compare.md: means with intervals, and differences to
+hard. compare.json: all of it, with the settings and the notes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import InputError
+from ..metrics.metrics import MEANING
+from ..runs import read_json, write_atomically, write_json, write_text
+
+SHOWN = ("accuracy", "auc", "nll", "brier", "ece", "kl", "kl_true")
+COMPARED = ("accuracy", "auc", "nll", "ece", "kl", "kl_true")
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """rows: method, repeat and the metrics, one row per method and repeat.
+
+    summary: method, metric, mean, lo, hi, difference (to hard), difference_lo, difference_hi,
+    repeats. runs: method, repeat, seconds, epochs (of all steps, the teacher's included), lam.
+    settings: what all methods shared. notes: what the reader should know.
+    """
+
+    rows: pd.DataFrame
+    summary: pd.DataFrame
+    runs: pd.DataFrame
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per method and repeat."""
+        return self.rows
+
+    def mean(self, method: str, metric: str) -> float:
+        """The mean of a metric over repeats. Raises KeyError where there is none."""
+        found = self.summary[
+            (self.summary["method"] == method) & (self.summary["metric"] == metric)
+        ]
+        if found.empty:
+            raise KeyError(f"{method}, {metric}")
+        return float(found["mean"].iloc[0])
+
+    def to_markdown(self) -> str:
+        """Both tables, their captions and the notes."""
+        table = self.summary.set_index(["method", "metric"])
+        methods = list(dict.fromkeys(self.summary["method"]))
+        shown = [key for key in SHOWN if key in set(self.summary["metric"])]
+        repeats = self.settings.get("repeats", "?")
+        lines = [
+            f"# Comparison of {len(methods)} methods, {repeats} repeats",
+            "",
+            "Mean over repeats on test cases, with 95 % interval over repeats and groups of cases.",
+            "",
+            *_table(["method", *shown], [
+                [m, *(_cell(table.loc[(m, key)], "mean", "lo", "hi") for key in shown)]
+                for m in methods
+            ]),
+            "",
+            "Difference to hard labels, paired over repeats and cases, with 95 % interval; bold "
+            "where it excludes 0.",
+            "",
+        ]  # fmt: skip
+        compared = [key for key in COMPARED if key in shown]
+        ends = ("difference", "difference_lo", "difference_hi")
+        lines += _table(
+            ["method", *compared],
+            [
+                [m, *(_cell(table.loc[(m, key)], *ends, bold=True) for key in compared)]
+                for m in methods
+                if m != "hard"
+            ],
+        )
+        if "accuracy_bayes" in self.rows:
+            best = self.rows.groupby("repeat")["accuracy_bayes"].first().mean()
+            lines += ["", f"Accuracy of the true p(Y|X) on the same cases: {best:.3f}."]
+        lines += ["", *(f"- {key}: {MEANING[key]}" for key in shown)]
+        if self.notes:
+            lines += ["", "Notes", "", *(f"- {note}" for note in self.notes)]
+        return "\n".join(lines) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of compare.json."""
+        return {
+            "settings": dict(self.settings),
+            "notes": list(self.notes),
+            "rows": _records(self.rows),
+            "summary": _records(self.summary),
+            "runs": _records(self.runs),
+        }
+
+    def save(self, folder: Path | str) -> None:
+        """Write compare.csv, compare.md and compare.json, each whole or not at all."""
+        target = Path(folder)
+        write_atomically(target / "compare.csv", lambda path: self.rows.to_csv(path, index=False))
+        write_text(target / "compare.md", self.to_markdown())
+        write_json(target / "compare.json", self.to_dict())
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Comparison:
+        """Read compare.json. Raises InputError where there is none."""
+        path = Path(folder) / "compare.json"
+        flat = read_json(path)
+        if not {"rows", "summary", "runs"} <= set(flat):
+            raise InputError(f"{path}: no comparison, expected one; run labelppl compare")
+        return cls(
+            pd.DataFrame(flat["rows"]),
+            pd.DataFrame(flat["summary"]),
+            pd.DataFrame(flat["runs"]),
+            flat["settings"],
+            tuple(flat["notes"]),
+        )
+
+
+def _table(head: list[str], body: list[list[str]]) -> list[str]:
+    rows = [head, ["---"] * len(head), *body]
+    return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _cell(row: Any, mid: str, lo: str, hi: str, bold: bool = False) -> str:
+    if pd.isna(row[mid]):
+        return "–"
+    number = f"{row[mid]:+.3f}" if bold else f"{row[mid]:.3f}"
+    if pd.isna(row[lo]):
+        return number
+    sure = bold and (row[lo] > 0 or row[hi] < 0)
+    text = f"{number} [{row[lo]:.3f}, {row[hi]:.3f}]"
+    return f"**{text}**" if sure else text
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON values; NaN, which JSON has not, is null."""
+    rows: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", double_precision=15))
+    return rows

@@ -1,0 +1,65 @@
+"""Soft labels spoiled on purpose, to see what a method does with them. Only those of training cases change.
+
+shuffled: exchanged among cases of one hard label. What they lose is what a soft label says about its own
+case; what they keep is smoothing. uniform: drawn uniformly from the simplex, nothing but noise. flipped:
+(1 - p) / (K - 1), the opposite of what is known. The last two are the misleading labels of Vega et al. 2021,
+Experiment 1, whose generator the paper leaves open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..softlabels import SoftLabels
+from ..table import Cases
+
+Spoil = Callable[[SoftLabels, Cases, int], SoftLabels]
+
+
+def shuffled(labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
+    """Soft labels exchanged among training cases of one hard label; all others keep their own.
+
+    Unlabelled training cases exchange among themselves. Ids and given labels stay where they are.
+    """
+    rng = np.random.default_rng(seed)
+    kind = np.where(_trained(labels, cases), _hard(labels, cases), -2)
+    order = np.arange(len(kind))
+    for k in np.unique(kind[kind > -2]):
+        where = np.flatnonzero(kind == k)
+        order[where] = rng.permutation(where)
+    return replace(labels.take(order), ids=labels.ids, labels=labels.labels)
+
+
+def uniform(labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
+    """Training cases get probabilities drawn uniformly from the simplex."""
+    n, classes = labels.probs.shape
+    drawn = np.random.default_rng(seed).dirichlet(np.ones(classes), n)
+    return _instead(labels, cases, drawn)
+
+
+def flipped(labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
+    """Training cases get (1 - p) / (classes - 1)."""
+    return _instead(labels, cases, (1 - labels.probs) / (labels.probs.shape[1] - 1))
+
+
+SPOILED: dict[str, Spoil] = {"shuffled": shuffled, "uniform": uniform, "flipped": flipped}
+
+
+def _instead(labels: SoftLabels, cases: Cases, probs: NDArray[np.float64]) -> SoftLabels:
+    """Other probabilities for the training cases, and no draws that tell another story."""
+    trained = _trained(labels, cases)[:, None]
+    return replace(labels, probs=np.where(trained, probs, labels.probs), draws=None)
+
+
+def _trained(labels: SoftLabels, cases: Cases) -> NDArray[np.bool_]:
+    split = dict(zip(map(str, cases.ids), cases.split, strict=True))
+    return np.array([split.get(str(name)) == "train" for name in labels.ids])
+
+
+def _hard(labels: SoftLabels, cases: Cases) -> NDArray[np.int64]:
+    hard = dict(zip(map(str, cases.ids), cases.labels, strict=True))
+    return np.array([hard.get(str(name), -2) for name in labels.ids])

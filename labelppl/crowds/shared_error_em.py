@@ -1,0 +1,140 @@
+"""Raters who share their errors: groups that copy one hidden answer, Dawid-Skene between the groups.
+
+A group g has a hidden answer u_g; its members repeat u_g, each with slips of its own:
+
+    p(votes of item i | y = k) = prod_g sum_u A_g[k, u] prod over votes (j, l), j in g, of B_j[u, l]
+
+A is the group's confusion matrix, B_j a member's against the hidden answer. Four near-duplicates of one source
+then count as about one source. A rater alone is a group of one, where u is what the rater says. The fit is EM
+with pseudo-counts, as in `confusion_em`; the two layers are a tree, so that the sums stay exact. Sources: Dawid
+and Skene (1979); latent trees of sources as in Varma et al. (ICML 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from ..errors import FailedWork, InputError
+from .confusion_em import _normalise, diagonal_counts
+from .mean_vote import mean_vote
+from .vote_table import Array, VoteTable
+
+Groups = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class SharedErrorFit:
+    """groups of rater codes; prevalence (classes,); answer (groups, classes, answers) = A;
+
+    slip (raters, answers, votes) = B, the identity for a rater alone; probs (items, classes);
+    log_likelihood without the prior; free parameters; steps of EM.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    prevalence: Array
+    answer: Array
+    slip: Array
+    probs: Array
+    log_likelihood: float
+    parameters: int
+    steps: int
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, lower is better; n is the number of items."""
+        return -2 * self.log_likelihood + self.parameters * float(np.log(len(self.probs)))
+
+
+def complete_groups(groups: Groups, raters: int) -> tuple[tuple[int, ...], ...]:
+    """The groups and, after them, every other rater alone; InputError if a rater is in two groups."""
+    given = [tuple(int(j) for j in group) for group in groups]
+    inside = [j for group in given for j in group]
+    if len(set(inside)) < len(inside) or any(not 0 <= j < raters for j in inside):
+        raise InputError(
+            f"groups: got {given}, expected different rater codes from 0 to {raters - 1}"
+        )
+    return (*given, *((j,) for j in range(raters) if j not in set(inside)))
+
+
+def shared_error_em(
+    votes: VoteTable,
+    groups: Groups,
+    pseudo_counts: Array | float = 0.0,
+    slip_counts: Array | float = 0.0,
+    *,
+    prevalence_counts: float = 0.0,
+    most_steps: int = 5000,
+    tolerance: float = 1e-9,
+) -> SharedErrorFit:
+    """Maximum a posteriori by EM, from the mean over groups of each group's shares of votes.
+
+    groups: rater codes by group; raters not named are alone. pseudo_counts (classes, answers) are added
+    to every A, slip_counts (answers, votes) to every B. Raises FailedWork if the likelihood has not settled.
+    """
+    k = len(votes.classes)
+    made = complete_groups(groups, len(votes.raters))
+    member = np.empty(len(votes.raters), dtype=np.int64)
+    for g, group in enumerate(made):
+        member[list(group)] = g
+    alone = np.array([len(group) == 1 for group in made])
+    parts = [votes.take(member[votes.rater] == g) for g in range(len(made))]
+    slip = np.where(alone[member][:, None, None], np.eye(k), diagonal_counts(k, 0.9, 0.1 / (k - 1)))
+    shares = np.stack([mean_vote(part.counts()) for part in parts])
+    seen = np.stack([part.counts().sum(1) > 0 for part in parts])[:, :, None]
+    probs = np.nan_to_num(shares).sum(0) / np.maximum(seen.sum(0), 1)
+    probs[np.flatnonzero(votes.counts().sum(1) == 0)] = 1 / k
+    prevalence = _normalise(probs.sum(0) + prevalence_counts)
+    start = _normalise(diagonal_counts(k, 0.7, 0.3 / (k - 1)))
+    answer = np.tile(start, (len(made), 1, 1))
+    before = -np.inf
+    for step in range(1, most_steps + 1):
+        with np.errstate(divide="ignore"):
+            log_slip, log_answer = np.log(slip), np.log(answer)
+            log_prevalence = np.log(prevalence)
+        # hidden[g][i, u] = log p(votes of the group | u); message[g][i, k] sums u out
+        hidden = [part.spread(log_slip[part.rater, :, part.label]) for part in parts]
+        message = [
+            logsumexp(h[:, None, :] + a, axis=2) for h, a in zip(hidden, log_answer, strict=True)
+        ]
+        joint = log_prevalence + np.sum(message, axis=0)
+        evidence = logsumexp(joint, axis=1)
+        probs = np.exp(joint - evidence[:, None])
+        now = float(evidence.sum()) + sum(
+            _log_prior(c, x)
+            for c, x in (
+                (prevalence_counts, prevalence),
+                (pseudo_counts, answer),
+                (slip_counts, slip[~alone[member]]),
+            )
+        )
+        if abs(now - before) < tolerance * (1 + abs(now)):
+            free = (k - 1) * (1 + k * len(made) + k * int((~alone[member]).sum()))
+            likelihood = float(evidence.sum())
+            return SharedErrorFit(made, prevalence, answer, slip, probs, likelihood, free, step)
+        before = now
+        prevalence = _normalise(probs.sum(0) + prevalence_counts)
+        slip = slip.copy()
+        for g, part in enumerate(parts):
+            with np.errstate(invalid="ignore"):
+                pair = joint[:, :, None] - message[g][:, :, None] + hidden[g][:, None, :]
+                pair = np.nan_to_num(np.exp(pair + log_answer[g] - evidence[:, None, None]))
+            voted = seen[g]
+            answer[g] = _normalise((pair * voted[..., None]).sum(0) + pseudo_counts)
+            if not alone[g]:
+                counts = part.confusion_counts(pair.sum(1))[list(made[g])]
+                slip[list(made[g])] = _normalise(counts + slip_counts)
+    raise FailedWork(
+        f"shared_error_em: log likelihood still moves by {abs(now - before):.2g} after {most_steps} steps"
+    )
+
+
+def _log_prior(counts: Array | float, probs: Array) -> float:
+    """Sum of counts x log probabilities, with 0 log 0 = 0."""
+    spread = np.broadcast_to(np.asarray(counts, dtype=np.float64), probs.shape)
+    used = spread > 0
+    with np.errstate(divide="ignore"):
+        return float((spread[used] * np.log(probs[used])).sum())

@@ -1,0 +1,125 @@
+"""Von Mises law on the circle, in radians.
+
+    log f(t) = -2 kappa sin^2((t - mu)/2) - log(2 pi i0e(kappa)),   i0e(k) = exp(-k) I0(k)
+
+which equals kappa cos(t - mu) - log(2 pi I0(kappa)) without its cancellation: torch's own density is
+off by .096 in float32 at kappa = 1e6, and its Bessel polynomial by 5e-7 in float64. Fits take the form
+linear in cos t and sin t (`natural_form`), whose cancellation is harmless in float64. The distribution
+function is Gauss-Legendre quadrature of that density from the nearer tail, so that small tail masses
+keep their relative precision. Source: Mardia and Jupp, Directional Statistics (2000), 3.5.4.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+
+from ._base import Parametric, gauss_legendre
+from .log_density import natural_form, von_mises
+
+_NODES = 48
+
+
+def log_i0(x: Tensor) -> Tensor:
+    """log I0(x), x >= 0, without overflow."""
+    return torch.log(torch.special.i0e(x)) + x
+
+
+def log_density(offset: Tensor, concentration: Tensor) -> Tensor:
+    """Log density at the angle `offset` (radians) from the mean direction."""
+    return -2 * concentration * torch.sin(offset / 2) ** 2 - torch.log(
+        2 * math.pi * torch.special.i0e(concentration)
+    )
+
+
+def upper_tail(offset: Tensor, concentration: Tensor) -> Tensor:
+    """Mass between `offset` in [0, pi] and pi, both measured from the mean direction.
+
+    Beyond 14/sqrt(kappa + 1) from the start the integrand has fallen by more than e^-37.
+    """
+    nodes, weights = gauss_legendre(_NODES, offset)
+    width = torch.minimum(math.pi - offset, 14 / torch.sqrt(concentration + 1))
+    at = offset[..., None] + width[..., None] * nodes
+    return width * (weights * torch.exp(log_density(at, concentration[..., None]))).sum(-1)
+
+
+def cumulative(offset: Tensor, concentration: Tensor) -> Tensor:
+    """Antiderivative of the density that is 0 at -pi, 1 at pi and gains 1 with every turn."""
+    turns = torch.floor((offset + math.pi) / (2 * math.pi)).detach()
+    wrapped = offset - 2 * math.pi * turns
+    below = wrapped < 0
+    tail = upper_tail(torch.where(below, -wrapped, wrapped), concentration)
+    return turns + torch.where(below, tail, 1 - tail)
+
+
+def sample_offsets(concentration: Tensor, shape: torch.Size) -> Tensor:
+    """Angles in [-pi, pi) around a mean direction of zero (Best and Fisher 1979, as in torch)."""
+    law = torch.distributions.VonMises(
+        torch.zeros_like(concentration), concentration, validate_args=False
+    )
+    return law.sample(shape)
+
+
+class VonMises(Parametric):
+    """Von Mises law with mean direction `loc` (radians) and `concentration` kappa > 0.
+
+    Parameters and values (batch). As a latent its support is the turn centred at `loc`, so that chains
+    cannot wind; as an observation any representative of an angle is accepted, since the density is
+    periodic. Samples lie in the support.
+    """
+
+    arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}  # noqa: RUF012
+    parameter_dims = {"loc": 0, "concentration": 0}  # noqa: RUF012
+    has_rsample = False
+
+    def __init__(
+        self,
+        loc: Tensor | float,
+        concentration: Tensor | float,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        self._set_parameters(torch.Size(), validate_args, loc=loc, concentration=concentration)
+
+    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    def support(self) -> Any:
+        return constraints.interval(self.loc - math.pi, self.loc + math.pi)
+
+    def _validate_sample(self, value: Tensor) -> None:
+        if not bool(torch.isfinite(value).all()):
+            raise ValueError("VonMises: got a value that is not finite, expected radians")
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """Circular variance 1 - I1/I0."""
+        k = self.concentration
+        return 1 - torch.special.i1e(k) / torch.special.i0e(k)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        with torch.no_grad():
+            return self.loc + sample_offsets(self.concentration, torch.Size(sample_shape))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        return log_density(value - self.loc, self.concentration)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """Mass of the arc from -pi to `value`; `cdf(b) - cdf(a)` is that of any arc a <= b."""
+        start = torch.full_like(self.loc, -math.pi)
+        return self._antiderivative(value) - self._antiderivative(start)
+
+    def _antiderivative(self, value: Tensor) -> Tensor:
+        offset, concentration = torch.broadcast_tensors(value - self.loc, self.concentration)
+        return cumulative(offset, concentration)
+
+
+natural_form(VonMises.log_prob, lambda fn, value: von_mises(value, fn.loc, fn.concentration))

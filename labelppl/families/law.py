@@ -1,0 +1,160 @@
+"""A measurement's law given the class, with a prior: the piece that families are made of.
+
+An `Law` owns one site (rarely two) inside ``with cases:``. It is used in two ways:
+
+* in a one-line family, ``independent(diagnosis=Label(...), alpha=VonMises(Angle("deg", low=20, high=90)))``;
+* inside a hand-written Pyro function, ``alpha = VonMises(...).named("alpha").parameters(cases)`` outside
+  the cases, then ``alpha(y)`` inside, which samples the site named ``alpha``.
+
+Priors need a rough idea of what the measurement looks like over all cases: `typical=(center, spread)` in
+the column's unit, say ``(60, 8)`` degrees. Where it is not given it is the middle and a quarter of the
+declared bounds; without bounds it must be given, or taken from the table by `tuned`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..features import Angle, Column, Feature, Scalar
+from ..model import CasePlate
+from .exact import Factor
+
+Typical = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Law(ABC):
+    """One measured feature given the class. Subclasses implement `parameters`; those with a closed form `factor`.
+
+    typical: rough mean and standard deviation over all cases, in the column's unit. name is set by `named`.
+    """
+
+    feature: Feature
+    typical: Typical | None = None
+    name: str = field(default="", kw_only=True)
+
+    #: The feature types this law is for.
+    accepts: ClassVar[tuple[type[Feature], ...]] = (Scalar,)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.feature, self.accepts):
+            expected = " or ".join(kind.__name__ for kind in self.accepts)
+            got = type(self.feature).__name__
+            raise InputError(f"{type(self).__name__}: got a {got}, expected {expected}")
+        if self.typical is not None and not self.typical[1] > 0:
+            raise InputError(
+                f"{type(self).__name__}: got typical={self.typical}, expected (center, spread) with spread > 0"
+            )
+
+    def named(self, name: str) -> Self:
+        """The same evidence for the column ``name``."""
+        return replace(self, name=name)
+
+    @property
+    def features(self) -> Mapping[str, Feature]:
+        """The features that the evidence declares, by name."""
+        return {self.name: self.feature}
+
+    @abstractmethod
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
+        """Sample the parameters of all classes; returns what to call with the class inside ``with cases:``."""
+
+    def factor(self, columns: Mapping[str, Column], labels: Tensor, classes: int) -> Factor:
+        """The exact posterior given labelled cases; InputError where the law has no closed form."""
+        raise InputError(
+            f"feature '{self.name}': {type(self).__name__} has no closed form; use --method laplace"
+        )
+
+    def tuned(self, columns: Mapping[str, Column]) -> Self:
+        """The same with `typical` taken from the table where neither it nor bounds were given."""
+        if (
+            self.typical is not None
+            or not isinstance(self.feature, Scalar)
+            or _bounds(self.feature)
+        ):
+            return self
+        return replace(self, typical=typical_of(self.name, self.feature, columns[self.name]))
+
+    def place(self) -> tuple[float, float]:
+        """Center and spread of the measurement in the model's unit."""
+        assert isinstance(self.feature, Scalar)
+        return place(self.name, self.feature, self.typical)
+
+
+def place(name: str, feature: Scalar, typical: Typical | None) -> tuple[float, float]:
+    """Center and spread in the model's unit; InputError where nothing says what they are."""
+    if typical is None:
+        bounds = _bounds(feature)
+        if bounds is None:
+            raise InputError(
+                f"feature '{name}': its prior needs a rough size; give typical=(mean, SD over all cases) in "
+                "the column's unit, or declare low= and high="
+            )
+        typical = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 4
+    center, spread = typical
+    if isinstance(feature, Angle):
+        unit = math.pi / 180 if feature.unit == "deg" else 1.0
+        return float(feature.to_model(np.array([center]))[0]), spread * unit * (
+            2 if feature.kind == "axial" else 1
+        )
+    low, at, high = feature.to_model(np.array([center - spread, center, center + spread]))
+    return float(at), float(high - low) / 2
+
+
+def typical_of(name: str, feature: Scalar, column: Column) -> Typical:
+    """Mean and standard deviation of what was measured, in the column's unit; directions by their resultant."""
+    seen = column.values[column.observed].double()
+    if len(seen) < 2 or float(seen.std()) == 0:
+        raise InputError(
+            f"feature '{name}': fewer than two different values in the table, so its prior's size cannot be "
+            "taken from them; give typical=(mean, SD)"
+        )
+    if not isinstance(feature, Angle):
+        zero, one = feature.to_model(np.array([0.0, 1.0]))
+        return float((seen.mean() - zero) / (one - zero)), float(seen.std() / (one - zero))
+    mean = torch.exp(1j * seen).mean()
+    length = float(mean.abs().clamp(1e-3, 1 - 1e-9))
+    unit = math.pi / 180 if feature.unit == "deg" else 1.0
+    double = 2 if feature.kind == "axial" else 1
+    return float(mean.angle()) / unit / double, math.sqrt(-2 * math.log(length)) / unit / double
+
+
+def bind(
+    kind: type[Law], declared: Mapping[str, Any], typical: Mapping[str, Typical]
+) -> dict[str, Any]:
+    """Wrap each feature of a one-line family in `kind`; labels pass through."""
+    unknown = set(typical) - set(declared)
+    if unknown:
+        raise InputError(
+            f"typical: got '{min(unknown)}', expected a declared feature: {', '.join(declared)}"
+        )
+    return {
+        name: kind(what, typical.get(name)) if isinstance(what, Feature) else what
+        for name, what in declared.items()
+    }
+
+
+def per_class(values: Sequence[float] | Tensor | float, classes: int) -> Tensor:
+    """(classes,) float64 of one value or one per class."""
+    return torch.as_tensor(values, dtype=torch.float64).expand(classes)
+
+
+def _bounds(feature: Scalar) -> tuple[float, float] | None:
+    """Declared bounds, where both are finite and say something (a circular angle's two turns do not)."""
+    low, high = feature.low, feature.high
+    if low is None or high is None or not math.isfinite(high - low):
+        return None
+    if isinstance(feature, Angle) and feature.kind in ("circular", "axial"):
+        turn = 360.0 if feature.unit == "deg" else 2 * math.pi
+        if high - low >= turn:
+            return None
+    return low, high

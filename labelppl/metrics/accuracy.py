@@ -1,0 +1,28 @@
+"""Accuracy: the share of cases whose most probable class is the label.
+
+    accuracy = mean_i 1{argmax_k p_ik = y_i}
+
+A tie goes to the class that comes first, as in numpy and scikit-learn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import accuracy_score
+
+from ..probabilities import Floats, Ints, hard_pair
+
+
+def accuracy(probs: ArrayLike, labels: ArrayLike) -> float:
+    """Return the accuracy in [0, 1] of `probs` (cases, classes) against `labels` (cases,).
+
+    Raises InputError for an invalid or unlabelled row.
+    """
+    p, y = hard_pair(probs, labels)
+    return float(accuracy_score(y, p.argmax(axis=1)))
+
+
+def correct_per_case(probs: Floats, labels: Ints) -> Floats:
+    """Return 1.0 where the most probable class is the label, else 0.0 (cases,)."""
+    return np.asarray(probs.argmax(axis=1) == labels, dtype=np.float64)

@@ -1,0 +1,111 @@
+"""Intervals by the group bootstrap.
+
+Cases of one group (a patient, a family) are not independent, so groups are drawn with replacement
+and every case carries the count of its group: a replicate is a weighting (cases,), and a metric
+that takes weights is computed for many replicates in one matrix product.
+
+Percentile interval: the 2.5 % and 97.5 % quantiles of the replicates; for means, recalls and AUC.
+
+Calibration errors are biased upwards by noise, and resampling adds the same noise again: the
+percentile interval of a perfectly calibrated classifier's ECE never reaches 0 (0 of 150 simulated
+data sets of 183 cases). `error_interval` therefore reflects the interval about the estimate (the
+basic bootstrap, which subtracts that bias), lets it reach 0 whenever the estimate lies inside the
+null band, where calibration cannot be rejected, and never excludes the estimate itself. smECE
+absorbs part of the noise in its bandwidth, so reflection alone goes too far; its interval is the
+union of both. Simulated coverage of the 95 % intervals at 60 and 183 cases, calibrated to
+saturated forecasts: .88 to .98.
+Source: Efron & Tibshirani 1993; Davison & Hinkley 1997, §5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.stats import binomtest
+
+from ..probabilities import Floats, Ints
+
+LEVEL = 0.95
+CHUNK = 1_000_000
+"""Weights held at once (replicates × cases), 8 MB per array."""
+
+Interval = tuple[float, float]
+
+
+def group_weights(groups: Ints, replicates: int, seed: int) -> Iterator[Floats]:
+    """Yield weights (at most `replicates` in all, cases): how often each case was drawn.
+
+    `groups` (cases,) numbers the groups from 0 without gaps.
+    """
+    rng = np.random.default_rng(seed)
+    count = int(groups.max()) + 1
+    size = max(1, CHUNK // max(len(groups), count))
+    for start in range(0, replicates, size):
+        rows = min(size, replicates - start)
+        drawn = rng.integers(0, count, (rows, count)) + count * np.arange(rows)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
+        yield times[:, groups].astype(np.float64)
+
+
+def percentile_interval(replicates: Floats, level: float = LEVEL) -> Interval:
+    """Return the central interval of the finite `replicates` (replicates,)."""
+    known = replicates[np.isfinite(replicates)]
+    lo, hi = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(lo), float(hi)
+
+
+def reflected_interval(
+    point: float, replicates: Floats, *, centre: float | None = None, level: float = LEVEL
+) -> Interval:
+    """Return the percentile interval reflected about the estimate, which it never excludes.
+
+    `centre` as in `error_interval`.
+    """
+    lo, hi = percentile_interval(replicates, level)
+    true = point if centre is None else centre
+    return min(point + true - hi, point), max(point + true - lo, point)
+
+
+def error_interval(
+    point: float,
+    replicates: Floats,
+    null_upper: float,
+    *,
+    centre: float | None = None,
+    union: bool = False,
+    level: float = LEVEL,
+) -> Interval:
+    """Return the interval of a calibration error >= 0 (see the module).
+
+    `null_upper` is the upper end of the error's null band. `centre` is the error's true value in
+    the world that the replicates are drawn from, the cases themselves: the plug-in error, `point`
+    unless the estimate is already debiased. `union` joins the percentile interval.
+    """
+    lower, upper = reflected_interval(point, replicates, centre=centre, level=level)
+    if union:
+        lo, hi = percentile_interval(replicates, level)
+        lower, upper = min(lower, lo), max(upper, hi)
+    return 0.0 if point <= null_upper else max(0.0, lower), upper
+
+
+def exact_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:
+    """Return the Clopper–Pearson interval of a proportion.
+
+    For a share that is exactly 0 or 1, where every replicate agrees and the bootstrap would claim
+    certainty.
+    """
+    interval = binomtest(successes, trials).proportion_ci(confidence_level=level, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def statistic_interval(point: float, replicates: Floats, level: float = LEVEL) -> Interval:
+    """Return the interval of a quadratic statistic >= 0: percentile, shifted by the bootstrap bias.
+
+    Resampling adds about its degrees of freedom to a chi-square statistic; the shift takes them
+    off, so that the interval is about the statistic to expect from as many new cases. The bias is
+    that of the median: groups forecast near 0 or 1 make the mean explode.
+    """
+    lo, hi = percentile_interval(replicates, level)
+    bias = float(np.median(replicates)) - point
+    return max(0.0, min(lo - bias, point)), max(hi - bias, point)

@@ -1,0 +1,53 @@
+"""CORP decomposition of the Brier score: miscalibration, discrimination, uncertainty.
+
+    BS = MCB − DSC + UNC
+    MCB = BS(p) − BS(p̂),  DSC = BS(ȳ) − BS(p̂),  UNC = BS(ȳ)
+
+p̂ is the isotonic (pool-adjacent-violators) regression of the outcomes on the forecasts, ȳ the
+class frequency. The identity is exact and needs no bins; MCB and DSC are never negative. With two
+classes the forecast is the second class's probability; with more, the terms are sums over classes
+and add up to the multiclass score. Source: Dimitriadis, Gneiting & Jordan 2021.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..calibration.pav import isotonic
+from ..probabilities import Floats
+from .pairs import calibration_pairs
+
+
+class Corp(NamedTuple):
+    """The score and its parts; score = miscalibration − discrimination + uncertainty.
+
+    `recalibrated` holds the isotonic forecasts (cases, columns): one column with two classes,
+    one per class otherwise (these need not sum to 1).
+    """
+
+    score: float
+    miscalibration: float
+    discrimination: float
+    uncertainty: float
+    recalibrated: Floats
+
+
+def corp(probs: ArrayLike, labels: ArrayLike) -> Corp:
+    """Return the decomposition of `probs` (cases, classes) against `labels` (cases,).
+
+    Raises InputError for an invalid or unlabelled row.
+    """
+    binary = np.ndim(probs) == 2 and np.shape(probs)[1] == 2
+    forecast, outcome, _ = calibration_pairs(probs, labels, "positive" if binary else "classwise")
+    recalibrated = np.column_stack(
+        [isotonic(forecast[:, k], outcome[:, k]) for k in range(forecast.shape[1])]
+    )
+
+    def score(prediction: Floats) -> float:
+        return float(np.square(prediction - outcome).sum(axis=1).mean())
+
+    raw, best, climate = score(forecast), score(recalibrated), score(outcome.mean(axis=0))
+    return Corp(raw, raw - best, climate - best, climate, recalibrated)

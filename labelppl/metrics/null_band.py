@@ -1,0 +1,106 @@
+"""What ECE and smECE would be if the forecasts were perfectly calibrated.
+
+Labels are drawn from the forecasts themselves, y_i ~ Categorical(p_i), and the error is computed
+again, many times: the noise floor of the measure for these forecasts and this many cases. An
+observed error inside the band is no evidence of miscalibration; one beyond `upper` is. The draws
+are independent; where cases of one group err together the true floor is higher.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InputError
+from ..probabilities import Floats, Ints, checked_probs
+from .ece import bin_index, bin_sums
+from .pairs import Quantity, default_quantity
+from .smece import fixed_point, residual_mass
+
+CHUNK = 2_000_000
+"""Outcomes held at once (replicates × cases), 16 MB per array."""
+
+
+class NullBand(NamedTuple):
+    """Mean and upper quantile of each error under perfect calibration, and that quantile's level."""
+
+    ece_mean: float
+    ece_upper: float
+    smece_mean: float
+    smece_upper: float
+    level: float
+
+
+def null_band(
+    probs: ArrayLike,
+    *,
+    quantity: Quantity | None = None,
+    bins: int = 10,
+    draws: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> NullBand:
+    """Return the null band for the forecasts `probs` (cases, classes), l1 and equal-width bins.
+
+    Raises InputError for an invalid row, fewer than one draw or a level outside (0, 1).
+    """
+    p = checked_probs(probs)
+    if draws < 1 or not 0.0 < level < 1.0:
+        raise InputError(
+            f"draws, level: got {draws} and {level:g}, expected at least 1 and between 0 and 1"
+        )
+    rng = np.random.default_rng(seed)
+    chosen = quantity or default_quantity(p.shape[1])
+    ece_draws, smece_draws = [], []
+    for size in _chunks(draws, len(p)):
+        labels = draw_labels(p, size, rng)
+        binned, smoothed = _errors(p, labels, chosen, bins)
+        ece_draws.append(binned)
+        smece_draws.append(smoothed)
+    binned, smoothed = np.concatenate(ece_draws), np.concatenate(smece_draws)
+    return NullBand(
+        float(binned.mean()),
+        float(np.quantile(binned, level)),
+        float(smoothed.mean()),
+        float(np.quantile(smoothed, level)),
+        level,
+    )
+
+
+def draw_labels(probs: Floats, draws: int, rng: np.random.Generator) -> Ints:
+    """Return labels (draws, cases) with y_i ~ Categorical(p_i)."""
+    cumulative = probs.cumsum(axis=1)
+    uniform = rng.random((draws, len(probs))) * cumulative[:, -1]
+    labels = np.zeros((draws, len(probs)), dtype=np.int64)
+    for k in range(probs.shape[1] - 1):
+        labels += uniform >= cumulative[:, k]
+    return labels
+
+
+def _errors(probs: Floats, labels: Ints, quantity: Quantity, bins: int) -> tuple[Floats, Floats]:
+    """ECE and smECE (draws,) of the forecasts against each row of labels (draws, cases)."""
+    if quantity == "positive":
+        columns = [(probs[:, 1], np.ones(len(probs), dtype=np.int64))]
+    elif quantity == "top":
+        predicted = probs.argmax(axis=1)
+        columns = [(np.take_along_axis(probs, predicted[:, None], axis=1)[:, 0], predicted)]
+    else:
+        columns = [(probs[:, k], np.full(len(probs), k)) for k in range(probs.shape[1])]
+    ones = np.ones((1, len(probs)))
+    binned, smoothed = [], []
+    for forecast, target in columns:
+        outcome = np.asarray(labels == target, dtype=np.float64)
+        count, predicted_sum, observed_sum = bin_sums(
+            forecast, outcome, ones, bin_index(forecast, bins)
+        )
+        binned.append(np.abs(predicted_sum - observed_sum).sum(axis=1) / count.sum())
+        mass = residual_mass(forecast, forecast - outcome, ones)
+        smoothed.append(fixed_point(mass)[0])
+    return np.mean(binned, axis=0), np.mean(smoothed, axis=0)
+
+
+def _chunks(draws: int, cases: int) -> list[int]:
+    size = max(1, CHUNK // cases)
+    return [min(size, draws - start) for start in range(0, draws, size)]

@@ -1,0 +1,145 @@
+"""Reliability curve with a consistency band.
+
+Binned: mean outcome against mean forecast per bin. Smooth: the kernel regression of outcome on
+forecast, μ(t) = (K_σ * y)(t) / (K_σ * 1)(t), at the bandwidth σ* of smECE or .1, whichever is less:
+a badly calibrated sample has a σ* that would hide its shape.
+
+The band shows where the curve would lie if the forecasts were right (Bröcker & Smith 2007): draw
+forecasts with replacement, draw y ~ Bernoulli(forecast), compute the curve again, take pointwise
+quantiles. A curve inside its band is consistent with calibration *at that point*; over many points
+some will leave a 90 % band by chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import InputError
+from ..probabilities import Floats, Ints
+from .ece import bin_index, bin_sums
+from .pairs import Quantity, calibration_pairs
+from .smece import MESH, fixed_point, residual_mass, smooth
+
+WIDEST = 0.1
+SUPPORTED = 0.02
+"""The smooth curve is drawn between the least and the greatest forecast, and there where the
+forecasts' density is at least this share of its peak."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """A reliability curve.
+
+    `forecast, frequency, count, lo, hi` are (bins,), for the non-empty bins; `frequency` is the
+    mean outcome, `lo, hi` its consistency band at `level`. `at, smooth, smooth_lo, smooth_hi` are
+    (points,), the smooth curve where there are forecasts enough. `width` is its bandwidth.
+    """
+
+    quantity: Quantity
+    forecast: Floats
+    frequency: Floats
+    count: Floats
+    lo: Floats
+    hi: Floats
+    at: Floats
+    smooth: Floats
+    smooth_lo: Floats
+    smooth_hi: Floats
+    width: float
+    level: float
+
+
+def reliability(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    *,
+    quantity: Quantity | None = None,
+    bins: int = 10,
+    level: float = 0.9,
+    draws: int = 500,
+    seed: int = 0,
+) -> Reliability:
+    """Return the reliability curve of `probs` (cases, classes) against `labels` (cases,).
+
+    `quantity` is `positive` or `top` (the default by the number of classes); for one class of many
+    pass np.column_stack([1 - p, p]) and 0/1 labels. Raises InputError for an invalid row, for
+    `classwise`, or for a level outside (0, 1).
+    """
+    if quantity == "classwise":
+        raise InputError(
+            "quantity: got classwise, expected positive or top; draw classes one by one"
+        )
+    if draws < 1 or not 0.0 < level < 1.0:
+        raise InputError(
+            f"draws, level: got {draws} and {level:g}, expected at least 1 and between 0 and 1"
+        )
+    pairs = calibration_pairs(probs, labels, quantity)
+    forecast, outcome = pairs.forecast[:, 0], pairs.outcome[:, 0]
+    index = bin_index(forecast, bins)
+    ones = np.ones((1, len(forecast)))
+    count, predicted, observed = (s[0] for s in bin_sums(forecast, outcome, ones, index))
+    filled = count > 0
+    mass = residual_mass(forecast, forecast - outcome, ones)
+    width = min(float(fixed_point(mass)[1][0]), WIDEST)
+    centre = (np.arange(MESH) + 0.5) / MESH
+    density = _density(forecast, ones, width)[0]
+    first, last = np.clip(np.array([forecast.min(), forecast.max()]) * MESH, 0, MESH - 1).astype(
+        int
+    )
+    supported = density >= SUPPORTED * density.max()
+    supported[:first] = supported[last + 1 :] = False
+
+    binned, curves = _resampled(forecast, index, width, draws, np.random.default_rng(seed))
+    tail = [(1 - level) / 2, (1 + level) / 2]
+    lo, hi = np.nanquantile(binned[:, filled], tail, axis=0)
+    smooth_lo, smooth_hi = np.nanquantile(curves[:, supported], tail, axis=0)
+    return Reliability(
+        pairs.quantity,
+        predicted[filled] / count[filled],
+        observed[filled] / count[filled],
+        count[filled],
+        lo,
+        hi,
+        centre[supported],
+        _curve(forecast, outcome, ones, width)[0][supported],
+        smooth_lo,
+        smooth_hi,
+        width,
+        level,
+    )
+
+
+def _resampled(
+    forecast: Floats, index: Ints, width: float, draws: int, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Binned (draws, bins) and smooth (draws, mesh) curves of calibrated resamples."""
+    cases = len(forecast)
+    binned, curves = [], []
+    member = np.eye(int(index.max()) + 1)[index]
+    for start in range(0, draws, 100):
+        size = min(100, draws - start)
+        chosen = rng.integers(0, cases, (size, cases)) + cases * np.arange(size)[:, None]
+        weights = np.bincount(chosen.ravel(), minlength=size * cases).reshape(size, cases)
+        hits = rng.binomial(weights, forecast).astype(np.float64)
+        count = weights @ member
+        with np.errstate(invalid="ignore"):
+            binned.append((hits @ member) / count)
+        rate = np.divide(hits, weights, out=np.zeros_like(hits), where=weights > 0)
+        curves.append(_curve(forecast, rate, weights.astype(np.float64), width))
+    return np.concatenate(binned), np.concatenate(curves)
+
+
+def _density(forecast: Floats, weights: Floats, width: float) -> Floats:
+    return smooth(residual_mass(forecast, np.ones_like(forecast), weights), width)
+
+
+def _curve(forecast: Floats, outcome: Floats, weights: Floats, width: float) -> Floats:
+    """Kernel regression of outcome on forecast (replicates, mesh); NaN where nothing is near."""
+    hits = smooth(residual_mass(forecast, outcome, weights), width)
+    density = _density(forecast, weights, width)
+    near = density > 1e-9
+    ratio = np.divide(hits, density, out=np.full_like(hits, np.nan), where=near)
+    return np.clip(ratio, 0.0, 1.0)

@@ -1,0 +1,79 @@
+"""Certainty weights: cases whose soft label is certain weigh more. Off by default.
+
+w_i = 1 - H(p_i) / ln K ("entropy"), or w_i = a0_i / (a0_i + c) with a0_i the Dirichlet
+concentration of the case's posterior draws ("concentration"), divided by their mean over the
+training cases, so that the sum over cases, and with it the meaning of lambda, is kept. "entropy"
+overweights the easy cases and biases calibration; "concentration" only discounts what the label
+model does not know.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .base import Target, TargetData, Validation, check, given
+from .dirichlet import concentration
+
+
+class CertaintyWeighted(Target):
+    """Any target, its losses weighted. scale: c > 0. Learns from the same cases as that target."""
+
+    name = "certainty-weighted"
+
+    def __init__(
+        self,
+        target: Target,
+        kind: Literal["entropy", "concentration"] = "concentration",
+        scale: float = 10.0,
+    ) -> None:
+        check(kind in ("entropy", "concentration"), self.name, "kind", kind, "one of the two kinds")
+        check(scale > 0, self.name, "scale", scale, "a number > 0")
+        self.target = target
+        self.kind = kind
+        self.scale = scale
+        self.needs_teacher = target.needs_teacher
+        self.needs_full_head = target.needs_full_head
+        self.needs_observe = target.needs_observe
+        self.needs_validation = target.needs_validation
+
+    def usable(self, evidence: TargetData) -> Tensor:
+        return self.target.usable(evidence)
+
+    def start(self, evidence: TargetData) -> Tensor:
+        if self.kind == "entropy":
+            p = given(evidence, "soft", self.name)
+            weights = 1 + torch.xlogy(p, p).sum(1) / math.log(evidence.classes)
+        else:
+            a0 = concentration(given(evidence, "draws", self.name), evidence.log_weights)
+            weights = a0 / (a0 + self.scale)
+        check(bool(weights.sum() > 0), self.name, "weights", 0, "a case that is not all uncertain")
+        self.weights = weights / weights.mean()
+        return self.target.start(evidence)
+
+    def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
+        loss = self.target.loss(logits, target, rows)
+        return loss * self.weights[rows].to(loss)
+
+    def observe(self, logits: Tensor, rows: Tensor) -> None:
+        self.target.observe(logits, rows)
+
+    def end_epoch(self, epoch: int, epochs: int, validation: Validation | None) -> Tensor | None:
+        return self.target.end_epoch(epoch, epochs, validation)
+
+    def mix(
+        self, images: Tensor, targets: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        return self.target.mix(images, targets, generator)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        return self.target.probabilities(logits)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self.target.state_dict()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> Tensor | None:
+        return self.target.load_state_dict(state)

@@ -1,0 +1,67 @@
+"""Where and in which precision to train: one Fabric for CPU, a GPU, or several by torchrun."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import warnings
+from typing import Literal
+
+import torch
+import torch.distributed
+from lightning_fabric import Fabric
+
+from ..errors import InputError
+
+
+def make_fabric(device: str = "auto", precision: Literal["auto", "32", "bf16"] = "auto") -> Fabric:
+    """A launched Fabric. device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Started by torchrun, each process joins the group (gloo on CPU, NCCL on GPUs). Raises InputError
+    for a device this machine does not have.
+    """
+    kind, _, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (number and not number.isdecimal()):
+        raise InputError(f"device: got {device!r}, expected auto, cpu, cuda, cuda:N or mps")
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device: got {device!r}, but torch sees no GPU here; use cpu")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise InputError(f"device: got {device!r}, but torch sees no Apple GPU here; use cpu")
+    half = bf16_wins(kind) if precision == "auto" else precision == "bf16"
+    distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1 and "LOCAL_WORLD_SIZE" in os.environ
+    devices: int | list[int] = [int(number)] if number else 1
+    nodes = 1
+    if distributed:
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        devices, nodes = local, int(os.environ["WORLD_SIZE"]) // local
+    with warnings.catch_warnings():
+        # Fabric's advice on matmul precision and cluster environments is not for our users.
+        warnings.simplefilter("ignore")
+        fabric = Fabric(
+            accelerator=kind,
+            devices=devices,
+            num_nodes=nodes,
+            strategy="ddp" if distributed else "auto",
+            precision="bf16-mixed" if half else "32-true",
+        )
+        fabric.launch()
+    if distributed:
+        atexit.register(_leave)
+    return fabric
+
+
+def _leave() -> None:
+    """Leave the process group: gloo's threads, still running at exit, would abort the process."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def bf16_wins(kind: str) -> bool:
+    """Whether the hardware multiplies in bf16; elsewhere it is emulated, ten times slower."""
+    if kind == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if kind == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False

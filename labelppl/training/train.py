@@ -1,0 +1,115 @@
+"""The one training routine, for both steps and every target.
+
+Minimises (1/m) sum_i loss(network(x_i), t_i) + (lambda/m) ||theta - theta_p||^2 over the m usable
+training cases; without a weight prior the second term is absent. An epoch visits every case once,
+in batches whose sizes differ by one at most; a batch contributes (batches/m) sum_{i in batch}
+loss_i, so that the average over the batches of an epoch is the objective itself, whatever the
+partition and the number of processes.
+
+Random numbers of an epoch (order, mixing, augmentation, dropout) derive from the seed and the
+epoch's number alone: a run is bit-reproducible on a CPU, and a resumed run is the same run.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from ..errors import InputError
+from ..targets.base import Target, TargetData
+from .device import make_fabric
+from .held import Held
+from .loop import Augment, Run, Trained
+from .order import partition
+from .progress import Bar
+from .schedule import Schedule
+from .source import Source
+from .weight_prior import WeightPrior
+
+
+def train(
+    network: nn.Module,
+    source: Source,
+    evidence: TargetData,
+    target: Target,
+    schedule: Schedule,
+    *,
+    seed: int = 0,
+    prior: WeightPrior | None = None,
+    freeze_norm: bool | None = None,
+    augment: Augment | None = None,
+    held: Held | None = None,
+    device: str = "auto",
+    fabric: Fabric | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    progress: bool = False,
+    step: str = "train",
+) -> Trained:
+    """Train `network` in place; it ends in evaluation mode on the CPU or GPU it was trained on.
+
+    source, evidence: the training cases, in one order. prior: the weight prior of step 2; with
+    lam = inf nothing moves. freeze_norm: keep the running statistics of batch normalisation as they
+    are; None does so where there is a prior. held: where it has labelled cases, the weights of the
+    epoch with the best validation NLL are kept, else those of the last. checkpoint: a file written
+    after every epoch; resume: continue from it. fabric: use this one, not a new one for `device`.
+
+    Raises InputError where nothing is usable or the checkpoint belongs to another run, FailedWork
+    where the loss stops being finite.
+    """
+    if len(source) != len(evidence):
+        raise InputError(f"train: got {len(source)} images for {len(evidence)} cases")
+    usable = target.usable(evidence)
+    where = usable.nonzero().squeeze(1).cpu()
+    m = len(where)
+    if m == 0:
+        raise InputError(
+            f"target {target.name}: no training case is usable (of {len(evidence)}); it needs "
+            "labels that the cases do not have"
+        )
+    fabric = fabric or make_fabric(device, schedule.precision)
+    if prior is not None and math.isinf(prior.lam):
+        network.to(fabric.device).eval()
+        return Trained((), -1, m, None, fabric._precision.precision)
+    run = Run(network, source, where, evidence.take(usable), target, schedule, fabric, prior, seed)
+    run.frozen = prior is not None if freeze_norm is None else freeze_norm
+    run.augment, run.held, run.step = augment, held, step
+    identity = {
+        "step": step,
+        "seed": seed,
+        "cases": m,
+        "target": target.name,
+        "evidence": _fingerprint(evidence),
+        "prior": None if prior is None else prior.record(),
+        "schedule": asdict(schedule),
+    }
+    if resume and checkpoint is not None:
+        run.restore(checkpoint, identity)
+    gpus = [fabric.device] if fabric.device.type == "cuda" else []
+    batches = len(partition(m, schedule.batch_size))
+    shown: AbstractContextManager[Bar | None] = nullcontext()
+    if progress and fabric.global_rank == 0:
+        shown = Bar(step, schedule.epochs * m, len(run.history) * m)
+    with torch.random.fork_rng(devices=gpus), shown as bar:
+        while len(run.history) < schedule.epochs and not run.stopped():
+            run.epoch(batches, bar)
+            if checkpoint is not None and fabric.global_rank == 0:
+                run.save(checkpoint, identity)
+    return run.finish()
+
+
+def _fingerprint(evidence: TargetData) -> int:
+    """Tells apart runs on other labels."""
+    values = [evidence.hard] if evidence.soft is None else [evidence.hard, evidence.soft]
+    check = 0
+    for value in values:
+        check = zlib.crc32(np.ascontiguousarray(value.cpu().numpy()).tobytes(), check)
+    return check

@@ -1,0 +1,98 @@
+"""The names of the methods, what they need, and the within-class shuffle."""
+
+import numpy as np
+import pytest
+
+from labelppl.comparison import ABLATIONS, METHODS
+from labelppl.comparison.methods import choose_methods, make_method
+from labelppl.comparison.spoiled import flipped, shuffled, uniform
+from labelppl.errors import InputError
+
+ALL = {"votes": True, "draws": True, "validation": True}
+
+
+def test_the_names_are_those_of_the_design():
+    assert ", ".join(METHODS) == (
+        "hard, smooth, paper-soft, prob, reg, mixed, confidence-penalty, kd, tfkd-self, tfkd-reg, "
+        "ols, cpls, raml, self-distillation, mixup, cutmix, focal, dual-focal, domino, auc-margin, "
+        "mean-vote, majority, dirichlet"
+    )
+
+
+def test_every_name_makes_a_method_of_its_own():
+    for name in (*METHODS, *ABLATIONS):
+        one, two = make_method(name), make_method(name)
+        assert one.name == name
+        assert one.target is not two.target
+        assert one.prior == name.startswith("reg")
+        assert one.spoil == (name.split("-")[1] if name in ABLATIONS else "")
+    assert make_method("reg").target.name == "prob"
+    with pytest.raises(InputError, match="hard-shuffled"):
+        make_method("hard-shuffled")
+
+
+def test_the_default_is_all_that_the_evidence_allows():
+    assert choose_methods(None, **ALL) == METHODS
+    bare = choose_methods(None, votes=False, draws=False, validation=False)
+    missing = {"mean-vote", "majority", "dirichlet", "cpls", "domino"}
+    assert set(METHODS) - set(bare) == missing
+
+
+def test_hard_comes_first_and_is_always_there():
+    assert choose_methods(["prob", "reg"], **ALL) == ("hard", "prob", "reg")
+    assert choose_methods(["prob", "hard"], **ALL) == ("hard", "prob")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["prop"], "'prop'"),
+        (["prob", "prob"], "twice"),
+        (["majority"], "votes"),
+        (["dirichlet"], "keep_draws"),
+        (["cpls"], "validation"),
+    ],
+)
+def test_what_cannot_run_is_refused(names, message):
+    with pytest.raises(InputError, match=message):
+        choose_methods(names, votes=False, draws=False, validation=False)
+
+
+def test_shuffling_stays_within_class_and_split(cases, label):
+    labels = label(cases)
+    moved = shuffled(labels, cases, seed=1)
+    test = cases.split == "test"
+    assert (moved.ids == labels.ids).all()
+    np.testing.assert_array_equal(moved.probs[test], labels.probs[test])
+    for k in (0, 1):
+        rows = (cases.labels == k) & ~test
+        before, after = labels.probs[rows], moved.probs[rows]
+        assert not np.array_equal(before, after)
+        np.testing.assert_array_equal(np.sort(before[:, 0]), np.sort(after[:, 0]))
+        # Mean and draws of a case move together.
+        np.testing.assert_array_equal(moved.draws[0][rows], after)
+    again = shuffled(labels, cases, seed=1)
+    np.testing.assert_array_equal(moved.probs, again.probs)
+
+
+def test_shuffling_finds_cases_by_id(cases, label):
+    backwards = label(cases).take(np.arange(len(cases))[::-1])
+    moved = shuffled(backwards, cases, seed=0)
+    place = {name: i for i, name in enumerate(moved.ids)}
+    test = np.flatnonzero(cases.split == "test")
+    got = moved.probs[[place[cases.ids[i]] for i in test]]
+    np.testing.assert_array_equal(got, label(cases).probs[test])
+
+
+@pytest.mark.parametrize("spoil", [uniform, flipped])
+def test_misleading_labels_are_given_to_training_cases_alone(cases, label, spoil):
+    labels = label(cases)
+    spoiled = spoil(labels, cases, seed=0)
+    test = cases.split == "test"
+    np.testing.assert_array_equal(spoiled.probs[test], labels.probs[test])
+    np.testing.assert_allclose(spoiled.probs.sum(1), 1, atol=1e-12)
+    assert spoiled.draws is None
+    if spoil is flipped:
+        np.testing.assert_allclose(spoiled.probs[~test], labels.probs[~test][:, ::-1])
+    else:
+        assert (spoiled.probs[~test] != labels.probs[~test]).all()

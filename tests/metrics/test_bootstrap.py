@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from labelppl.metrics.bootstrap import (
+    error_interval,
+    exact_interval,
+    group_weights,
+    percentile_interval,
+    statistic_interval,
+)
+from labelppl.metrics.evaluate_probs import evaluate_probs
+
+
+def test_cases_of_a_group_are_drawn_together_and_groups_keep_their_number() -> None:
+    groups = np.array([0, 1, 1, 2, 2, 2])
+    weights = np.concatenate(list(group_weights(groups, 3000, seed=0)))
+    assert weights.shape == (3000, 6)
+    assert np.array_equal(weights[:, 1], weights[:, 2])
+    per_group = weights[:, [0, 1, 3]]
+    assert (per_group.sum(axis=1) == 3).all()
+    assert np.abs(per_group.mean(axis=0) - 1).max() < 4 * np.sqrt(2 / 3 / 3000)
+
+
+def test_chunks_together_give_every_replicate() -> None:
+    many = list(group_weights(np.arange(3000), 700, seed=1))
+    assert len(many) > 1
+    assert sum(len(w) for w in many) == 700
+
+
+def test_interval_of_a_mean_is_the_textbook_one(calibrated) -> None:
+    probs, labels = calibrated(400)
+    found = evaluate_probs(probs, labels, classes=["a", "b"], n_boot=4000)
+    lo, hi = found.intervals["accuracy"]
+    half = 1.96 * np.sqrt(found.accuracy * (1 - found.accuracy) / 400)
+    # A 2.5 % quantile of 4,000 replicates is known to about 3 % of the half width.
+    assert (hi - lo) / 2 == pytest.approx(half, rel=0.08)
+
+
+def test_repeated_cases_of_one_group_do_not_narrow_the_interval(calibrated) -> None:
+    probs, labels = calibrated(100)
+    once = evaluate_probs(probs, labels, classes=["a", "b"])
+    copies = [np.repeat(x, 4, axis=0) for x in (probs, labels, np.arange(100))]
+    grouped = evaluate_probs(copies[0], copies[1], classes=["a", "b"], groups=copies[2])
+    naive = evaluate_probs(copies[0], copies[1], classes=["a", "b"])
+    assert grouped.n_groups == 100
+    for key in ("accuracy", "nll", "brier", "auc", "macro_accuracy"):
+        lo, hi = once.intervals[key]
+        assert grouped.intervals[key] == pytest.approx((lo, hi), abs=1e-9)
+        assert naive.intervals[key][1] - naive.intervals[key][0] < 0.65 * (hi - lo)
+
+
+def test_coverage_of_the_intervals(calibrated) -> None:
+    rng = np.random.default_rng(0)
+    hits = {"nll": 0, "accuracy": 0, "ece": 0, "smece": 0}
+    reference, _ = calibrated(100_000, seed=999)
+    truth = {
+        "nll": -(reference * np.log(reference)).sum(axis=1).mean(),
+        "accuracy": reference.max(axis=1).mean(),
+        "ece": 0.0,
+        "smece": 0.0,
+    }
+    repeats = 80
+    for _ in range(repeats):
+        probs, labels = calibrated(100, seed=int(rng.integers(2**31)))
+        found = evaluate_probs(probs, labels, classes=["a", "b"], n_boot=200)
+        for key, value in truth.items():
+            lo, hi = found.intervals[key]
+            hits[key] += lo - 1e-9 <= value <= hi
+    # Binomial(80, .95) is below 67 once in 10^4.
+    assert min(hits.values()) >= 67
+
+
+def test_error_interval_reaches_zero_only_inside_the_null_band() -> None:
+    replicates = np.linspace(0.05, 0.15, 1001)
+    assert error_interval(0.1, replicates, 0.12)[0] == 0.0
+    lo, hi = error_interval(0.1, replicates, 0.05)
+    assert (lo, hi) == pytest.approx((0.0525, 0.1475))
+    debiased = error_interval(0.04, replicates, 0.0, centre=0.1)
+    assert debiased == pytest.approx((0.0, 0.04 + 0.1 - 0.0525))
+    biased = replicates + 0.1
+    lo, hi = error_interval(0.1, biased, 0.05)
+    assert (lo, hi) == (0.0, 0.1)
+    joined = error_interval(0.1, biased, 0.05, union=True)
+    assert joined == pytest.approx((0.0, 0.2475))
+
+
+def test_statistic_interval_removes_the_bias_of_resampling() -> None:
+    rng = np.random.default_rng(0)
+    replicates = 30 + rng.normal(0, 2, 5000)
+    lo, hi = statistic_interval(20.0, replicates)
+    assert (lo, hi) == pytest.approx((20 - 3.92, 20 + 3.92), abs=0.25)
+    assert statistic_interval(1.0, replicates)[0] == 0.0
+
+
+def test_exact_interval_is_clopper_pearson() -> None:
+    assert exact_interval(20, 20) == pytest.approx((0.025 ** (1 / 20), 1.0))
+    assert exact_interval(0, 20) == pytest.approx((0.0, 1 - 0.025 ** (1 / 20)))
+
+
+def test_percentile_interval_ignores_undefined_replicates() -> None:
+    values = np.r_[np.nan, np.arange(101.0)]
+    assert percentile_interval(values) == pytest.approx((2.5, 97.5))

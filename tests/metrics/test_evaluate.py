@@ -1,0 +1,111 @@
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from labelppl.errors import InputError
+from labelppl.metrics.evaluate import evaluate
+from labelppl.metrics.evaluate_probs import evaluate_probs
+from labelppl.metrics.kl import kl_divergence
+
+
+@dataclass(frozen=True)
+class Cases:
+    ids: Any
+    classes: tuple[str, ...]
+    labels: Any
+    images: tuple[Path, ...] | None
+    groups: Any = None
+    p_true: Any = None
+
+
+@dataclass(frozen=True)
+class Soft:
+    ids: Any
+    probs: Any
+
+
+@dataclass
+class Student:
+    """Answers by the name of the image, so that a wrong order is noticed."""
+
+    answers: dict[str, Any]
+    classes: tuple[str, ...] = ("well", "ill")
+    seen: list[Any] = field(default_factory=list)
+
+    def predict_proba(self, images: Any) -> Any:
+        self.seen.extend(images)
+        return np.stack([self.answers[path.name] for path in images]).astype(np.float32)
+
+
+@pytest.fixture
+def setting(calibrated) -> tuple[Student, Cases, Any]:
+    probs, labels = calibrated(40)
+    probs = probs.astype(np.float32).astype(np.float64)
+    names = [f"{i}.png" for i in range(40)]
+    labels = labels.copy()
+    labels[:5] = -1
+    cases = Cases(
+        np.array([f"case{i}" for i in range(40)]),
+        ("well", "ill"),
+        labels,
+        tuple(Path(n) for n in names),
+        groups=np.repeat([f"p{i}" for i in range(20)], 2),
+        p_true=calibrated(40, seed=7)[0],
+    )
+    return Student(dict(zip(names, probs, strict=True))), cases, probs
+
+
+def test_equals_evaluate_probs_of_its_predictions(setting) -> None:
+    student, cases, probs = setting
+    found = evaluate(student, cases, seed=2)
+    expected = evaluate_probs(
+        probs,
+        cases.labels,
+        classes=cases.classes,
+        p_true=cases.p_true,
+        groups=cases.groups,
+        seed=2,
+    )
+    assert found == expected
+    assert student.seen == list(cases.images)
+    assert found.n_groups == 20
+
+
+def test_soft_labels_are_matched_by_id_not_by_place(setting, calibrated) -> None:
+    student, cases, probs = setting
+    soft, _ = calibrated(40, seed=3)
+    order = np.random.default_rng(0).permutation(40)[:30]
+    found = evaluate(student, cases, labels=Soft(cases.ids[order], soft[order]), n_boot=0)
+    assert found.kl == pytest.approx(kl_divergence(soft[order], probs[order]), abs=1e-12)
+
+
+def test_predictions_table(setting, tmp_path: Path) -> None:
+    student, cases, probs = setting
+    evaluate(student, cases, n_boot=0).save(tmp_path)
+    table = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert list(table.columns) == ["id", "p_well", "p_ill", "label"]
+    assert table["id"].tolist() == cases.ids.tolist()
+    assert np.array_equal(table[["p_well", "p_ill"]].to_numpy(), probs)
+    assert table["label"].isna().tolist() == [True] * 5 + [False] * 35
+    known = table["label"].dropna().map({"well": 0, "ill": 1}).to_numpy()
+    assert np.array_equal(known, cases.labels[5:])
+
+
+def test_unusable_input_is_refused(setting) -> None:
+    student, cases, _ = setting
+    with pytest.raises(InputError, match="no column 'image'"):
+        evaluate(student, Cases(cases.ids, cases.classes, cases.labels, None))
+    with pytest.raises(InputError, match="got none"):
+        evaluate(student, Cases(np.array([]), cases.classes, np.array([], dtype=int), ()))
+    with pytest.raises(InputError, match="predicts ill, well"):
+        evaluate(Student(student.answers, ("ill", "well")), cases)
+    with pytest.raises(InputError, match="expected 2 classes"):
+        evaluate(student, cases, labels=Soft(cases.ids, np.ones((40, 1))))
+    short = Student(student.answers)
+    short.predict_proba = lambda images: np.full((3, 2), 0.5)  # type: ignore[method-assign]
+    with pytest.raises(InputError, match=r"got shape \(3, 2\)"):
+        evaluate(short, cases)
