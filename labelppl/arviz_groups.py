@@ -13,17 +13,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import xarray as xr
 from torch import Tensor
 
 from . import __version__
+from .arrays import Array
 
 if TYPE_CHECKING:
     from .posterior import Posterior
 
-Array = npt.NDArray[Any]
 
 #: Numbers of p(Y|Z, theta) kept for ArviZ: more than that, and draws are thinned evenly, ...
 MOST_NUMBERS = 2**23

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from .arrays import Floats, Ints
 from .errors import InputError
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 SUM_TOLERANCE = 1e-4
 """Float32 softmax rows of a thousand classes stay far inside; a row of logits does not."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
+from .arrays import Array
 from .errors import InputError
 
 SPLITS = ("train", "val", "test")
-Array = npt.NDArray[Any]
 
 
 def refuse_leak(groups: Array, split: Array) -> None:

@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 
+from .arrays import Array
 from .errors import InputError
 from .features import Column, Feature, Label, ReaderFeature, Rows, VoteCounts, Votes
 from .features.codes import EMPTY, as_text, read_codes
 from .features.readers import collapse, is_long, sorted_names
 from .split import SPLITS, make_split, refuse_leak
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from ..probabilities import FLOOR, Floats
+from ..arrays import Floats
+from ..probabilities import FLOOR
 from .two_classes import both, positive, positive_pair
 
 RIDGE = 1e-6

@@ -18,8 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays import Floats
 from ..errors import InputError
-from ..probabilities import Floats, checked_probs, hard_pair
+from ..probabilities import checked_probs, hard_pair
 
 
 class Conformal(NamedTuple):

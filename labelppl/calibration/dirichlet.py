@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from ..arrays import Floats
 from ..errors import InputError
-from ..probabilities import FLOOR, Floats, checked_probs, hard_pair
+from ..probabilities import FLOOR, checked_probs, hard_pair
 
 
 class Dirichlet(NamedTuple):

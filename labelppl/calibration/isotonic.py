@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.isotonic import IsotonicRegression
 
-from ..probabilities import Floats
+from ..arrays import Floats
 from .two_classes import both, positive, positive_pair
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from ..probabilities import Floats
+from ..arrays import Floats
 
 
 def isotonic(forecast: Floats, outcome: Floats) -> Floats:

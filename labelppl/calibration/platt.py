@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from ..probabilities import Floats
+from ..arrays import Floats
 from .two_classes import both, positive, positive_pair
 from .two_classes import logit as clipped_logit
 

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from ..probabilities import FLOOR, Floats, checked_probs, hard_pair
+from ..arrays import Floats
+from ..probabilities import FLOOR, checked_probs, hard_pair
 
 BOUND = 5.0
 

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logit as exact_logit
 
+from ..arrays import Floats, Ints
 from ..errors import InputError
-from ..probabilities import FLOOR, Floats, Ints, checked_probs, hard_pair
+from ..probabilities import FLOOR, checked_probs, hard_pair
 
 
 def positive(probs: ArrayLike) -> Floats:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..probabilities import Floats, Ints
+from ..arrays import Floats, Ints
 from .pav import isotonic
 from .two_classes import both, positive, positive_pair
 

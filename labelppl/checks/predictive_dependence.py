@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ..arrays import Array
 from ..features import Angle, Scalar, Vector
 from ..posterior import Posterior
 from .finding import Finding
@@ -26,7 +27,6 @@ from .predictive import simulate
 
 #: Cases of a class with both measurements below which its correlation is left out.
 LEAST = 5
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

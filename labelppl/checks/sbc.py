@@ -20,13 +20,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..arrays import Array
 from ..errors import FailedWork, InputError
 from ..inference.base import Progress
 from ..model import LabelDensity, LabelModel
@@ -36,8 +36,6 @@ from ..softlabels.labels import Targets
 from ..table import Cases
 from .sbc_record import LEAST, Sbc, by_columns
 from .sbc_simulate import Simulated, simulate
-
-Array = npt.NDArray[Any]
 
 #: Cases whose class posterior is ranked, and cases of each kind whose soft labels are tested in every simulation.
 RANKED_CASES, LABELLED_CASES = 3, 50

@@ -13,13 +13,12 @@ simulation in place of their recursion).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import binom
 
-Array = npt.NDArray[Any]
+from ..arrays import Array
 
 #: Most points at which the distribution function is compared.
 MOST_POINTS = 50

@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import ttest_1samp
 
+from ..arrays import Array
 from ..errors import InputError
 from ..runs import read_json, write_json
 from .sbc_bands import fractional_ranks, p_values
-
-Array = npt.NDArray[Any]
 
 #: Probability of a false alarm of the whole check.
 ALARM = 0.01

@@ -23,11 +23,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from ..arrays import Floats
 from ..distillation.distill import Distilled, distill
 from ..distillation.lam import GRID, Refit
 from ..errors import FailedWork, InputError
 from ..images.read import Size
-from ..probabilities import Floats
 from ..runs import versions
 from ..softlabels import SoftLabels
 from ..table import Cases

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..arrays import Floats, Ints
 from ..metrics.accuracy import correct_per_case
 from ..metrics.auc import auc_replicates
 from ..metrics.bootstrap import group_weights, percentile_interval, reflected_interval
@@ -28,7 +29,6 @@ from ..metrics.macro_accuracy import macro_accuracy_replicates
 from ..metrics.nll import nll_per_case
 from ..metrics.pairs import default_quantity, select
 from ..metrics.smece import smece_replicates
-from ..probabilities import Floats, Ints
 
 KEYS = (
     "accuracy", "macro_accuracy", "auc", "nll", "brier", "ece", "smece", "hl_statistic", "hl_dof",

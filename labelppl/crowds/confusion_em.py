@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from ..arrays import Floats, Ints
 from ..errors import FailedWork, InputError
 from .mean_vote import mean_vote
-from .vote_table import Array, Codes, VoteTable
+from .vote_table import VoteTable
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class DawidSkeneFit:
     log_likelihood of the votes at that point, without the prior; steps of EM taken.
     """
 
-    prevalence: Array
-    confusion: Array
-    probs: Array
+    prevalence: Floats
+    confusion: Floats
+    probs: Floats
     log_likelihood: float
     steps: int
 
 
-def log_joint(votes: VoteTable, prevalence: Array, confusion: Array) -> Array:
+def log_joint(votes: VoteTable, prevalence: Floats, confusion: Floats) -> Floats:
     """log p(votes of item i, y_i = k), (items, classes); zeros of the parameters become -inf."""
     with np.errstate(divide="ignore"):
         log_prior, log_c = np.log(prevalence), np.log(confusion)
@@ -45,10 +46,10 @@ def log_joint(votes: VoteTable, prevalence: Array, confusion: Array) -> Array:
 
 def dawid_skene_em(
     votes: VoteTable,
-    pseudo_counts: Array | float = 0.0,
-    prevalence_counts: Array | float = 0.0,
+    pseudo_counts: Floats | float = 0.0,
+    prevalence_counts: Floats | float = 0.0,
     *,
-    start: Array | None = None,
+    start: Floats | None = None,
     most_steps: int = 2000,
     tolerance: float = 1e-9,
 ) -> DawidSkeneFit:
@@ -82,18 +83,18 @@ def dawid_skene_em(
     )
 
 
-def predict_votes(fit: DawidSkeneFit, item: Codes, rater: Codes) -> Array:
+def predict_votes(fit: DawidSkeneFit, item: Ints, rater: Ints) -> Floats:
     """Probability of each answer that `rater` (votes,) would give on `item` (votes,), (votes, classes)."""
-    predicted: Array = np.einsum("vk,vkl->vl", fit.probs[item], fit.confusion[rater])
+    predicted: Floats = np.einsum("vk,vkl->vl", fit.probs[item], fit.confusion[rater])
     return predicted
 
 
-def diagonal_counts(classes: int, diagonal: float, elsewhere: float) -> Array:
+def diagonal_counts(classes: int, diagonal: float, elsewhere: float) -> Floats:
     """Pseudo-counts (classes, votes): `diagonal` for the right answer, `elsewhere` for each wrong one."""
     return elsewhere + (diagonal - elsewhere) * np.eye(classes)
 
 
-def _normalise(counts: Array) -> Array:
+def _normalise(counts: Floats) -> Floats:
     """Rows that sum to one; a row without any count is uniform."""
     total = counts.sum(-1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):

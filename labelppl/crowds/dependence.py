@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Floats, Ints
 from .confusion_em import diagonal_counts
 from .shared_error_em import SharedErrorFit, shared_error_em
-from .vote_table import Array, Codes, VoteTable
+from .vote_table import VoteTable
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,10 @@ class Dependence:
         )
 
 
-def kappa(votes: VoteTable, least_common: int = 30) -> Array:
+def kappa(votes: VoteTable, least_common: int = 30) -> Floats:
     """Cohen's kappa of every two raters (raters, raters); NaN below `least_common` items in common."""
     r, k = len(votes.raters), len(votes.classes)
-    table: Codes = np.full((len(votes.items), r), -1, dtype=np.int64)
+    table: Ints = np.full((len(votes.items), r), -1, dtype=np.int64)
     table[votes.item, votes.rater] = votes.label
     given = (table >= 0).astype(np.float64)
     common = given.T @ given
@@ -92,7 +93,9 @@ def dependence(votes: VoteTable, *, least_kappa: float = 0.2, least_common: int 
     return Dependence(found, independent.bic - best.bic, independent, best, votes.raters)
 
 
-def _closest(groups: list[list[int]], between: Array, least_kappa: float) -> tuple[int, int] | None:
+def _closest(
+    groups: list[list[int]], between: Floats, least_kappa: float
+) -> tuple[int, int] | None:
     """The two groups with the highest mean kappa between their members, above `least_kappa`."""
     best, at = least_kappa, None
     for i, first in enumerate(groups):

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .vote_table import Array, VoteTable
+from ..arrays import Floats
+from .vote_table import VoteTable
 
 
-def log_joint(votes: VoteTable, prevalence: Array, ability: Array, log_easiness: Array) -> Array:
+def log_joint(
+    votes: VoteTable, prevalence: Floats, ability: Floats, log_easiness: Floats
+) -> Floats:
     """log p(votes of item i, y_i = k), (items, classes).
 
     prevalence (classes,), ability (raters,), log_easiness (items,).

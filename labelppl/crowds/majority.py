@@ -14,13 +14,13 @@ from typing import Literal
 
 import numpy as np
 
+from ..arrays import Floats
 from ..errors import InputError
-from .vote_table import Array
 
 TieRule = Literal["split", "abstain", "random"]
 
 
-def majority(counts: Array, ties: TieRule, seed: int = 0) -> Array:
+def majority(counts: Floats, ties: TieRule, seed: int = 0) -> Floats:
     """Votes `counts` (items, classes) -> probabilities (items, classes), one-hot where no tie."""
     top = counts == counts.max(1, keepdims=True)
     tied = top.sum(1) > 1

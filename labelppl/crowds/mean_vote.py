@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays import Floats
 from ..errors import InputError
-from .vote_table import Array
 
 
-def mean_vote(counts: Array, smoothing: float = 0.0) -> Array:
+def mean_vote(counts: Floats, smoothing: float = 0.0) -> Floats:
     """Votes `counts` (items, classes) -> probabilities (items, classes)."""
     if smoothing < 0:
         raise InputError(f"mean_vote: got smoothing {smoothing:g}, expected 0 or more")

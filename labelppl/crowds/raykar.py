@@ -11,10 +11,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
-from .vote_table import Array, VoteTable
+from ..arrays import Floats
+from .vote_table import VoteTable
 
 
-def item_posterior(votes: VoteTable, given_features: Array, confusion: Array) -> Array:
+def item_posterior(votes: VoteTable, given_features: Floats, confusion: Floats) -> Floats:
     """p(k | z_i, votes_i), (items, classes).
 
     given_features (items, classes) = p(k | z_i); confusion (raters, classes, votes).
@@ -22,5 +23,5 @@ def item_posterior(votes: VoteTable, given_features: Array, confusion: Array) ->
     with np.errstate(divide="ignore"):
         log_prior, log_c = np.log(given_features), np.log(confusion)
     joint = log_prior + votes.spread(log_c[votes.rater, :, votes.label])
-    posterior: Array = np.exp(log_softmax(joint, axis=1))
+    posterior: Floats = np.exp(log_softmax(joint, axis=1))
     return posterior

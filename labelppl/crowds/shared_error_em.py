@@ -18,10 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from ..arrays import Floats
 from ..errors import FailedWork, InputError
 from .confusion_em import _normalise, diagonal_counts
 from .mean_vote import mean_vote
-from .vote_table import Array, VoteTable
+from .vote_table import VoteTable
 
 Groups = Sequence[Sequence[int]]
 
@@ -35,10 +36,10 @@ class SharedErrorFit:
     """
 
     groups: tuple[tuple[int, ...], ...]
-    prevalence: Array
-    answer: Array
-    slip: Array
-    probs: Array
+    prevalence: Floats
+    answer: Floats
+    slip: Floats
+    probs: Floats
     log_likelihood: float
     parameters: int
     steps: int
@@ -63,8 +64,8 @@ def complete_groups(groups: Groups, raters: int) -> tuple[tuple[int, ...], ...]:
 def shared_error_em(
     votes: VoteTable,
     groups: Groups,
-    pseudo_counts: Array | float = 0.0,
-    slip_counts: Array | float = 0.0,
+    pseudo_counts: Floats | float = 0.0,
+    slip_counts: Floats | float = 0.0,
     *,
     prevalence_counts: float = 0.0,
     most_steps: int = 5000,
@@ -132,7 +133,7 @@ def shared_error_em(
     )
 
 
-def _log_prior(counts: Array | float, probs: Array) -> float:
+def _log_prior(counts: Floats | float, probs: Floats) -> float:
     """Sum of counts x log probabilities, with 0 log 0 = 0."""
     spread = np.broadcast_to(np.asarray(counts, dtype=np.float64), probs.shape)
     used = spread > 0

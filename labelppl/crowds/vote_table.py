@@ -1,6 +1,6 @@
 """Votes in long form: which rater said what about which item, as many as there are.
 
-The table that crowd tools share: one row per vote with the columns item (`id`), `rater`, `label`. Codes
+The table that crowd tools share: one row per vote with the columns item (`id`), `rater`, `label`. Ints
 are 0-based positions in `items`, `raters` and `classes`; an item without votes may be listed in `items`.
 """
 
@@ -13,19 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..arrays import Floats, Ints
 from ..errors import InputError
-
-Codes = npt.NDArray[np.int64]
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class VoteTable:
     """item, rater, label: (votes,) codes. items, raters, classes: their names."""
 
-    item: Codes
-    rater: Codes
-    label: Codes
+    item: Ints
+    rater: Ints
+    label: Ints
     items: tuple[str, ...]
     raters: tuple[str, ...]
     classes: tuple[str, ...]
@@ -103,23 +101,23 @@ class VoteTable:
             self.classes,
         )
 
-    def counts(self) -> Array:
+    def counts(self) -> Floats:
         """Votes for each class, (items, classes)."""
         n, k = len(self.items), len(self.classes)
         at = self.item * k + self.label
         return np.bincount(at, minlength=n * k).reshape(n, k).astype(np.float64)
 
-    def spread(self, per_vote: Array) -> Array:
+    def spread(self, per_vote: Floats) -> Floats:
         """Sum of `per_vote` (votes, columns) over the votes of each item, (items, columns)."""
         n = len(self.items)
         return np.stack(
             [np.bincount(self.item, column, minlength=n) for column in per_vote.T], axis=1
         )
 
-    def confusion_counts(self, weights: Array) -> Array:
+    def confusion_counts(self, weights: Floats) -> Floats:
         """Expected counts (raters, classes, votes) when item i is class k with weight `weights[i, k]`."""
         r, k = len(self.raters), len(self.classes)
         at = self.rater * k + self.label
         rows = [np.bincount(at, column, minlength=r * k) for column in weights[self.item].T]
-        stacked: Array = np.stack(rows).astype(np.float64)
+        stacked: Floats = np.stack(rows).astype(np.float64)
         return stacked.reshape(weights.shape[1], r, k).swapaxes(0, 1)

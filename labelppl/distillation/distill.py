@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from rich.console import Console
 from torch import Tensor, nn
 
+from ..arrays import Array
 from ..images.augment import augmentation
 from ..images.files import Files
 from ..images.read import Size
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from ..softlabels import SoftLabels
     from ..table import Cases
 
-Array = np.ndarray[Any, Any]
 STEP1, STEP2 = "checkpoint-step1.safetensors", "checkpoint-step2.safetensors"
 CHECKPOINTS = (STEP1, FOLDS_DONE, CHOICE, STEP2)
 

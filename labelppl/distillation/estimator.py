@@ -16,6 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from ..arrays import Array
 from ..errors import InputError
 from ..images.augment import augmentation
 from ..images.read import from_array
@@ -33,7 +34,6 @@ from ..training.train import train
 from ..training.weight_prior import WeightPrior
 from .last_layer import last_layer_posterior
 
-Array = np.ndarray[Any, Any]
 LOGISTIC = Schedule(epochs=200, batch_size=64, lr=0.05)
 
 

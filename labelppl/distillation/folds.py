@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import InputError
 from ..runs import write_text
-
-Array = np.ndarray[Any, Any]
 
 
 class Folds:

@@ -27,6 +27,7 @@ import torch
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
+from ..arrays import Array
 from ..errors import InputError
 from ..runs import write_text
 from ..targets.base import TargetData
@@ -36,7 +37,6 @@ from ..training.source import Source
 from ..training.weight_prior import WeightPrior
 from .folds import Folds
 
-Array = np.ndarray[Any, Any]
 Refit = Callable[[Array], Array]
 """Training rows (cases,) int64 -> their soft labels (cases, classes) from those rows alone."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import Array
 from ..errors import InputError
 from ..images.files import Files
 from ..images.read import Images, Size, open_images
@@ -25,8 +26,6 @@ from ..training.stream import Streamed
 if TYPE_CHECKING:
     from ..softlabels import SoftLabels
     from ..table import Cases
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)

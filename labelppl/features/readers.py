@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..arrays import Array
 from ..errors import InputError
 from .base import Feature, Rows
 
 ID_NAMES, RATER_NAMES = ("id", "task"), ("rater", "worker")
-Array = np.ndarray[Any, Any]
 
 
 class ReaderFeature(Feature):

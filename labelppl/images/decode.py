@@ -8,15 +8,13 @@ measured feature lives in those values. What cannot be kept is refused, with the
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from ..arrays import Array
 from ..errors import InputError
 from .dicom import is_dicom, read_dicom
-
-Array = np.ndarray[Any, Any]
 
 WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}

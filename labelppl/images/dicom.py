@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import InputError
-
-Array = np.ndarray[Any, Any]
 
 
 def is_dicom(path: Path) -> bool:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import InputError
 from .decode import FULL_SCALE, load, planes
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays import Array
 from ..errors import InputError
 from .decode import FULL_SCALE, load, planes
 from .files import Files
 from .moments import Moments
 
-Array = np.ndarray[Any, Any]
 Size = int | tuple[int, int] | None
 THREADS = min(32, os.cpu_count() or 1)
 

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..arrays import Floats
 
 RHAT_MAX = 1.01
 ESS_MIN = 400.0
 KHAT_MAX = 0.7
-
-Floats = NDArray[np.float64]
 
 
 class Convergence(NamedTuple):

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import accuracy_score
 
-from ..probabilities import Floats, Ints, hard_pair
+from ..arrays import Floats, Ints
+from ..probabilities import hard_pair
 
 
 def accuracy(probs: ArrayLike, labels: ArrayLike) -> float:

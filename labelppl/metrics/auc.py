@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
-from ..probabilities import Floats, Ints, hard_pair
+from ..arrays import Floats, Ints
+from ..probabilities import hard_pair
 
 
 def auc(probs: ArrayLike, labels: ArrayLike) -> float | None:

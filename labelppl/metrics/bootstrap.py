@@ -24,7 +24,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.stats import binomtest
 
-from ..probabilities import Floats, Ints
+from ..arrays import Floats, Ints
 
 LEVEL = 0.95
 CHUNK = 1_000_000

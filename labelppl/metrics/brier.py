@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import Floats
 from ..errors import InputError
-from ..probabilities import Floats, checked_probs, hard_pair
+from ..probabilities import checked_probs, hard_pair
 
 
 def brier(probs: ArrayLike, reference: ArrayLike) -> float:

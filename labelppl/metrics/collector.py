@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..probabilities import Floats, Ints
+from ..arrays import Floats, Ints
 from .bootstrap import Interval, group_weights, percentile_interval
 from .metrics import MEANING
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import Floats
 from ..calibration.pav import isotonic
-from ..probabilities import Floats
 from .pairs import calibration_pairs
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import foldnorm
 
+from ..arrays import Floats
 from ..errors import InputError
-from ..probabilities import Floats
 from .ece import Binning, bin_index, bin_sums
 from .pairs import Quantity, calibration_pairs
 

@@ -19,8 +19,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import Floats, Ints
 from ..errors import InputError
-from ..probabilities import Floats, Ints
 from .pairs import Quantity, calibration_pairs
 
 Norm = Literal["l1", "l2", "max"]

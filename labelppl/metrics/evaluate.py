@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from ..arrays import Floats
 from ..errors import InputError
-from ..probabilities import Floats, checked_probs
+from ..probabilities import checked_probs
 from .evaluate_probs import evaluate_probs
 from .metrics import Metrics
 

@@ -19,14 +19,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
+from ..arrays import Floats, Ints
 from ..errors import InputError
-from ..probabilities import (
-    Floats,
-    Ints,
-    checked_classes,
-    checked_labels,
-    checked_probs,
-)
+from ..probabilities import checked_classes, checked_labels, checked_probs
 from .accuracy import correct_per_case
 from .auc import auc, auc_replicates
 from .bootstrap import (

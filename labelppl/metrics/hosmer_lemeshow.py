@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
+from ..arrays import Floats, Ints
 from ..errors import InputError
-from ..probabilities import Floats, Ints, hard_pair
+from ..probabilities import hard_pair
 
 FLOOR = 1e-12
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import rel_entr
 
+from ..arrays import Floats
 from ..errors import InputError
-from ..probabilities import Floats, checked_probs
+from ..probabilities import checked_probs
 
 EPS = 1e-12
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import recall_score
 
-from ..probabilities import Floats, Ints, hard_pair
+from ..arrays import Floats, Ints
+from ..probabilities import hard_pair
 from .accuracy import correct_per_case
 
 

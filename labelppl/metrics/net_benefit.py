@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import Floats
 from ..calibration.two_classes import positive
 from ..errors import InputError
-from ..probabilities import Floats, hard_pair
+from ..probabilities import hard_pair
 
 
 class NetBenefit(NamedTuple):

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..probabilities import FLOOR, Floats, Ints, hard_pair
+from ..arrays import Floats, Ints
+from ..probabilities import FLOOR, hard_pair
 
 
 def nll(probs: ArrayLike, labels: ArrayLike) -> float:

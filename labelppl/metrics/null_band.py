@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import Floats, Ints
 from ..errors import InputError
-from ..probabilities import Floats, Ints, checked_probs
+from ..probabilities import checked_probs
 from .ece import bin_index, bin_sums
 from .pairs import Quantity, default_quantity
 from .smece import fixed_point, residual_mass

@@ -16,8 +16,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import Floats
 from ..errors import InputError
-from ..probabilities import Floats, checked_probs, hard_pair
+from ..probabilities import checked_probs, hard_pair
 
 Quantity = Literal["positive", "top", "classwise"]
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import Floats, Ints
 from ..errors import InputError
-from ..probabilities import Floats, Ints
 from .ece import bin_index, bin_sums
 from .pairs import Quantity, calibration_pairs
 from .smece import MESH, fixed_point, residual_mass, smooth

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.fft import dct, idct
 from scipy.sparse import csr_array
 
-from ..probabilities import Floats
+from ..arrays import Floats
 from .pairs import Quantity, calibration_pairs
 
 MESH = 256

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..arrays import Array
 from ..table import Cases
-from .expand import Array
 
 
 class ClassJoint(NamedTuple):

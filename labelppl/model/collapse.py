@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import Array
 from ..table import Cases
-from .expand import Array
 
 #: Share of different rows above which counting them spares too little to be worth it.
 WORTH = 0.8

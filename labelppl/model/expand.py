@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import Array
 from ..features import Column
 from ..table import Cases
 from .gaussian import log_integral
 from .missing import Pattern, Relations
 from .structure import Structure
 
-Array = np.ndarray[Any, Any]
 #: Case index and class index of each pair, both (pairs,).
 Pairs = tuple[Array, Array]
 

@@ -23,6 +23,7 @@ import torch
 from pyro.distributions import constraints
 from torch import Tensor
 
+from ..arrays import Array
 from ..errors import InputError
 from ..features import Column
 from ..table import Cases
@@ -34,7 +35,6 @@ LOOKED_AT = 64
 
 #: Log density of every site inside the cases, by site (rows,), for given columns, label codes and discrete sites.
 Run = Callable[[Mapping[str, Column], Tensor, Mapping[str, Tensor]], dict[str, Tensor]]
-Array = np.ndarray[Any, Any]
 _NONE = torch.zeros(0, dtype=torch.float64)
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import Array
 from ..errors import InputError
 from ..table import Cases
-from .expand import Array, expand
+from .expand import expand
 from .gaussian import coefficients
 from .missing import Pattern, Relations
 

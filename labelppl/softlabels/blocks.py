@@ -8,18 +8,16 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..arrays import Array
 from ..errors import InputError
 from ..posterior import Posterior
 from ..table import Cases
 from . import summary
 from .predictive import Predictive, Used, predictive
 from .record import SoftLabels, joined
-
-Array = npt.NDArray[Any]
 
 #: Levels of ``lo`` and ``hi``: they hold 90 % of the label posterior.
 INTERVAL = (0.05, 0.95)

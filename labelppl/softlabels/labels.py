@@ -9,12 +9,12 @@ named as such. New cases get the exact predictive.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from ..arrays import Array
 from ..errors import InputError
 from ..inference.convergence import khat_limit
 from ..posterior import Posterior
@@ -24,7 +24,6 @@ from .blocks import Labeller
 from .record import SoftLabels
 from .refits import crossfitted, mended
 
-Array = npt.NDArray[Any]
 Targets = Literal["loo", "fitted", "crossfit"]
 
 

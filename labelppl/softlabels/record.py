@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..arrays import Array
 from ..errors import InputError
 from ..runs import write_atomically
-
-Array = npt.NDArray[Any]
 
 #: Columns of the file: one for each class, then one for each case.
 BY_CLASS = {"p": "probs", "sd": "sd", "lo": "lo", "hi": "hi"}

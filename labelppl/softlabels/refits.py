@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold
 
+from ..arrays import Array
 from ..errors import InputError
 from ..posterior import Method, fit
 from ..table import Cases
 from .blocks import Labeller
 from .record import SoftLabels
-
-Array = npt.NDArray[Any]
 
 #: Folds of cross-fitting.
 FOLDS = 5

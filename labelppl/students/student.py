@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..arrays import Array
 from ..errors import InputError
 from ..images.decode import FULL_SCALE
 from ..images.read import Images, from_array, read_images
@@ -37,7 +38,6 @@ from .weight_posterior import (
     with_features,
 )
 
-Array = np.ndarray[Any, Any]
 LAPLACE = "laplace/"
 ImagesLike = Images | Array | Sequence[Path] | Sequence[str]
 

@@ -17,15 +17,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..arrays import Array
 from ..errors import InputError
 
-Array = np.ndarray[Any, Any]
 POINTS = 512
 INTERVAL = (0.05, 0.95)
 BLOCK = 4_000_000
