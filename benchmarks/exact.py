@@ -35,7 +35,7 @@ def simulate(n: int) -> Cases:
 def seconds(cases: Cases) -> tuple[float, float]:
     """Of the fit, and of the labels."""
     began = time.perf_counter()
-    posterior = fit(MODEL, cases, method="exact", seed=0)
+    posterior = fit(MODEL, cases, engine="exact", seed=0)
     fitted = time.perf_counter()
     soft_labels(posterior)
     return fitted - began, time.perf_counter() - fitted

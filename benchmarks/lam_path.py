@@ -46,7 +46,7 @@ def measure(data: Path, epochs: int) -> None:
     """Print the tables for one data set."""
     model = load_model(data / "hip.py")
     cases = read_cases(data / "hip.csv", model).train
-    labels = soft_labels(fit(model, cases, method="laplace"))
+    labels = soft_labels(fit(model, cases, engine="laplace"))
     options = {"schedule": Schedule(epochs=epochs), "seed": 0}
 
     began = time.perf_counter()

@@ -42,7 +42,7 @@ def work(source: Path) -> None:
 
     model = load_model("hip")
     cases = hip_cases(model, 429, 0.1)
-    posterior = fit(model, cases, method="laplace", seed=0)
+    posterior = fit(model, cases, engine="laplace", seed=0)
     began = time.perf_counter()
     rows = label_parquet(posterior, source, source.with_name("labels.parquet"))
     seconds = time.perf_counter() - began

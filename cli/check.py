@@ -21,7 +21,7 @@ from . import options
     help="Folder for sbc.json and sbc.png [default: runs/NAME].",
 )
 @options.group
-@options.method
+@options.engine
 @click.option(
     "--sbc", is_flag=True, help="Simulation-based calibration of parameters and label posteriors."
 )
@@ -40,7 +40,7 @@ def check(
     data: Path | None,
     run: Path | None,
     group: str,
-    method: str,
+    engine: str,
     sbc: bool,
     simulations: int,
     seed: int,
@@ -60,5 +60,5 @@ def check(
     folder = options.run_folder(run, model_name)
     wanted = simulations if sbc else 0
     check_job(
-        inputs, folder, method=method, simulations=wanted, seed=seed, quiet=quiet, say=click.echo
+        inputs, folder, engine=engine, simulations=wanted, seed=seed, quiet=quiet, say=click.echo
     )

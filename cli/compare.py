@@ -33,7 +33,7 @@ from . import options
     type=click.IntRange(min=1),
     help="Seeds, and splits where the table has none.",
 )
-@options.method
+@options.engine
 @options.student
 @options.image_size
 @options.augment
@@ -61,7 +61,7 @@ def compare(
     group: str,
     methods: str | None,
     repeats: int,
-    method: str,
+    engine: str,
     student: str,
     image_size: int | None,
     augment: str,
@@ -94,7 +94,7 @@ def compare(
         folder,
         methods=[name.strip() for name in methods.split(",")] if methods else None,
         repeats=repeats,
-        method=method,
+        engine=engine,
         student=student,
         image_size=image_size,
         augment=augment,

@@ -16,8 +16,8 @@ from . import options
 @options.data
 @options.out
 @options.group
-@options.method
-@options.targets
+@options.engine
+@options.leave_out
 @options.prevalence
 @options.student
 @click.option("--weights", type=options.FILE, help="Local safetensors file of a timm backbone.")

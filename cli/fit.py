@@ -15,7 +15,7 @@ from . import options
 @options.data
 @options.out
 @options.group
-@options.method
+@options.engine
 @options.seed
 @options.quiet
 def fit(
@@ -24,7 +24,7 @@ def fit(
     data: Path | None,
     run: Path | None,
     group: str,
-    method: str,
+    engine: str,
     seed: int,
     quiet: bool,
 ) -> None:
@@ -39,4 +39,4 @@ def fit(
         options.open_model(model_name, model_options), model_name, data, group, seed
     )
     folder = options.run_folder(run, model_name)
-    fit_job(inputs, folder, method=method, seed=seed, quiet=quiet, say=click.echo)
+    fit_job(inputs, folder, engine=engine, seed=seed, quiet=quiet, say=click.echo)

@@ -17,14 +17,14 @@ from . import options
 @click.option(
     "--out", type=options.FILE, help="Where to write [default: labels.parquet in the run folder]."
 )
-@options.targets
+@options.leave_out
 @options.prevalence
 def label(
-    run: Path, data: Path | None, out: Path | None, targets: str, prevalence: tuple[str, ...]
+    run: Path, data: Path | None, out: Path | None, leave_out: str, prevalence: tuple[str, ...]
 ) -> None:
     """Write p(Y|Z) of every case, with intervals and uncertainty, from a fitted run.
 
-    Cases fitted with their label are labelled as if it had been left out, unless --targets says otherwise.
+    Cases fitted with their label are labelled as if it had been left out, unless --leave-out says otherwise.
     A Parquet file of more than 100,000 rows is labelled in batches, in the memory of one.
     ``--prevalence auto`` estimates it from the measurements of the new cases.
     """
@@ -34,7 +34,7 @@ def label(
         run,
         data,
         out,
-        targets=targets,
+        leave_out=leave_out,
         prevalence=options.read_prevalence_or_auto(prevalence),
         say=click.echo,
     )

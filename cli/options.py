@@ -48,18 +48,18 @@ seed = click.option(
     help="Seed of everything random.",
 )
 device = click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
-method = click.option(
-    "--method",
+engine = click.option(
+    "--engine",
     default="auto",
     show_default=True,
     type=click.Choice(["auto", "exact", "laplace", "chains", "nuts", "svi"]),
     help="Inference engine.",
 )
-targets = click.option(
-    "--targets",
+leave_out = click.option(
+    "--leave-out",
     default="loo",
     show_default=True,
-    type=click.Choice(["loo", "fitted", "crossfit"]),
+    type=click.Choice(["loo", "crossfit", "fitted"]),
     help="How cases that were fitted with their label are labelled.",
 )
 prevalence = click.option(

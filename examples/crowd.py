@@ -38,7 +38,7 @@ from labelppl.families import hierarchical_dawid_skene
 from labelppl.families import rater_skill as dawid_skene
 from labelppl.features import Column, Votes
 from labelppl.metrics.ece import ece
-from labelppl.posterior import Method, Posterior
+from labelppl.posterior import EngineName, Posterior
 from labelppl.table import Cases
 
 Array = np.ndarray[Any, Any]
@@ -86,7 +86,7 @@ def held_out_nll(posterior: Posterior, cases: Cases, held: Array) -> float:
 
 
 def one_crowd(
-    folder: Path, name: str, families: tuple[str, ...], method: Method, seed: int
+    folder: Path, name: str, families: tuple[str, ...], engine: EngineName, seed: int
 ) -> list[Row]:
     """A record for every method on one crowd."""
     truth = pd.read_csv(folder / f"{name}_truth.csv", dtype=str).set_index("id")["label"]
@@ -137,12 +137,12 @@ def one_crowd(
     for family in families:
         model = FAMILIES[family](truth=Label(*classes), votes=Votes())
         begin = time.perf_counter()
-        posterior = fit(model, cases, method=method, seed=seed)
+        posterior = fit(model, cases, engine=engine, seed=seed)
         probs = soft_labels(posterior).probs
         seconds = time.perf_counter() - begin
-        other = fit(model, without(cases, held), method=method, seed=seed)
+        other = fit(model, without(cases, held), engine=engine, seed=seed)
         problems = (*posterior.problems, *other.problems)
-        how = "; ".join((posterior.sampled.method, *problems))
+        how = "; ".join((posterior.sampled.engine, *problems))
         add(family, probs, held_out_nll(other, cases, held), seconds, how)
     return rows
 
@@ -176,7 +176,7 @@ def one_scenario(scenario: str, seed: int) -> list[Row]:
         "hierarchical, groups detected": soft_labels(posterior).probs,
     }
     seconds = time.perf_counter() - begin
-    how = "; ".join((posterior.sampled.method, *posterior.problems))
+    how = "; ".join((posterior.sampled.engine, *posterior.problems))
     rows: list[Row] = []
     for who, probs in found.items():
         error = float(ece(probs, y, quantity="positive"))
@@ -210,11 +210,11 @@ def table(rows: list[Row]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for results.")
 @click.option("--crowds", default=",".join(CROWDS), show_default=True)
 @click.option("--families", default=",".join(FAMILIES), show_default=True)
-@click.option("--method", default="auto", show_default=True, help="Engine for the real crowds.")
+@click.option("--engine", default="auto", show_default=True, help="Engine for the real crowds.")
 @click.option("--seeds", default="401,402,403", show_default=True, help="Of the simulated crowds.")
 @click.option("--quick", is_flag=True, help="One crowd, one family, one seed: does it run?")
 def main(
-    data: Path | None, out: Path, crowds: str, families: str, method: str, seeds: str, quick: bool
+    data: Path | None, out: Path, crowds: str, families: str, engine: str, seeds: str, quick: bool
 ) -> None:
     """Run both studies and write results.json and table.md."""
     if quick:
@@ -229,7 +229,7 @@ def main(
     real: list[Row] = []
     for name in crowds.split(",") if data is not None and crowds else ():
         assert data is not None
-        real += one_crowd(data, name, chosen, method, seed=0)  # type: ignore[arg-type]
+        real += one_crowd(data, name, chosen, engine, seed=0)  # type: ignore[arg-type]
     out.mkdir(parents=True, exist_ok=True)
     results = {"crowds": real, "scenarios": scenarios}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")

@@ -139,7 +139,7 @@ def _attributes(posterior: Posterior) -> dict[str, Any]:
     return {
         "inference_library": "labelppl",
         "inference_library_version": __version__,
-        "inference_method": sampled.method,
+        "inference_engine": sampled.engine,
         "weighted": int(sampled.log_weights is not None),
         "khat": np.nan if sampled.khat is None else sampled.khat,
         "diagnostics": json.dumps(dict(sampled.diagnostics)),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,8 +28,10 @@ from .table import Cases
 if TYPE_CHECKING:
     from .families.exact import ExactPosterior
 
-Method = Literal["auto", "exact", "laplace", "chains", "nuts", "svi"]
-METHODS = ("auto", "exact", "laplace", "chains", "nuts", "svi")
+EngineName = Literal["auto", "exact", "laplace", "chains", "nuts", "svi"]
+ENGINES: tuple[str, ...] = get_args(EngineName)
+#: An engine of the user's own: (density, seed=, progress=) -> Draws.
+Engine = Callable[..., Draws]
 
 
 @runtime_checkable
@@ -150,7 +152,7 @@ class Posterior:
                 f"now has {', '.join(density.coordinates)}; fit again"
             )
         sampled = Draws(
-            method=told["inference_method"],
+            engine=told["inference_engine"],
             points=points,
             log_weights=log_weights if told["weighted"] else None,
             khat=None if np.isnan(told["khat"]) else float(told["khat"]),
@@ -158,7 +160,7 @@ class Posterior:
             problems=tuple(json.loads(told["problems"])),
         )
         closed = None
-        if sampled.method == "exact" and isinstance(model, Closed):
+        if sampled.engine == "exact" and isinstance(model, Closed):
             closed = model.exact(fitted)
         return Posterior(density, sampled, int(told["seed"]), closed)
 
@@ -172,42 +174,45 @@ def fit(
     model: LabelModel,
     cases: Cases,
     *,
-    method: Method = "auto",
+    engine: EngineName | Engine = "auto",
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
     """Fit ``model`` to ``cases``: labelled ones by p(z, y), unlabelled ones by p(z).
 
-    method: ``auto`` takes the fastest engine that qualifies, and tells in ``diagnostics['tried']``
-    which it ran and why. Look at ``.problems`` before use. Raises InputError where model, cases and
-    method do not fit together, FailedWork where the engine cannot run at all.
+    engine: ``auto`` takes the fastest engine that qualifies, and tells in ``diagnostics['tried']``
+    which it ran and why; a function ``(density, seed=, progress=) -> Draws`` is an engine of your own.
+    Look at ``.problems`` before use. Raises InputError where model, cases and engine do not fit
+    together, FailedWork where the engine cannot run at all.
     """
-    run = engine(method)
+    run = find_engine(engine)
     model = sized(model, cases)
     density = LabelDensity(model, cases)
     if density.dim == 0:
         return Posterior(density, Draws("exact", torch.zeros(1, 1, 0, dtype=torch.float64)), seed)
     closed, refused = None, ""
-    if method in ("auto", "exact") and isinstance(model, Closed):
+    if engine in ("auto", "exact") and isinstance(model, Closed):
         try:
             closed = model.exact(density.cases)
             run = partial(run, sampler=partial(_points, density, closed))
         except InputError as error:
-            if method == "exact":
+            if engine == "exact":
                 raise
             refused = f"exact not possible ({error}), "
     sampled = run(density, seed=seed, progress=progress)
     if refused:
         tried = f"{refused}{sampled.diagnostics.get('tried', '')}"
         sampled = replace(sampled, diagnostics={**sampled.diagnostics, "tried": tried})
-    return Posterior(density, sampled, seed, closed if sampled.method == "exact" else None)
+    return Posterior(density, sampled, seed, closed if sampled.engine == "exact" else None)
 
 
-def engine(method: str) -> Callable[..., Draws]:
-    """The inference engine of that name; InputError for another."""
+def find_engine(engine: str | Engine) -> Engine:
+    """The inference engine of that name, or the user's own as it is; InputError for an unknown name."""
+    if callable(engine):
+        return engine
     from .inference import auto, chains, exact, laplace, nuts, svi
 
-    engines: dict[str, Callable[..., Draws]] = {
+    engines: dict[str, Engine] = {
         "auto": auto.auto,
         "exact": exact.exact,
         "laplace": laplace.laplace,
@@ -215,9 +220,11 @@ def engine(method: str) -> Callable[..., Draws]:
         "nuts": nuts.nuts,
         "svi": svi.svi,
     }
-    if method not in engines:
-        raise InputError(f"method '{method}': expected one of {', '.join(METHODS)}")
-    return engines[method]
+    if engine not in engines:
+        raise InputError(
+            f"engine '{engine}': expected one of {', '.join(engines)}, or FILE.py:NAME for your own"
+        )
+    return engines[engine]
 
 
 def sized(model: LabelModel, cases: Cases) -> LabelModel:

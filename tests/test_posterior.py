@@ -22,7 +22,7 @@ from labelppl.arviz_groups import LEAST_DRAWS, as_arviz
 from labelppl.errors import InputError
 from labelppl.families import gaussian, logistic
 from labelppl.inference.base import Draws
-from labelppl.posterior import METHODS, Posterior, engine, fit, to_arviz
+from labelppl.posterior import ENGINES, Posterior, find_engine, fit, to_arviz
 from labelppl.softlabels import soft_labels
 from labelppl.table import Cases, cases_from_frame
 
@@ -78,7 +78,7 @@ def posterior() -> Posterior:
     frame = table()
     frame.loc[3, "a"] = None
     frame.loc[7, "y"] = None
-    return fit(naive, read(frame), method="laplace", seed=3)
+    return fit(naive, read(frame), engine="laplace", seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -89,18 +89,18 @@ def in_closed_form() -> Posterior:
 # --- engines ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_every_engine_is_found(method: str) -> None:
-    assert engine(method).__name__ == method
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_has_a_name(engine: str) -> None:
+    assert find_engine(engine).__name__ == engine
 
 
 def test_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(InputError, match="method 'gibbs': expected one of auto, exact"):
-        fit(naive, read(table()), method="gibbs")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="engine 'gibbs': expected one of auto, exact"):
+        fit(naive, read(table()), engine="gibbs")  # type: ignore[arg-type]
 
 
 def test_engines_agree(posterior: Posterior) -> None:
-    found = fit(naive, posterior.cases, method="chains")
+    found = fit(naive, posterior.cases, engine="chains")
     assert found.problems == ()
     for name, value in posterior.values.items():
         expected = torch.einsum("s,s...->...", posterior.log_weights.exp(), value)
@@ -112,9 +112,9 @@ def test_engines_agree(posterior: Posterior) -> None:
 
 def test_auto_tells_what_it_tried(posterior: Posterior, in_closed_form: Posterior) -> None:
     automatic = fit(naive, posterior.cases)
-    assert automatic.sampled.method == "laplace"
+    assert automatic.sampled.engine == "laplace"
     assert automatic.diagnostics["tried"] == "laplace qualified"
-    assert in_closed_form.sampled.method == "exact"
+    assert in_closed_form.sampled.engine == "exact"
     assert in_closed_form.closed is not None
     assert in_closed_form.diagnostics["tried"] == "exact qualified"
 
@@ -126,16 +126,16 @@ def test_auto_tells_why_a_family_has_no_closed_form_here() -> None:
     assert found.closed is None
     assert str(found.diagnostics["tried"]).startswith("exact not possible (row 5: no label")
     with pytest.raises(InputError, match="row 5: no label"):
-        fit(closed, read(frame, closed), method="exact")
+        fit(closed, read(frame, closed), engine="exact")
 
 
 def test_exact_is_refused_without_a_closed_form() -> None:
     with pytest.raises(InputError, match="no closed-form posterior"):
-        fit(naive, read(table()), method="exact")
+        fit(naive, read(table()), engine="exact")
 
 
 def test_closed_form_and_laplace_agree(in_closed_form: Posterior) -> None:
-    other = fit(closed, in_closed_form.cases, method="laplace")
+    other = fit(closed, in_closed_form.cases, engine="laplace")
     assert other.closed is None
     for name, value in in_closed_form.values.items():
         expected = value.mean(0)

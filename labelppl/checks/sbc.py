@@ -30,9 +30,9 @@ from ..arrays import Array
 from ..errors import FailedWork, InputError
 from ..inference.base import Progress
 from ..model import LabelDensity, LabelModel
-from ..posterior import Method, Posterior, engine, fit, sized
+from ..posterior import EngineName, Posterior, find_engine, fit, sized
 from ..softlabels import SoftLabels, soft_labels
-from ..softlabels.labels import Targets
+from ..softlabels.labels import LeaveOut
 from ..table import Cases
 from .sbc_record import LEAST, Sbc, by_columns
 from .sbc_simulate import Simulated, simulate
@@ -47,15 +47,15 @@ def sbc(
     *,
     simulations: int = 100,
     draws: int = 200,
-    method: Method = "laplace",
-    targets: Targets = "loo",
+    engine: EngineName = "laplace",
+    leave_out: LeaveOut = "loo",
     seed: int = 0,
     simulator: LabelModel | None = None,
     progress: Progress | None = None,
 ) -> Sbc:
     """Simulation-based calibration of ``model`` on tables like ``cases``.
 
-    draws: posterior draws that each true value is ranked among. method: the engine to check. targets: how fitted cases are
+    draws: posterior draws that each true value is ranked among. engine: the engine to check. leave_out: how fitted cases are
     labelled. simulator: draws the data from another model with the same label and features, to see what a wrong model does.
     progress: called with (simulations done, simulations in all). Raises InputError where the model cannot be simulated.
     """
@@ -63,7 +63,7 @@ def sbc(
         raise InputError(
             f"sbc: got {simulations} simulations, expected at least {LEAST}; fewer tell nothing"
         )
-    engine(method)
+    find_engine(engine)
     setting = _setting(model, cases, simulator)
     ranks, residuals, refused = [], [], []
     names: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ def sbc(
         # Seeds far apart, so that simulation r of one seed is not simulation r - 1 of the next.
         own = int(np.random.SeedSequence([seed, r]).generate_state(1)[0])
         try:
-            found = _once(setting, draws, method, targets, own)
+            found = _once(setting, draws, engine, leave_out, own)
         except FailedWork as error:
             refused.append(str(error))
         else:
@@ -83,7 +83,7 @@ def sbc(
             progress(r + 1, simulations)
     return Sbc(
         model=model.name,
-        method=method,
+        engine=engine,
         quantities=names,
         ranks=by_columns(ranks, len(names)).astype(np.int64),
         draws=draws,
@@ -120,13 +120,13 @@ class Once(NamedTuple):
     residuals: Mapping[str, float]
 
 
-def _once(setting: Setting, draws: int, method: Method, targets: Targets, seed: int) -> Once:
+def _once(setting: Setting, draws: int, engine: EngineName, leave_out: LeaveOut, seed: int) -> Once:
     """Raises FailedWork where the simulated data cannot be fitted."""
     made = simulate(setting.density, setting.table, seed)
     known = made.cases.take(np.arange(setting.fitted))
     new = made.cases.take(np.arange(setting.fitted, len(made.cases)))
     try:
-        posterior = fit(setting.model, known, method=method, seed=seed)
+        posterior = fit(setting.model, known, engine=engine, seed=seed)
     except InputError as error:
         raise FailedWork(str(error)) from error
     if posterior.problems:
@@ -134,8 +134,11 @@ def _once(setting: Setting, draws: int, method: Method, targets: Targets, seed: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         some = known.take(np.arange(min(len(known), LABELLED_CASES)))
-        fitted, unseen = soft_labels(posterior, some, targets=targets), soft_labels(posterior, new)
-    residuals = _residuals(f"fitted ({targets})", fitted, made.labels[: len(some)])
+        fitted, unseen = (
+            soft_labels(posterior, some, leave_out=leave_out),
+            soft_labels(posterior, new),
+        )
+    residuals = _residuals(f"fitted ({leave_out})", fitted, made.labels[: len(some)])
     residuals |= _residuals("new", unseen, made.labels[setting.fitted :])
     return Once(_ranks(posterior, made, known, draws, seed), residuals)
 

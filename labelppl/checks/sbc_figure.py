@@ -29,7 +29,7 @@ def draw(found: Sbc, path: Path) -> None:
     grid = figure.add_gridspec(rows + 1, COLUMNS, height_ratios=heights)
     verdict = "passed" if found.passed else "FAILED"
     figure.suptitle(
-        f"{found.model}, {found.method}: calibration {verdict} ({len(found.ranks)} simulations, "
+        f"{found.model}, {found.engine}: calibration {verdict} ({len(found.ranks)} simulations, "
         f"{len(found.refused)} refused)\na right model leaves a shaded band, or misses zero below, in 1 % of checks",
         color=INSIDE if found.passed else OUTSIDE,
         fontsize=11,

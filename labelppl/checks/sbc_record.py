@@ -32,7 +32,7 @@ class Sbc:
     """
 
     model: str
-    method: str
+    engine: str
     quantities: tuple[str, ...]
     ranks: Array
     draws: int
@@ -93,7 +93,7 @@ class Sbc:
     def save(self, path: str | Path) -> None:
         """Write the record as JSON."""
         content = {
-            **{name: getattr(self, name) for name in ("model", "method", "draws", "seed")},
+            **{name: getattr(self, name) for name in ("model", "engine", "draws", "seed")},
             **{name: list(getattr(self, name)) for name in ("quantities", "tests", "refused")},
             "ranks": self.ranks.tolist(),
             "residuals": self.residuals.tolist(),
@@ -110,7 +110,7 @@ class Sbc:
             raise InputError(f"{path}: no calibration check; run labelppl check --sbc")
         return Sbc(
             model=read["model"],
-            method=read["method"],
+            engine=read["engine"],
             quantities=tuple(read["quantities"]),
             ranks=by_columns(read["ranks"], len(read["quantities"])).astype(np.int64),
             draws=read["draws"],

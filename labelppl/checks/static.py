@@ -142,7 +142,7 @@ def _turning_latents(trace: Any) -> list[Finding]:
             "labelppl keeps it on the turn around its prior mean"
         )
         if concentration < 2:
-            mend = "its prior is so wide that the ends of the turn matter; use --method nuts or a tighter prior"
+            mend = "its prior is so wide that the ends of the turn matter; use --engine nuts or a tighter prior"
             found.append(Finding("warning", f"site '{name}'", what, mend))
         else:
             mend = "nothing to do here; in plain Pyro use a Normal of the same spread instead"

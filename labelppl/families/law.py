@@ -71,7 +71,7 @@ class Law(ABC):
     def factor(self, columns: Mapping[str, Column], labels: Tensor, classes: int) -> Factor:
         """The exact posterior given labelled cases; InputError where the law has no closed form."""
         raise InputError(
-            f"feature '{self.name}': {type(self).__name__} has no closed form; use --method laplace"
+            f"feature '{self.name}': {type(self).__name__} has no closed form; use --engine laplace"
         )
 
     def tuned(self, columns: Mapping[str, Column]) -> Self:

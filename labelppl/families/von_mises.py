@@ -70,7 +70,7 @@ class VonMises(Law):
         assert isinstance(self.feature, Angle)
         if self.feature.kind == "halfcircle":
             raise InputError(
-                f"feature '{self.name}': the truncated von Mises has no closed form; use --method laplace"
+                f"feature '{self.name}': the truncated von Mises has no closed form; use --engine laplace"
             )
         made = VonMisesFactor.fit(self.name, columns[self.name], labels, classes, self.prior())
         return replace(

@@ -61,7 +61,7 @@ class Draws:
     problems: reasons, in words, why these draws must not be trusted; empty when they qualify.
     """
 
-    method: str
+    engine: str
     points: Tensor
     log_weights: Tensor | None = None
     khat: float | None = None

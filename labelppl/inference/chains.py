@@ -107,7 +107,7 @@ def chains(
     if divergences:
         problems += (f"{divergences} of {chains * draws} transitions diverged (none may)",)
     return Draws(
-        method="chains",
+        engine="chains",
         points=points,
         diagnostics={
             "rhat": float(measured.rhat.max()),

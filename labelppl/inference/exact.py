@@ -35,7 +35,7 @@ def exact(
     sample = sampler_of(density) if sampler is None else sampler
     if sample is None:
         raise InputError(
-            "method 'exact': this model has no closed-form posterior; use method 'auto', or a "
+            "engine 'exact': this model has no closed-form posterior; use engine 'auto', or a "
             "conjugate family"
         )
     points = sample(draws, seed)
@@ -51,7 +51,7 @@ def exact(
     if progress is not None:
         progress(draws, draws)
     return Draws(
-        method="exact",
+        engine="exact",
         points=points.unsqueeze(0),
         diagnostics={"ess": float(draws), "seconds": time.perf_counter() - began},
         problems=problems,

@@ -75,7 +75,7 @@ def laplace(
         "seconds": time.perf_counter() - began,
     }
     return Draws(
-        method="laplace",
+        engine="laplace",
         points=found.points.unsqueeze(0),
         log_weights=found.log_weights.unsqueeze(0),
         khat=found.khat,

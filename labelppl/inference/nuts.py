@@ -90,7 +90,7 @@ def nuts(
     if divergences:
         problems += (f"{divergences} of {chains * draws} transitions diverged (none may)",)
     return Draws(
-        method="nuts",
+        engine="nuts",
         points=points,
         diagnostics={
             "rhat": float(measured.rhat.max()),

@@ -96,7 +96,7 @@ def svi(
             *problems,
         )
     return Draws(
-        method="svi",
+        engine="svi",
         points=found.points.unsqueeze(0),
         log_weights=found.log_weights.unsqueeze(0),
         khat=found.khat,

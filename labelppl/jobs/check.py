@@ -17,7 +17,7 @@ from .telling import Say, bar, fit_line
 
 
 def check_job(
-    inputs: Inputs, folder: Path, *, method: str, simulations: int, seed: int, quiet: bool, say: Say
+    inputs: Inputs, folder: Path, *, engine: str, simulations: int, seed: int, quiet: bool, say: Say
 ) -> None:
     """Static checks, prior predictive, a fit with its posterior predictive, and SBC where simulations were asked for.
 
@@ -31,7 +31,7 @@ def check_job(
     if usable:
         found += check_prior(model, cases, seed=seed)
         with bar("fit", quiet) as progress:
-            posterior = fit(inputs.model, cases, method=method, seed=seed, progress=progress)  # type: ignore[arg-type]
+            posterior = fit(inputs.model, cases, engine=engine, seed=seed, progress=progress)  # type: ignore[arg-type]
         say(fit_line(posterior))
         problems = posterior.problems
         found += check_dependence(posterior, seed=seed)
@@ -41,7 +41,7 @@ def check_job(
     if usable and simulations:
         problems = (
             *problems,
-            *_calibration(inputs, folder, method, simulations, seed, quiet, say).problems,
+            *_calibration(inputs, folder, engine, simulations, seed, quiet, say).problems,
         )
     if problems:
         raise FailedWork(f"model '{inputs.model.name}' failed its check: {problems[0]}")
@@ -49,14 +49,14 @@ def check_job(
 
 
 def _calibration(
-    inputs: Inputs, folder: Path, method: str, simulations: int, seed: int, quiet: bool, say: Say
+    inputs: Inputs, folder: Path, engine: str, simulations: int, seed: int, quiet: bool, say: Say
 ) -> Sbc:
     with bar("sbc", quiet) as progress:
         result = sbc(
             inputs.model,
             inputs.training,
             simulations=simulations,
-            method=method,  # type: ignore[arg-type]
+            engine=engine,  # type: ignore[arg-type]
             seed=seed,
             progress=progress,
         )

@@ -28,7 +28,7 @@ def compare_job(
     *,
     methods: Sequence[str] | None,
     repeats: int,
-    method: str,
+    engine: str,
     student: str,
     image_size: int | None,
     augment: str,
@@ -47,7 +47,7 @@ def compare_job(
     """
 
     def labelled(cases: Cases) -> SoftLabels:
-        posterior = fit(inputs.model, cases.train, method=method, seed=inputs.seed)  # type: ignore[arg-type]
+        posterior = fit(inputs.model, cases.train, engine=engine, seed=inputs.seed)  # type: ignore[arg-type]
         if posterior.problems and not force:
             raise FailedWork(
                 f"the fit must not be trusted: {'; '.join(posterior.problems)}; --force compares all the same"
@@ -79,7 +79,7 @@ def compare_job(
             say=say,
         )
     inputs.record(
-        folder, "compare", {"methods": methods, "repeats": repeats, "method": method, "lam": lam}
+        folder, "compare", {"methods": methods, "repeats": repeats, "engine": engine, "lam": lam}
     )
     record(folder, status="done")
     return done

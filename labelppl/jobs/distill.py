@@ -33,8 +33,8 @@ class DistillSettings:
 
     lam: float | Literal["auto"] = "auto"
     prevalence: Mapping[str, float] | None = None
-    method: str = "auto"
-    targets: str = "loo"
+    engine: str = "auto"
+    leave_out: str = "loo"
     student: str = "cnn"
     weights: Path | None = None
     image_size: int | None = None
@@ -85,7 +85,7 @@ def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Say)
             posterior = fit(
                 inputs.model,
                 inputs.training,
-                method=settings.method,  # type: ignore[arg-type]
+                engine=settings.engine,  # type: ignore[arg-type]
                 seed=settings.seed,
                 progress=progress,
             )
@@ -99,15 +99,15 @@ def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Say)
     if posterior.problems:
         what = f"the fit must not be trusted: {'; '.join(posterior.problems)}"
         if not settings.force:
-            raise FailedWork(f"{what}; mend the model, try --method nuts, or --force (recorded)")
+            raise FailedWork(f"{what}; mend the model, try --engine nuts, or --force (recorded)")
         record(folder, forced=what)
         say(f"warning: {what}; forced")
     path = folder / "labels.parquet"
     labels = SoftLabels.load(path) if settings.resume and path.is_file() else None
     if labels is None or labels.prevalence is not None:  # training lives at the study prevalence
         with timed(folder, "label"):
-            labels = soft_labels(posterior, inputs.cases, targets=settings.targets)  # type: ignore[arg-type]
-        record(folder, label={"targets": settings.targets, "prevalence": in_force(labels)})
+            labels = soft_labels(posterior, inputs.cases, leave_out=settings.leave_out)  # type: ignore[arg-type]
+        record(folder, label={"leave_out": settings.leave_out, "prevalence": in_force(labels)})
         labels.save(path)
     say(f"{len(labels)} soft labels at {in_words(labels)}")
     return labels
@@ -156,8 +156,8 @@ def _refit(inputs: Inputs, settings: DistillSettings) -> Refit:
     train = inputs.cases.train
 
     def refit(rows: Any) -> Any:
-        posterior = fit(inputs.model, train.take(rows), method=settings.method, seed=settings.seed)  # type: ignore[arg-type]
-        return soft_labels(posterior, targets=settings.targets).probs  # type: ignore[arg-type]
+        posterior = fit(inputs.model, train.take(rows), engine=settings.engine, seed=settings.seed)  # type: ignore[arg-type]
+        return soft_labels(posterior, leave_out=settings.leave_out).probs  # type: ignore[arg-type]
 
     return refit
 

@@ -23,12 +23,12 @@ MOST_AT_ONCE = 100_000
 
 
 def fit_job(
-    inputs: Inputs, folder: Path, *, method: str, seed: int, quiet: bool, say: Say
+    inputs: Inputs, folder: Path, *, engine: str, seed: int, quiet: bool, say: Say
 ) -> Posterior:
     """Fit, write ``posterior.nc``, say how it went. Raises FailedWork, after writing, if the fit fails its checks."""
     with bar("fit", quiet) as progress:
-        posterior = fit(inputs.model, inputs.training, method=method, seed=seed, progress=progress)  # type: ignore[arg-type]
-    inputs.record(folder, "fit", {"method": method})
+        posterior = fit(inputs.model, inputs.training, engine=engine, seed=seed, progress=progress)  # type: ignore[arg-type]
+    inputs.record(folder, "fit", {"engine": engine})
     posterior.save(folder / "posterior.nc")
     record(folder, fit=fit_record(posterior))
     say(fit_line(posterior))
@@ -43,7 +43,7 @@ def label_job(
     data: Path | None,
     out: Path | None,
     *,
-    targets: str,
+    leave_out: str,
     prevalence: Mapping[str, float] | Literal["auto"] | None,
     say: Say,
 ) -> None:
@@ -58,17 +58,17 @@ def label_job(
         say(f"warning: the fit must not be trusted: {'; '.join(posterior.problems)}")
     if data is not None and data.suffix == ".parquet" and parquet_rows(data) > MOST_AT_ONCE:
         return _label_in_batches(
-            posterior, data, out or run / "labels.parquet", targets, prevalence, say
+            posterior, data, out or run / "labels.parquet", leave_out, prevalence, say
         )
     inputs = fitted if data is None else Inputs.of_run(run, data)
     if prevalence == "auto":
         prevalence = _estimated(posterior, inputs.cases, run, say)
     with said_warnings(say):
-        labels = soft_labels(posterior, inputs.cases, targets=targets, prevalence=prevalence)  # type: ignore[arg-type]
+        labels = soft_labels(posterior, inputs.cases, leave_out=leave_out, prevalence=prevalence)  # type: ignore[arg-type]
     path = out or run / "labels.parquet"
     labels.save(path)
     if out is None:
-        record(run, label={"targets": targets, "prevalence": in_force(labels)})
+        record(run, label={"leave_out": leave_out, "prevalence": in_force(labels)})
     say(f"{len(labels)} soft labels at {in_words(labels)} in {path}")
 
 
@@ -76,7 +76,7 @@ def _label_in_batches(
     posterior: Posterior,
     data: Path,
     out: Path,
-    targets: str,
+    leave_out: str,
     prevalence: Mapping[str, float] | Literal["auto"] | None,
     say: Say,
 ) -> None:
@@ -91,7 +91,7 @@ def _label_in_batches(
             posterior,
             data,
             out,
-            targets=targets,  # type: ignore[arg-type]
+            leave_out=leave_out,  # type: ignore[arg-type]
             prevalence=prevalence,
             progress=progress,
         )

@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 def fit_record(posterior: Posterior) -> dict[str, Any]:
     return {
-        "method": posterior.sampled.method,
+        "engine": posterior.sampled.engine,
         "khat": posterior.sampled.khat,
         "diagnostics": dict(posterior.diagnostics),
         "problems": list(posterior.problems),
@@ -36,7 +36,7 @@ def fit_line(posterior: Posterior) -> str:
     )
     tried = posterior.diagnostics.get("tried")
     why = f" ({tried})" if tried else ""
-    return f"fitted {len(posterior.cases)} cases by {posterior.sampled.method}{why}: {found}"
+    return f"fitted {len(posterior.cases)} cases by {posterior.sampled.engine}{why}: {found}"
 
 
 def in_force(labels: SoftLabels) -> dict[str, float] | str:

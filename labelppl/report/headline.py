@@ -111,7 +111,7 @@ def _label_model(files: RunFiles) -> str | None:
         return None
     return (
         f"The label model {model_name(files)} was fitted to the measurements of {fit.get('cases')} "
-        f"cases ({fit.get('labelled')} labelled) by {fit.get('method')}."
+        f"cases ({fit.get('labelled')} labelled) by {fit.get('engine')}."
     )
 
 

@@ -25,7 +25,7 @@ class PosteriorSection:
     ArviZ are resampled, independent and repeated.
     """
 
-    method: str
+    engine: str
     khat: float | None
     problems: tuple[str, ...]
     diagnostics: tuple[tuple[str, str], ...]
@@ -61,7 +61,7 @@ def posterior_section(path: Path) -> PosteriorSection:
         for i, (name, row) in enumerate(summary.head(ROWS).iterrows())
     ]
     return PosteriorSection(
-        method=str(attrs.get("inference_method", "")),
+        engine=str(attrs.get("inference_engine", "")),
         khat=None if math.isnan(khat) else khat,
         problems=tuple(json.loads(attrs.get("problems", "[]"))),
         diagnostics=tuple(

@@ -1,4 +1,4 @@
-"""p(Y|Z) of every case, with uncertainty: the soft targets."""
+"""p(Y|Z) of every case, with uncertainty: the soft labels."""
 
 from .labels import soft_labels
 from .parquet import label_parquet, parquet_rows

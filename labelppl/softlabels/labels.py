@@ -1,6 +1,6 @@
 """`soft_labels`: the posterior-predictive p(Y|Z) of every case, never from a model that saw the case's own label.
 
-``targets`` says what happens to cases that were fitted with their label: ``loo`` leaves each one out, exactly where the
+``leave_out`` says what happens to cases that were fitted with their label: ``loo`` leaves each one out, exactly where the
 model has a closed form, else by Pareto-smoothed importance sampling, and refits without the case where the smoothing
 cannot be trusted; ``crossfit`` labels each fold of groups by a fit to the others; ``fitted`` keeps the in-sample label,
 named as such. New cases get the exact predictive.
@@ -24,14 +24,14 @@ from .blocks import Labeller
 from .record import SoftLabels
 from .refits import crossfitted, mended
 
-Targets = Literal["loo", "fitted", "crossfit"]
+LeaveOut = Literal["loo", "crossfit", "fitted"]
 
 
 def soft_labels(
     posterior: Posterior,
     cases: Cases | None = None,
     *,
-    targets: Targets = "loo",
+    leave_out: LeaveOut = "loo",
     prevalence: Mapping[str, float] | None = None,
     keep_draws: int = 0,
     draws: int = 4096,
@@ -42,11 +42,11 @@ def soft_labels(
     out and gets the rest. keep_draws: how many draws of p(Y|Z, theta), of equal weight, to keep in the record. draws: cases
     whose label is not left out use no more draws than this, taken from the posterior with equal weights (4,096 leave a
     Monte Carlo error of at most 1.6 % of ``sd`` in ``probs``); leave-one-out always uses all. A case counts as fitted if
-    id and measurements are those of a fitted one. Raises InputError for unknown targets or classes, and for a case that is
+    id and measurements are those of a fitted one. Raises InputError for an unknown ``leave_out`` or classes, and for a case that is
     impossible under every class.
     """
-    if targets not in ("loo", "fitted", "crossfit"):
-        raise InputError(f"targets '{targets}': expected loo, fitted or crossfit")
+    if leave_out not in ("loo", "fitted", "crossfit"):
+        raise InputError(f"leave_out '{leave_out}': expected loo, crossfit or fitted")
     if draws < 1 or keep_draws < 0:
         raise InputError(
             f"soft_labels: got draws={draws}, keep_draws={keep_draws}, expected 1 or more and 0 or more"
@@ -62,11 +62,11 @@ def soft_labels(
         shift = torch.tensor(read_prevalence(prevalence, cases.classes), dtype=torch.float64)
     row = fitted_rows(posterior.cases, cases)
     used = np.where(row < 0, "nothing", "measurements")
-    if targets == "loo":
+    if leave_out == "loo":
         used[(row >= 0) & (posterior.cases.labels[row] >= 0)] = "label"
     labeller = Labeller(posterior, shift, keep_draws, draws)
     labels = labeller.label(cases, row, used)
-    if targets == "crossfit":
+    if leave_out == "crossfit":
         return crossfitted(labeller, cases, row, labels, row >= 0)
     return mended(labeller, cases, row, labels, khat_limit(max(10, len(posterior.log_weights))))
 

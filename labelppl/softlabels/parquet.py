@@ -20,7 +20,7 @@ from ..inference.base import Progress
 from ..posterior import Posterior
 from ..runs import write_atomically
 from ..table import Cases, cases_from_frame
-from .labels import Targets, soft_labels
+from .labels import LeaveOut, soft_labels
 
 #: A row number as messages about a table write it, counted within the batch.
 ROW = re.compile(r"\brow (\d+)(?= \(|:| has)")
@@ -33,7 +33,7 @@ def label_parquet(
     *,
     batch_rows: int = 20_000,
     prevalence: Mapping[str, float] | None = None,
-    targets: Targets = "loo",
+    leave_out: LeaveOut = "loo",
     draws: int = 200,
     progress: Progress | None = None,
 ) -> int:
@@ -57,7 +57,7 @@ def label_parquet(
             for frame in _frames(file, columns, batch_rows):
                 cases = _cases(posterior, frame, done)
                 labels = soft_labels(
-                    posterior, cases, targets=targets, prevalence=prevalence, draws=draws
+                    posterior, cases, leave_out=leave_out, prevalence=prevalence, draws=draws
                 )
                 table = labels.to_table()
                 writer = writer or pq.ParquetWriter(temporary, table.schema)

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from ..arrays import Array
 from ..errors import InputError
-from ..posterior import Method, fit
+from ..posterior import EngineName, fit
 from ..table import Cases
 from .blocks import Labeller
 from .record import SoftLabels
@@ -29,8 +29,8 @@ MOST_REFITS = 20
 def refitted(labeller: Labeller, kept: Array, cases: Cases, source: str) -> SoftLabels:
     """Labels of ``cases``, which are new to a fit of the fitted cases ``kept`` (rows or a mask)."""
     posterior = labeller.posterior
-    method = cast(Method, posterior.sampled.method)
-    again = fit(posterior.model, posterior.cases.take(kept), method=method, seed=posterior.seed)
+    engine = cast(EngineName, posterior.sampled.engine)
+    again = fit(posterior.model, posterior.cases.take(kept), engine=engine, seed=posterior.seed)
     if again.problems:
         warnings.warn(
             f"the fit without {_named(cases.ids)} must not be trusted: {'; '.join(again.problems)}",
@@ -82,7 +82,7 @@ def crossfitted(
     found = len(np.unique(groups))
     if found < FOLDS:
         raise InputError(
-            f"cross-fitting: got {found} groups, expected at least {FOLDS}; use --targets loo"
+            f"cross-fitting: got {found} groups, expected at least {FOLDS}; use --leave-out loo"
         )
     cut = StratifiedGroupKFold(n_splits=FOLDS, shuffle=True, random_state=labeller.posterior.seed)
     with warnings.catch_warnings():

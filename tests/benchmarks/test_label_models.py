@@ -19,7 +19,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
         ("streaming.py --quick", "| 50,000 |"),
         ("lam_path.py --quick", "picked lambda"),
         ("posterior.py --quick", "| labelppl laplace |"),
-        ("calibration.py --quick --method laplace --only votes", "| votes | 40 |"),
+        ("calibration.py --quick --engine laplace --only votes", "| votes | 40 |"),
     ],
 )
 def test_it_runs_and_prints_its_row(command: str, row: str) -> None:

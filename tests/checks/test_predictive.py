@@ -120,7 +120,7 @@ def fitted(joint, rho, seed=0):
     label = np.array(["a", "b"], dtype=object)[y]
     label[:10] = None
     model = pair(joint)
-    return fit(model, read(model, y=label, x=x, v=v), method="laplace", seed=0)
+    return fit(model, read(model, y=label, x=x, v=v), engine="laplace", seed=0)
 
 
 def test_dependence_that_the_model_leaves_out_is_found():

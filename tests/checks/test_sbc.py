@@ -55,7 +55,7 @@ def table(n: int = 12) -> Cases:
 
 @pytest.fixture(scope="module")
 def right() -> Sbc:
-    return sbc(RIGHT, table(), simulations=SIMULATIONS, method="laplace", seed=2)
+    return sbc(RIGHT, table(), simulations=SIMULATIONS, engine="laplace", seed=2)
 
 
 def test_a_right_model_passes(right: Sbc) -> None:
@@ -89,7 +89,7 @@ def test_a_doubled_likelihood_fails() -> None:
 
 def test_a_leaked_label_fails() -> None:
     """In-sample soft labels have seen the case's own label; parameters and new cases are as they should be."""
-    found = sbc(RIGHT, table(4), simulations=SIMULATIONS, targets="fitted")
+    found = sbc(RIGHT, table(4), simulations=SIMULATIONS, leave_out="fitted")
     assert not found.passed
     assert all(p.startswith("fitted (fitted): sharpness") for p in found.problems), found.problems
     assert "leaked" in found.problems[0]
@@ -244,5 +244,5 @@ def test_ranks_of_few_draws_are_spread_evenly() -> None:
 
 def test_bad_method() -> None:
     bad: Any = "gibbs"
-    with pytest.raises(InputError, match="method 'gibbs'"):
-        sbc(RIGHT, table(), method=bad)
+    with pytest.raises(InputError, match="engine 'gibbs'"):
+        sbc(RIGHT, table(), engine=bad)

@@ -74,9 +74,9 @@ def test_hips_by_hand_and_in_one_line(simulate: Callable[..., Any], tmp_path: Pa
     cases, _ = simulate(by_hand, 300, seed=0, given=fixed)
     labels = []
     for seed, model in enumerate((by_hand, one_line)):
-        posterior = fit(model, cases, method="laplace", seed=seed)
+        posterior = fit(model, cases, engine="laplace", seed=seed)
         assert posterior.problems == ()
-        labels.append(soft_labels(posterior, targets="fitted", draws=1000))
+        labels.append(soft_labels(posterior, leave_out="fitted", draws=1000))
     error = np.sqrt((labels[0].sd ** 2 + labels[1].sd ** 2) / 1000)
     # 300 standard normal scores: one of them beyond 4.5 once in about 500 seeds.
     assert (np.abs(labels[0].probs - labels[1].probs) < 4.5 * error + 1e-6).all()

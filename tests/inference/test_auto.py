@@ -17,14 +17,14 @@ from labelppl.inference.base import Draws
 
 def test_laplace_suffices_for_a_gaussian(correlated: tuple[Any, Tensor, Tensor]) -> None:
     found = auto(correlated[0])
-    assert found.method == "laplace"
+    assert found.engine == "laplace"
     assert found.diagnostics["tried"] == "laplace qualified"
 
 
 def test_a_closed_form_comes_first(gaussian: Callable[[Tensor, Tensor], Any]) -> None:
     density = gaussian(torch.zeros(1).double(), torch.eye(1).double())
     found = auto(density, sampler=lambda n, seed: torch.zeros(n, 1, dtype=torch.float64))
-    assert (found.method, found.diagnostics["tried"]) == ("exact", "exact qualified")
+    assert (found.engine, found.diagnostics["tried"]) == ("exact", "exact qualified")
 
 
 def test_eight_schools_climbs_past_laplace(
@@ -33,7 +33,7 @@ def test_eight_schools_climbs_past_laplace(
     if "tau" not in reference.density.coordinates:
         pytest.skip("only eight schools is hard enough")
     found = auto(reference.density, seed=0)
-    assert found.method in ("chains", "nuts")
+    assert found.engine in ("chains", "nuts")
     assert str(found.diagnostics["tried"]).startswith("laplace refused (Pareto k")
     assert found.ok, found.problems
     agree(reference, found)
@@ -53,7 +53,7 @@ def test_nothing_qualifies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "chains", _engine("chains", ("rhat",)))
     monkeypatch.setattr(ladder, "nuts", _engine("nuts", fails=True))
     found = auto(_Small())
-    assert (found.method, found.problems) == ("chains", ("rhat",))
+    assert (found.engine, found.problems) == ("chains", ("rhat",))
     tried = "laplace refused (k; ess), chains refused (rhat), nuts failed (nuts broke)"
     assert found.diagnostics["tried"] == tried
 
@@ -71,7 +71,7 @@ def test_many_coordinates_go_without_a_dense_hessian(
 ) -> None:
     for name in ("laplace", "svi", "chains"):
         monkeypatch.setattr(ladder, name, _engine(name))
-    assert auto(_Small(dim)).method == first
+    assert auto(_Small(dim)).engine == first
 
 
 class _Small:

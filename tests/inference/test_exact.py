@@ -46,7 +46,7 @@ def test_the_density_may_bring_its_own() -> None:
 
 
 def test_without_a_closed_form_there_is_a_mend(normal: Any) -> None:
-    with pytest.raises(InputError, match="use method 'auto'"):
+    with pytest.raises(InputError, match="use engine 'auto'"):
         exact(normal)
 
 

@@ -78,7 +78,7 @@ def save_posterior(path: Path, *, weighted: bool, rng: np.random.Generator) -> N
         coords={"class": ["normal", "dysplastic"]},
         attrs={
             "inference_library": "labelppl",
-            "inference_method": "laplace" if weighted else "nuts",
+            "inference_engine": "laplace" if weighted else "nuts",
             "khat": 0.14 if weighted else np.nan,
             "diagnostics": json.dumps({"seconds": 0.8123456, "starts": 4}),
             "problems": "[]",
@@ -176,7 +176,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             classes=list(classes),
             versions=versions(),
             fit={
-                "method": "laplace",
+                "engine": "laplace",
                 "khat": 0.14,
                 "problems": [],
                 "cases": 429,

@@ -150,7 +150,7 @@ def test_posterior_rows_are_moments_of_the_draws(make_run: MakeRun) -> None:
     assert (row["lo"], row["hi"]) == pytest.approx(tuple(np.quantile(alpha, [0.05, 0.95])))
     assert row["r_hat"] == pytest.approx(1.0, abs=0.02)
     assert [r["name"] for r in section.rows][-1] == "slope"
-    assert (section.khat, section.draws, section.method) == (None, 1000, "nuts")
+    assert (section.khat, section.draws, section.engine) == (None, 1000, "nuts")
 
 
 def test_weighted_draws_show_khat_and_no_r_hat(make_run: MakeRun) -> None:

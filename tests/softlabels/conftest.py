@@ -89,14 +89,14 @@ def models() -> dict[str, LabelModel]:
 @pytest.fixture(scope="session")
 def fitted(read: Any, table: Any) -> Posterior:
     """Forty cases by Laplace with importance weights."""
-    return fit(naive, read(naive, table()), method="laplace")
+    return fit(naive, read(naive, table()), engine="laplace")
 
 
 @pytest.fixture(scope="session")
 def fitted_logistic(read: Any, table: Any) -> Posterior:
-    return fit(logistic, read(logistic, table()), method="laplace")
+    return fit(logistic, read(logistic, table()), engine="laplace")
 
 
 @pytest.fixture(scope="session")
 def fitted_exactly(conjugate: LabelModel, read: Any, table: Any) -> Posterior:
-    return fit(conjugate, read(conjugate, table(60)), method="exact")
+    return fit(conjugate, read(conjugate, table(60)), engine="exact")

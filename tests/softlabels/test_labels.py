@@ -41,7 +41,7 @@ def test_exact_leave_one_out_equals_refits(fitted_exactly: Posterior) -> None:
     assert set(labels.source) == {"loo"}
     for i in range(0, len(cases), 7):
         rest = cases.take(np.arange(len(cases)) != i)
-        again = fit(fitted_exactly.model, rest, method="exact")
+        again = fit(fitted_exactly.model, rest, engine="exact")
         refit = soft_labels(again, cases.take([i]))
         assert refit.source[0] == "new"
         np.testing.assert_allclose(labels.probs[i], refit.probs[0], atol=1e-10)
@@ -66,14 +66,14 @@ def test_leave_one_out_of_a_missing_measurement_equals_refits(
     read: Any, table: Any, models: Any
 ) -> None:
     cases = read(models["naive"], table(40, seed=3, missing=0.3))
-    posterior = fit(models["naive"], cases, method="laplace")
+    posterior = fit(models["naive"], cases, engine="laplace")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         labels = soft_labels(posterior)
     for i in (0, 11, 25):
         rest = cases.take(np.arange(40) != i)
         refit = soft_labels(
-            fit(models["naive"], rest, method="laplace"), cases.take([i]), draws=ALL
+            fit(models["naive"], rest, engine="laplace"), cases.take([i]), draws=ALL
         )
         error = 4 * float(refit.sd.max()) * np.sqrt(2 / 2000)
         np.testing.assert_allclose(labels.probs[i], refit.probs[0], atol=error)
@@ -84,10 +84,10 @@ def test_leave_one_out_of_a_missing_measurement_equals_refits(
 def test_leave_one_out_never_scores_above_in_sample(
     name: str, seed: int, read: Any, table: Any, models: Any
 ) -> None:
-    posterior = fit(models[name], read(models[name], table(30, seed)), method="laplace", seed=seed)
+    posterior = fit(models[name], read(models[name], table(30, seed)), engine="laplace", seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        left_out, inside = soft_labels(posterior), soft_labels(posterior, targets="fitted")
+        left_out, inside = soft_labels(posterior), soft_labels(posterior, leave_out="fitted")
     assert set(inside.source) == {"fitted"}
     assert np.log(own(left_out)).mean() < np.log(own(inside)).mean()
 
@@ -103,7 +103,7 @@ def test_binary_identities(fitted_exactly: Posterior) -> None:
     exact = own(soft_labels(fitted_exactly))
     assert (np.abs((1 / exact - 1) - odds) <= error + 1e-9).all()
     harmonic = 1 / (1 / mine).mean(0)
-    inside = own(soft_labels(many, targets="fitted", draws=ALL))
+    inside = own(soft_labels(many, leave_out="fitted", draws=ALL))
     np.testing.assert_allclose(inside, mine.mean(0), atol=1e-12)
     assert (harmonic <= mine.mean(0) + 1e-12).all()
     assert (exact <= mine.mean(0) + 4 * mine.std(0) / np.sqrt(len(mine))).all()
@@ -159,7 +159,7 @@ def test_a_row_without_measurements_is_the_prior(fitted: Posterior, read: Any) -
 def test_prevalence_check_value(read: Any, table: Any, conjugate: Any) -> None:
     """METHODS §3: p = .8 at prevalence .5 becomes .110092 at .03."""
     half = replace(conjugate, prevalence=(0.5, 0.5))
-    posterior = fit(half, read(half, table(60)), method="exact")
+    posterior = fit(half, read(half, table(60)), engine="exact")
     grid = pd.DataFrame({"a": np.linspace(3, 6, 301), "b": np.full(301, 3.8)})
     study = soft_labels(posterior, read(half, grid)).probs[:, 1]
     there = soft_labels(posterior, read(half, grid), prevalence={"ill": 0.03}).probs[:, 1]
@@ -192,10 +192,10 @@ def test_new_cases_by_fewer_draws_agree_within_their_error(
 # --- what a record says ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("targets", ["loo", "fitted", "crossfit"])
-def test_uncertainty_adds_up(fitted: Posterior, fitted_exactly: Posterior, targets: Any) -> None:
+@pytest.mark.parametrize("leave_out", ["loo", "fitted", "crossfit"])
+def test_uncertainty_adds_up(fitted: Posterior, fitted_exactly: Posterior, leave_out: Any) -> None:
     for posterior in (fitted, fitted_exactly):
-        labels = soft_labels(posterior, targets=targets)
+        labels = soft_labels(posterior, leave_out=leave_out)
         np.testing.assert_allclose(labels.probs.sum(1), 1, atol=1e-12)
         np.testing.assert_allclose(labels.entropy, labels.aleatoric + labels.epistemic, atol=1e-12)
         assert (labels.epistemic >= 0).all()
@@ -242,7 +242,7 @@ def test_the_same_seed_gives_the_same_bytes(
     tmp_path: Any, read: Any, table: Any, models: Any
 ) -> None:
     for name in ("one", "other"):
-        posterior = fit(models["naive"], read(models["naive"], table()), method="laplace", seed=4)
+        posterior = fit(models["naive"], read(models["naive"], table()), engine="laplace", seed=4)
         soft_labels(posterior).save(tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
@@ -280,7 +280,7 @@ def test_rows_of_another_table_are_new_though_their_numbers_collide(
     read: Any, table: Any, models: Any
 ) -> None:
     first, second = table(30).drop(columns="id"), table(30, seed=8).drop(columns="id")
-    posterior = fit(models["naive"], read(models["naive"], first), method="laplace")
+    posterior = fit(models["naive"], read(models["naive"], first), engine="laplace")
     labels = soft_labels(posterior, read(models["naive"], second))
     assert set(labels.source) == {"new"}
     assert np.isnan(labels.khat).all()
@@ -294,7 +294,7 @@ def test_unlabelled_fitted_cases(read: Any, table: Any, models: Any) -> None:
     """They inform the fit, and their label is the posterior's, not weighed by their measurements a second time."""
     frame = table(40)
     frame.loc[::4, "y"] = None
-    posterior = fit(models["naive"], read(models["naive"], frame), method="laplace")
+    posterior = fit(models["naive"], read(models["naive"], frame), engine="laplace")
     labels = soft_labels(posterior, draws=ALL)
     assert list(labels.source[:4]) == ["fitted", "loo", "loo", "loo"]
     assert list(labels.labels[:2]) == [-1, posterior.cases.labels[1]]
@@ -303,7 +303,7 @@ def test_unlabelled_fitted_cases(read: Any, table: Any, models: Any) -> None:
     np.testing.assert_allclose(labels.probs[::4], mean[::4], atol=1e-12)
 
 
-@pytest.mark.parametrize("bad", [{"targets": "all"}, {"prevalence": {"sick": 0.1}}, {"draws": 0}])
+@pytest.mark.parametrize("bad", [{"leave_out": "all"}, {"prevalence": {"sick": 0.1}}, {"draws": 0}])
 def test_bad_arguments(fitted: Posterior, bad: Any) -> None:
     with pytest.raises(InputError, match="expected"):
         soft_labels(fitted, **bad)
@@ -333,7 +333,7 @@ def test_label_switching_is_settled_by_the_priors(read: Any) -> None:
         alpha = rng.normal(np.where(ill, 50.0, 64.0), 4.0)
         mean = np.where(ill, 0.42, 0.60)
         frame = pd.DataFrame({"alpha": alpha, "coverage": rng.beta(40 * mean, 40 * (1 - mean))})
-        posterior = fit(hip, read(hip, frame), method="laplace", seed=seed)
+        posterior = fit(hip, read(hip, frame), engine="laplace", seed=seed)
         roof = (posterior.log_weights.exp()[:, None] * posterior.values["alpha_mean"]).sum(0)
         assert roof[0] > roof[1], seed
         labels = soft_labels(posterior)

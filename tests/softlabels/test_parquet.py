@@ -133,7 +133,7 @@ from labelppl.posterior import fit
 from labelppl.softlabels import label_parquet
 folder = Path(sys.argv[1])
 hip = load_model("hip")
-posterior = fit(hip, read_cases(folder / "hip.csv", hip), method="laplace")
+posterior = fit(hip, read_cases(folder / "hip.csv", hip), engine="laplace")
 label_parquet(posterior, folder / "few.parquet", folder / "out.parquet", batch_rows=5000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 label_parquet(posterior, folder / "many.parquet", folder / "out.parquet", batch_rows=5000)

@@ -27,13 +27,13 @@ def test_a_surprising_case_is_refitted_without_its_label(
     surprising: pd.DataFrame, read: Any, models: Any
 ) -> None:
     cases = read(models["naive"], surprising)
-    posterior = fit(models["naive"], cases, method="laplace")
+    posterior = fit(models["naive"], cases, engine="laplace")
     with pytest.warns(UserWarning, match=r"k-hat of .*c5.*refitted without its label"):
         labels = soft_labels(posterior, keep_draws=20)
     assert labels.khat[5] >= 0.7
     assert labels.source[5] == "refit"
     rest = cases.take(np.arange(24) != 5)
-    by_hand = soft_labels(fit(models["naive"], rest, method="laplace"), cases.take([5]))
+    by_hand = soft_labels(fit(models["naive"], rest, engine="laplace"), cases.take([5]))
     np.testing.assert_allclose(labels.probs[5], by_hand.probs[0], atol=1e-12)
     assert labels.draws is not None
     assert labels.draws.shape == (20, 24, 2)
@@ -44,7 +44,7 @@ def test_many_surprising_cases_are_cross_fitted(
     surprising: pd.DataFrame, read: Any, models: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refits, "MOST_REFITS", 0)
-    posterior = fit(models["naive"], read(models["naive"], surprising), method="laplace")
+    posterior = fit(models["naive"], read(models["naive"], surprising), engine="laplace")
     with pytest.warns(UserWarning, match="5-fold cross-fitting"):
         labels = soft_labels(posterior)
     assert labels.source[5] == "crossfit"
@@ -57,7 +57,7 @@ def test_cross_fitting_keeps_groups_together_and_never_sees_them(
     frame = table(40)
     frame["group"] = [f"patient{i // 2}" for i in range(40)]
     cases = read(models["naive"], frame)
-    posterior = fit(models["naive"], cases, method="laplace")
+    posterior = fit(models["naive"], cases, engine="laplace")
     seen: list[set[str]] = []
 
     def watched(model: Any, kept: Any, **options: Any) -> Any:
@@ -65,7 +65,7 @@ def test_cross_fitting_keeps_groups_together_and_never_sees_them(
         return fit(model, kept, **options)
 
     monkeypatch.setattr(refits, "fit", watched)
-    labels = soft_labels(posterior, targets="crossfit")
+    labels = soft_labels(posterior, leave_out="crossfit")
     assert set(labels.source) == {"crossfit"}
     assert len(seen) == 5
     left_out = [set(cases.groups) - kept for kept in seen]
@@ -73,7 +73,7 @@ def test_cross_fitting_keeps_groups_together_and_never_sees_them(
     for groups in left_out:
         held = np.isin(cases.groups, list(groups))
         by_hand = soft_labels(
-            fit(models["naive"], cases.take(~held), method="laplace"), cases.take(held)
+            fit(models["naive"], cases.take(~held), engine="laplace"), cases.take(held)
         )
         np.testing.assert_allclose(labels.probs[held], by_hand.probs, atol=1e-12)
 
@@ -81,9 +81,9 @@ def test_cross_fitting_keeps_groups_together_and_never_sees_them(
 def test_cross_fitting_leaves_new_cases_to_the_whole_fit(
     table: Any, read: Any, models: Any
 ) -> None:
-    posterior = fit(models["naive"], read(models["naive"], table()), method="laplace")
+    posterior = fit(models["naive"], read(models["naive"], table()), engine="laplace")
     both = pd.concat([table(), table(5, seed=9, prefix="new")], ignore_index=True)
-    labels = soft_labels(posterior, read(models["naive"], both), targets="crossfit")
+    labels = soft_labels(posterior, read(models["naive"], both), leave_out="crossfit")
     assert list(labels.source) == ["crossfit"] * 40 + ["new"] * 5
     alone = soft_labels(posterior, read(models["naive"], table(5, seed=9, prefix="new")))
     np.testing.assert_allclose(labels.probs[40:], alone.probs, atol=1e-12)
@@ -91,12 +91,12 @@ def test_cross_fitting_leaves_new_cases_to_the_whole_fit(
 
 def test_too_few_groups(table: Any, read: Any, models: Any) -> None:
     frame = table(20).assign(group=lambda f: np.arange(20) % 4)
-    posterior = fit(models["naive"], read(models["naive"], frame), method="laplace")
+    posterior = fit(models["naive"], read(models["naive"], frame), engine="laplace")
     with pytest.raises(InputError, match="got 4 groups, expected at least 5"):
-        soft_labels(posterior, targets="crossfit")
+        soft_labels(posterior, leave_out="crossfit")
 
 
 def test_cross_fitting_is_close_to_leaving_one_out(table: Any, read: Any, models: Any) -> None:
-    posterior = fit(models["naive"], read(models["naive"], table(80)), method="laplace")
-    one, folds = soft_labels(posterior), soft_labels(posterior, targets="crossfit")
+    posterior = fit(models["naive"], read(models["naive"], table(80)), engine="laplace")
+    one, folds = soft_labels(posterior), soft_labels(posterior, leave_out="crossfit")
     assert np.abs(one.probs - folds.probs).mean() < 0.03

@@ -139,7 +139,7 @@ def labelled(labels: Tensor, classes: int) -> Tensor:
     if len(unknown):
         raise InputError(
             f"row {int(unknown[0]) + 1}: no label; the closed form exists for labelled cases only; "
-            "fit without the unlabelled cases or use --method laplace"
+            "fit without the unlabelled cases or use --engine laplace"
         )
     if bool((labels >= classes).any()):
         row = int((labels >= classes).nonzero()[0])
@@ -155,5 +155,5 @@ def refuse_censored(name: str, column: Column) -> None:
         row = int(column.censored.nonzero()[0])
         raise InputError(
             f"column '{name}', row {row + 1}: a censored entry has no closed form; "
-            "use --method laplace or leave the cell empty"
+            "use --engine laplace or leave the cell empty"
         )

@@ -84,7 +84,7 @@ class GaussianFactor:
             row = int(part.nonzero()[0])
             raise InputError(
                 f"feature '{site}', row {row + 1}: measured in part; the closed form needs complete rows "
-                "to fit on (new cases may be incomplete); use --method laplace"
+                "to fit on (new cases may be incomplete); use --engine laplace"
             )
         member = torch.nn.functional.one_hot(labels, classes).to(values) * some[:, None]
         n = member.sum(0)

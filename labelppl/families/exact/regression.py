@@ -131,7 +131,7 @@ def _rows(
         row = int(lost.nonzero()[0])
         raise InputError(
             f"row {row + 1}: '{response}' measured without '{angle}', on which it depends; the closed form "
-            "needs both; leave both empty or use --method laplace with an independent model"
+            "needs both; leave both empty or use --engine laplace with an independent model"
         )
     return harmonic_design(columns[angle].values), columns[response].values, present
 
