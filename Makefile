@@ -1,3 +1,4 @@
+# make docs   the documentation as a site, in site/
 # make demo   the whole job on simulated hips       make test   the tests
 # make check  ruff, mypy, import layers             Each sets up its own virtual environment first.
 
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 DEMO := demo
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: $(VENV)/.runtime
 	rm -rf $(DEMO)
@@ -24,6 +25,9 @@ check: $(VENV)/.development
 	$(BIN)/mypy labelppl cli
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.development
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
@@ -31,8 +35,8 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 
 $(VENV)/.development: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,timm,dicom,export]'
+	$(PIP) install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,timm,dicom,export]'
 	touch $@ $(VENV)/.runtime
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(DEMO) site

@@ -119,12 +119,15 @@ def network(
 ) -> Network:
     """A label model from the parents of each node; a Label or a feature alone is a node without parents.
 
-    >>> network({
+    >>> from labelppl.families import Node, network
+    >>> model = network({
     ...     "side": Category("left", "right"),
     ...     "dysplasia": Node(Label("no", "yes"), ("side",)),
     ...     "weeks": Node(Real("weeks", low=0, high=40), ("dysplasia",)),
     ...     "alpha": Node(Angle("deg", low=20, high=90), ("dysplasia", "side", "weeks")),
-    ... })  # doctest: +SKIP
+    ... })
+    >>> sorted(model.features)
+    ['alpha', 'side', 'weeks']
 
     counts: pseudo-cases of each value in the Dirichlet priors. precision: prior precision of means and slopes in units of
     1 / variance. Raises InputError for a cycle, a parent that is no node, a discrete child of a continuous parent, an angle
