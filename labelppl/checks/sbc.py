@@ -30,7 +30,7 @@ from ..arrays import Array
 from ..errors import FailedWork, InputError
 from ..inference.base import Progress
 from ..model import LabelDensity, LabelModel
-from ..posterior import EngineName, Posterior, find_engine, fit, sized
+from ..posterior import EngineName, Posterior, find_engine, fit
 from ..softlabels import SoftLabels, soft_labels
 from ..softlabels.labels import LeaveOut
 from ..table import Cases
@@ -105,8 +105,8 @@ class Setting(NamedTuple):
 
 def _setting(model: LabelModel, cases: Cases, simulator: LabelModel | None) -> Setting:
     """Bind the simulating model to the table, and add the rows that will be new cases."""
-    model = sized(model, cases)
-    source = model if simulator is None else sized(simulator, cases)
+    model = model.for_cases(cases)
+    source = model if simulator is None else simulator.for_cases(cases)
     again = np.arange(min(len(cases), LABELLED_CASES))
     table = cases.take(np.concatenate([np.arange(len(cases)), again]))
     ids = np.array([*(f"fitted{i}" for i in range(len(cases))), *(f"new{i}" for i in again)])

@@ -31,7 +31,6 @@ from .evaluator import Evaluator, draws_of
 from .expand import all_pairs, expand
 from .fitted import arrange
 from .missing import Relations
-from .parameters import Anchored
 from .precision import float64_defaults
 from .quadratic import check_quadratic
 from .start import prior_medians
@@ -54,8 +53,7 @@ class LabelDensity:
         self.structure: Structure = find_structure(model, cases)
         self.cases = cases = self._typed(cases)
         self.parameters = self.structure.parameters
-        if isinstance(model, Anchored):
-            self.parameters.anchors = model.anchors(cases)
+        self.parameters.anchors = model.anchors(cases)
         self._evaluator = Evaluator(model, self.structure, self.classes)
         self._probe = self.start(2, seed=0)
         probe = {name: value[0] for name, value in self.constrain(self._probe).items()}
