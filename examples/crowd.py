@@ -34,8 +34,7 @@ from labelppl.crowds import (
     mean_vote,
     predict_votes,
 )
-from labelppl.families import hierarchical_dawid_skene
-from labelppl.families import rater_skill as dawid_skene
+from labelppl.families import dawid_skene, hierarchical_dawid_skene
 from labelppl.features import Column, Votes
 from labelppl.metrics.ece import ece
 from labelppl.posterior import EngineName, Posterior
