@@ -31,8 +31,8 @@ from labelppl.crowds import (
     dawid_skene_em,
     diagonal_counts,
     majority,
-    mean_vote,
     predict_votes,
+    vote_shares,
 )
 from labelppl.families import dawid_skene, hierarchical_dawid_skene
 from labelppl.features import Column, Votes
@@ -125,9 +125,9 @@ def one_crowd(
     winner, counts = majority(seen.counts(), "split"), seen.counts()
     shares = np.arange(0.05, 1, 0.05)
     by_winner = min(nll(((1 - q) / len(classes) + q * winner)[item]) for q in shares)
-    by_mean = min(nll(mean_vote(counts, a)[item]) for a in (0.1, 0.3, 0.5, 1.0, 2.0, 3.0))
+    by_mean = min(nll(vote_shares(counts, a)[item]) for a in (0.1, 0.3, 0.5, 1.0, 2.0, 3.0))
     add("majority", whole.counts(), by_winner, 0.0, "its best share")
-    add("mean vote", mean_vote(whole.counts(), 1.0), by_mean, 0.0, "its best smoothing")
+    add("mean vote", vote_shares(whole.counts(), 1.0), by_mean, 0.0, "its best smoothing")
     prior = diagonal_counts(len(classes), 2.0, 0.5)
     begin = time.perf_counter()
     em = dawid_skene_em(whole, prior, 1.0)
@@ -170,7 +170,7 @@ def one_scenario(scenario: str, seed: int) -> list[Row]:
     posterior = fit(model, cases, seed=seed)
     found = {
         "majority": majority(votes.counts(), "split"),
-        "mean vote": mean_vote(votes.counts(), 1.0),
+        "mean vote": vote_shares(votes.counts(), 1.0),
         "Dawid-Skene EM": dawid_skene_em(votes, diagonal_counts(2, 2.0, 0.5), 1.0).probs,
         "hierarchical, groups detected": soft_labels(posterior).probs,
     }

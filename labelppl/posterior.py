@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,14 +21,33 @@ from torch import Tensor
 from .arviz_groups import as_arviz, groups
 from .errors import InputError
 from .inference.base import Draws, Progress
-from .model import ClosedForm, LabelDensity, LabelModel
+from .model import LabelDensity, LabelModel
 from .runs import write_atomically
 from .table import Cases
+
+if TYPE_CHECKING:
+    from .families.exact import ExactPosterior
 
 EngineName = Literal["auto", "exact", "laplace", "chains", "nuts", "svi"]
 ENGINES: tuple[str, ...] = get_args(EngineName)
 #: An engine of the user's own: (density, seed=, progress=) -> Draws.
 Engine = Callable[..., Draws]
+
+
+@runtime_checkable
+class Sizable(Protocol):
+    """A ready-made label model whose prior sizes may come from the table; see `labelppl.families`."""
+
+    def for_cases(self, cases: Cases) -> LabelModel:
+        """The model with prior sizes taken from the table where none were declared."""
+
+
+@runtime_checkable
+class Closed(Protocol):
+    """A label model that may have its posterior in closed form."""
+
+    def exact(self, cases: Cases) -> ExactPosterior:
+        """The posterior in closed form; InputError where there is none."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +61,7 @@ class Posterior:
     density: LabelDensity
     sampled: Draws
     seed: int
-    closed: ClosedForm | None = None
+    closed: ExactPosterior | None = None
 
     @property
     def model(self) -> LabelModel:
@@ -125,7 +144,7 @@ class Posterior:
             told = stats.attrs
         with xr.open_dataset(path, group="observed_data", engine="h5netcdf") as observed:
             fitted = _fitted(path, cases, observed.load(), model)
-        model = model.for_cases(fitted)
+        model = sized(model, fitted)
         density = LabelDensity(model, fitted)
         if density.coordinates != coordinates:
             raise InputError(
@@ -140,7 +159,9 @@ class Posterior:
             diagnostics=json.loads(told["diagnostics"]),
             problems=tuple(json.loads(told["problems"])),
         )
-        closed = model.exact(fitted, int(told["seed"])) if sampled.engine == "exact" else None
+        closed = None
+        if sampled.engine == "exact" and isinstance(model, Closed):
+            closed = model.exact(fitted)
         return Posterior(density, sampled, int(told["seed"]), closed)
 
 
@@ -165,20 +186,19 @@ def fit(
     together, FailedWork where the engine cannot run at all.
     """
     run = find_engine(engine)
-    model = model.for_cases(cases)
+    model = sized(model, cases)
     density = LabelDensity(model, cases)
     if density.dim == 0:
         return Posterior(density, Draws("exact", torch.zeros(1, 1, 0, dtype=torch.float64)), seed)
     closed, refused = None, ""
-    if engine in ("auto", "exact"):
+    if engine in ("auto", "exact") and isinstance(model, Closed):
         try:
-            closed = model.exact(density.cases, seed)
+            closed = model.exact(density.cases)
+            run = partial(run, sampler=partial(_points, density, closed))
         except InputError as error:
             if engine == "exact":
                 raise
             refused = f"exact not possible ({error}), "
-    if closed is not None:
-        run = partial(run, sampler=partial(_points, density, closed))
     sampled = run(density, seed=seed, progress=progress)
     if refused:
         tried = f"{refused}{sampled.diagnostics.get('tried', '')}"
@@ -207,7 +227,12 @@ def find_engine(engine: str | Engine) -> Engine:
     return engines[engine]
 
 
-def _points(density: LabelDensity, closed: ClosedForm, draws: int, seed: int) -> Tensor:
+def sized(model: LabelModel, cases: Cases) -> LabelModel:
+    """The model as it will be fitted to ``cases``: a family takes prior sizes that were not declared from the table."""
+    return model.for_cases(cases) if isinstance(model, Sizable) else model
+
+
+def _points(density: LabelDensity, closed: ExactPosterior, draws: int, seed: int) -> Tensor:
     """Independent draws (draws, dim) from the closed form, unconstrained."""
     values = closed.draw(draws, seed)
     flat = [

@@ -22,7 +22,7 @@ from .arrays import Array
 from .errors import InputError
 from .features import Column, Feature, Label, ReaderFeature, Rows, VoteCounts, Votes
 from .features.codes import EMPTY, as_text, read_codes
-from .features.readers import collapse, is_long, sorted_names
+from .features.readers import is_long, one_row_per_case, sorted_names
 from .split import SPLITS, make_split, refuse_leak
 
 
@@ -175,7 +175,7 @@ def _rows(
     tables = {name: (f"{name} table, ", table) for name, table in beside.items()}
     if not said or not is_long(frame):
         return Rows(frame, _ids(frame), tables)
-    cases, differing = collapse(frame, said)
+    cases, differing = one_row_per_case(frame, said)
     tables = dict.fromkeys(said, ("", frame)) | tables
     return Rows(cases, _ids(cases), tables, differing)
 

@@ -24,7 +24,7 @@ RIDGE = 1e-6
 """Inverse of the regression's C: separable calibration cases would send a and b to infinity."""
 
 
-class Beta(NamedTuple):
+class BetaMap(NamedTuple):
     """The coefficients; a, b >= 0."""
 
     a: float
@@ -36,7 +36,7 @@ class Beta(NamedTuple):
         return both(expit(_features(positive(probs)) @ [self.a, self.b] + self.c))
 
 
-def fit_beta(probs: ArrayLike, labels: ArrayLike) -> Beta:
+def fit_beta(probs: ArrayLike, labels: ArrayLike) -> BetaMap:
     """Fit the map on cases that neither trained nor test the classifier.
 
     `probs` (cases, 2), `labels` (cases,). Raises InputError for an invalid or unlabelled row, or
@@ -52,10 +52,10 @@ def fit_beta(probs: ArrayLike, labels: ArrayLike) -> Beta:
         coefficients[:] = 0.0
         coefficients[kept] = fit.coef_[0]
         if (coefficients >= 0).all():
-            return Beta(float(coefficients[0]), float(coefficients[1]), float(fit.intercept_[0]))
+            return BetaMap(float(coefficients[0]), float(coefficients[1]), float(fit.intercept_[0]))
         kept &= coefficients > 0
     rate = y.mean()
-    return Beta(0.0, 0.0, float(np.log(rate / (1 - rate))))
+    return BetaMap(0.0, 0.0, float(np.log(rate / (1 - rate))))
 
 
 def _features(p: Floats) -> Floats:

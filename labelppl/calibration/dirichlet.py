@@ -21,7 +21,7 @@ from ..errors import InputError
 from ..probabilities import FLOOR, checked_probs, hard_pair
 
 
-class Dirichlet(NamedTuple):
+class DirichletMap(NamedTuple):
     """Weights (classes, classes) and intercepts (classes,)."""
 
     weight: Floats
@@ -37,7 +37,7 @@ class Dirichlet(NamedTuple):
 
 def fit_dirichlet(
     probs: ArrayLike, labels: ArrayLike, *, off_diagonal: float = 1e-2, intercept: float = 1e-2
-) -> Dirichlet:
+) -> DirichletMap:
     """Fit the map on cases that neither trained nor test the classifier.
 
     `probs` (cases, classes), `labels` (cases,); `off_diagonal` is λ, `intercept` is μ. Raises
@@ -68,7 +68,7 @@ def fit_dirichlet(
 
     start = np.concatenate([np.eye(classes).ravel(), np.zeros(classes)])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000})
-    return Dirichlet(found.x[:-classes].reshape(classes, classes), found.x[-classes:])
+    return DirichletMap(found.x[:-classes].reshape(classes, classes), found.x[-classes:])
 
 
 def _logs(probs: Floats) -> Floats:

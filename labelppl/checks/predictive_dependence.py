@@ -26,11 +26,11 @@ from .finding import Finding
 from .predictive import simulate
 
 #: Cases of a class with both measurements below which its correlation is left out.
-LEAST = 5
+LEAST_CASES = 5
 
 
 @dataclass(frozen=True)
-class Dependence:
+class DependentFeatures:
     """One pair: r in the table, and the central ``1 - level`` of the r's drawn from the posterior.
 
     p: two-sided posterior predictive p-value, at least 1 / (draws + 1).
@@ -46,7 +46,7 @@ class Dependence:
 
 def dependences(
     posterior: Posterior, *, draws: int = 200, seed: int = 0, level: float = 0.01
-) -> tuple[Dependence, ...]:
+) -> tuple[DependentFeatures, ...]:
     """Every pair of scalar features that enough labelled cases have."""
     model = posterior.model
     cases = posterior.cases.take(posterior.cases.labelled)
@@ -82,7 +82,7 @@ def dependences(
         tail = min(int((others <= r).sum()), int((others >= r).sum()))
         low, high = np.quantile(others, [level / 2, 1 - level / 2])
         p = min(1.0, 2 * (tail + 1) / (draws + 1))
-        found.append(Dependence(a, b, r, float(low), float(high), p))
+        found.append(DependentFeatures(a, b, r, float(low), float(high), p))
     return tuple(found)
 
 
@@ -144,7 +144,7 @@ def _within(x: Array, y: Array, labels: Array) -> float:
     for k in np.unique(labels):
         both = (labels == k) & ~np.isnan(x) & ~np.isnan(y)
         n = int(both.sum())
-        if n < LEAST:
+        if n < LEAST_CASES:
             continue
         a, b = (pd.Series(v[both]).rank().to_numpy() for v in (x, y))
         if a.std() > 0 and b.std() > 0:

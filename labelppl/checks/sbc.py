@@ -30,12 +30,12 @@ from ..arrays import Array
 from ..errors import FailedWork, InputError
 from ..inference.base import Progress
 from ..model import LabelDensity, LabelModel
-from ..posterior import EngineName, Posterior, find_engine, fit
+from ..posterior import EngineName, Posterior, find_engine, fit, sized
 from ..softlabels import SoftLabels, soft_labels
 from ..softlabels.labels import LeaveOut
 from ..table import Cases
-from .sbc_record import LEAST, Sbc, by_columns
-from .sbc_simulate import Simulated, simulate
+from .sbc_record import LEAST_SIMULATIONS, Sbc, by_columns
+from .sbc_simulate import Simulated, simulate_table
 
 #: Cases whose class posterior is ranked, and cases of each kind whose soft labels are tested in every simulation.
 RANKED_CASES, LABELLED_CASES = 3, 50
@@ -59,9 +59,9 @@ def sbc(
     labelled. simulator: draws the data from another model with the same label and features, to see what a wrong model does.
     progress: called with (simulations done, simulations in all). Raises InputError where the model cannot be simulated.
     """
-    if simulations < LEAST:
+    if simulations < LEAST_SIMULATIONS:
         raise InputError(
-            f"sbc: got {simulations} simulations, expected at least {LEAST}; fewer tell nothing"
+            f"sbc: got {simulations} simulations, expected at least {LEAST_SIMULATIONS}; fewer tell nothing"
         )
     find_engine(engine)
     setting = _setting(model, cases, simulator)
@@ -105,8 +105,8 @@ class Setting(NamedTuple):
 
 def _setting(model: LabelModel, cases: Cases, simulator: LabelModel | None) -> Setting:
     """Bind the simulating model to the table, and add the rows that will be new cases."""
-    model = model.for_cases(cases)
-    source = model if simulator is None else simulator.for_cases(cases)
+    model = sized(model, cases)
+    source = model if simulator is None else sized(simulator, cases)
     again = np.arange(min(len(cases), LABELLED_CASES))
     table = cases.take(np.concatenate([np.arange(len(cases)), again]))
     ids = np.array([*(f"fitted{i}" for i in range(len(cases))), *(f"new{i}" for i in again)])
@@ -122,7 +122,7 @@ class Once(NamedTuple):
 
 def _once(setting: Setting, draws: int, engine: EngineName, leave_out: LeaveOut, seed: int) -> Once:
     """Raises FailedWork where the simulated data cannot be fitted."""
-    made = simulate(setting.density, setting.table, seed)
+    made = simulate_table(setting.density, setting.table, seed)
     known = made.cases.take(np.arange(setting.fitted))
     new = made.cases.take(np.arange(setting.fitted, len(made.cases)))
     try:

@@ -15,18 +15,18 @@ from .sbc_bands import band, counts_below
 if TYPE_CHECKING:
     from .sbc_record import Sbc
 
-COLUMNS = 4
+PANEL_COLUMNS = 4
 INSIDE, OUTSIDE, SHADE = "#1f5a8a", "#c0392b", "#dbe6ef"
 
 
 def draw(found: Sbc, path: Path) -> None:
     """Write the picture of ``found`` to ``path``, in the format of its suffix."""
     quantities = len(found.quantities)
-    rows = max(1, -(-quantities // COLUMNS))
+    rows = max(1, -(-quantities // PANEL_COLUMNS))
     figure = Figure(figsize=(10, 1.9 * rows + 1.1 + 0.32 * len(found.tests)), layout="constrained")
     FigureCanvasAgg(figure)
     heights = [*([1.9] * rows), 0.5 + 0.32 * len(found.tests)]
-    grid = figure.add_gridspec(rows + 1, COLUMNS, height_ratios=heights)
+    grid = figure.add_gridspec(rows + 1, PANEL_COLUMNS, height_ratios=heights)
     verdict = "passed" if found.passed else "FAILED"
     figure.suptitle(
         f"{found.model}, {found.engine}: calibration {verdict} ({len(found.ranks)} simulations, "
@@ -46,7 +46,7 @@ def _ranks(figure: Any, grid: Any, found: Sbc, told: Any) -> None:
     counts, inside = counts_below(found.uniform), band(n, 1 - found.limit)
     expected = n * inside.points
     for i, name in enumerate(found.quantities):
-        axes = figure.add_subplot(grid[i // COLUMNS, i % COLUMNS])
+        axes = figure.add_subplot(grid[i // PANEL_COLUMNS, i % PANEL_COLUMNS])
         axes.fill_between(
             inside.points,
             (inside.low - expected) / n,
@@ -62,9 +62,9 @@ def _ranks(figure: Any, grid: Any, found: Sbc, told: Any) -> None:
         axes.set_title(name, fontsize=8.5, color="black" if good else OUTSIDE)
         axes.tick_params(labelsize=7)
         axes.set_xlim(0, 1)
-        if i % COLUMNS == 0:
+        if i % PANEL_COLUMNS == 0:
             axes.set_ylabel("ECDF − uniform", fontsize=7.5)
-        if i + COLUMNS >= len(found.quantities):
+        if i + PANEL_COLUMNS >= len(found.quantities):
             axes.set_xlabel("rank of the truth", fontsize=7.5)
 
 

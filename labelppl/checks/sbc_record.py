@@ -19,7 +19,7 @@ from .sbc_bands import fractional_ranks, p_values
 #: Probability of a false alarm of the whole check.
 ALARM = 0.01
 #: Fewer simulations than this cannot tell anything.
-LEAST = 20
+LEAST_SIMULATIONS = 20
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Sbc:
         """What is wrong, in words; empty if the check was passed."""
         found = []
         asked = len(self.ranks) + len(self.refused)
-        if len(self.ranks) < max(LEAST, asked / 2):
+        if len(self.ranks) < max(LEAST_SIMULATIONS, asked / 2):
             found.append(
                 f"only {len(self.ranks)} of {asked} simulated data sets could be fitted ({self.refused[0]})"
             )

@@ -28,7 +28,7 @@ from ..model.structure import explain
 from ..table import Cases
 
 #: Relative difference between the trace's density and the fitted one that counts as rounding.
-TOLERANCE = 1e-4
+AGREEMENT_TOLERANCE = 1e-4
 
 
 class Simulated(NamedTuple):
@@ -39,7 +39,7 @@ class Simulated(NamedTuple):
     values: dict[str, Tensor]
 
 
-def simulate(density: LabelDensity, table: Cases, seed: int) -> Simulated:
+def simulate_table(density: LabelDensity, table: Cases, seed: int) -> Simulated:
     """One draw of parameters and cases from the prior of ``density``, for the rows of ``table``.
 
     Raises InputError where a site cannot be drawn from.
@@ -136,7 +136,7 @@ def _refuse_other_density(
     generated = float(sum(terms))
     rows = torch.arange(len(cases)), torch.from_numpy(cases.labels)
     fitted = float(density.class_log_joint(values, cases).joint[0][rows].sum())
-    if np.isfinite(fitted) and abs(fitted - generated) > TOLERANCE * (1 + abs(generated)):
+    if np.isfinite(fitted) and abs(fitted - generated) > AGREEMENT_TOLERANCE * (1 + abs(generated)):
         raise InputError(
             f"model '{density.model.name}': its density of simulated cases is {fitted:.6g}, but it draws them with "
             f"{generated:.6g}; does it read z.<feature> before it samples that feature? use the sampled value instead"

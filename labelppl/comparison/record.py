@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..metrics.metrics import MEANING
 from ..runs import read_json, write_atomically, write_json, write_text
 
-SHOWN = ("accuracy", "auc", "nll", "brier", "ece", "kl", "kl_true")
+TABLE_METRICS = ("accuracy", "auc", "nll", "brier", "ece", "kl", "kl_true")
 COMPARED = ("accuracy", "auc", "nll", "ece", "kl", "kl_true")
 
 
@@ -54,7 +54,7 @@ class Comparison:
         """Both tables, their captions and the notes."""
         table = self.summary.set_index(["method", "metric"])
         methods = list(dict.fromkeys(self.summary["method"]))
-        shown = [key for key in SHOWN if key in set(self.summary["metric"])]
+        shown = [key for key in TABLE_METRICS if key in set(self.summary["metric"])]
         repeats = self.settings.get("repeats", "?")
         lines = [
             f"# Comparison of {len(methods)} methods, {repeats} repeats",

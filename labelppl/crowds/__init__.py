@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .confusion_em import DawidSkeneFit, dawid_skene_em, diagonal_counts, predict_votes
 from .majority import majority
-from .mean_vote import mean_vote
+from .vote_shares import vote_shares
 from .vote_table import VoteTable
 
 __all__ = [
@@ -13,6 +13,6 @@ __all__ = [
     "dawid_skene_em",
     "diagonal_counts",
     "majority",
-    "mean_vote",
     "predict_votes",
+    "vote_shares",
 ]

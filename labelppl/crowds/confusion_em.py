@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 
 from ..arrays import Floats, Ints
 from ..errors import FailedWork, InputError
-from .mean_vote import mean_vote
+from .vote_shares import vote_shares
 from .vote_table import VoteTable
 
 
@@ -37,7 +37,7 @@ class DawidSkeneFit:
     steps: int
 
 
-def log_joint(votes: VoteTable, prevalence: Floats, confusion: Floats) -> Floats:
+def confusion_log_joint(votes: VoteTable, prevalence: Floats, confusion: Floats) -> Floats:
     """log p(votes of item i, y_i = k), (items, classes); zeros of the parameters become -inf."""
     with np.errstate(divide="ignore"):
         log_prior, log_c = np.log(prevalence), np.log(confusion)
@@ -61,13 +61,13 @@ def dawid_skene_em(
     if np.min(pseudo_counts) < 0 or np.min(prevalence_counts) < 0:
         raise InputError("dawid_skene_em: got a negative pseudo-count, expected 0 or more")
     if start is None:
-        start = np.nan_to_num(mean_vote(votes.counts()), nan=1 / len(votes.classes))
+        start = np.nan_to_num(vote_shares(votes.counts()), nan=1 / len(votes.classes))
     probs = start
     before = -np.inf
     for step in range(1, most_steps + 1):
         prevalence = _normalise(probs.sum(0) + prevalence_counts)
         confusion = _normalise(votes.confusion_counts(probs) + pseudo_counts)
-        joint = log_joint(votes, prevalence, confusion)
+        joint = confusion_log_joint(votes, prevalence, confusion)
         evidence = logsumexp(joint, axis=1)
         probs = np.exp(joint - evidence[:, None])
         with np.errstate(divide="ignore", invalid="ignore"):

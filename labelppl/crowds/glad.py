@@ -14,7 +14,7 @@ from ..arrays import Floats
 from .vote_table import VoteTable
 
 
-def log_joint(
+def glad_log_joint(
     votes: VoteTable, prevalence: Floats, ability: Floats, log_easiness: Floats
 ) -> Floats:
     """log p(votes of item i, y_i = k), (items, classes).

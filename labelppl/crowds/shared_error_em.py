@@ -21,7 +21,7 @@ from scipy.special import logsumexp
 from ..arrays import Floats
 from ..errors import FailedWork, InputError
 from .confusion_em import _normalise, diagonal_counts
-from .mean_vote import mean_vote
+from .vote_shares import vote_shares
 from .vote_table import VoteTable
 
 Groups = Sequence[Sequence[int]]
@@ -84,7 +84,7 @@ def shared_error_em(
     alone = np.array([len(group) == 1 for group in made])
     parts = [votes.take(member[votes.rater] == g) for g in range(len(made))]
     slip = np.where(alone[member][:, None, None], np.eye(k), diagonal_counts(k, 0.9, 0.1 / (k - 1)))
-    shares = np.stack([mean_vote(part.counts()) for part in parts])
+    shares = np.stack([vote_shares(part.counts()) for part in parts])
     seen = np.stack([part.counts().sum(1) > 0 for part in parts])[:, :, None]
     probs = np.nan_to_num(shares).sum(0) / np.maximum(seen.sum(0), 1)
     probs[np.flatnonzero(votes.counts().sum(1) == 0)] = 1 / k

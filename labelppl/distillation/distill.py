@@ -37,14 +37,14 @@ from ..training.train import train
 from ..training.weight_prior import WeightPrior, diagonal_fisher
 from .choose import CHOICE, FOLDS_DONE, choose, job_of
 from .lam import (
-    FOLDS,
     GRID,
+    LAM_FOLDS,
     LamChoice,
     Refit,
 )
 from .lam_evidence import gradients
 from .last_layer import last_layer_posterior
-from .prepare import Prepared, describe, read
+from .prepare import Prepared, describe, read_training_data
 from .teacher import taught
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def distill(
     votes: Array | None = None,
     lam: float | Literal["auto"] = "auto",
     grid: Sequence[float] = GRID,
-    folds: int = FOLDS,
+    folds: int = LAM_FOLDS,
     refit: Refit | None = None,
     exclude: tuple[str, ...] = (),
     fisher: bool = False,
@@ -137,7 +137,7 @@ def distill(
     folder = None if out is None else Path(out)
     console = Console(stderr=True, quiet=not (progress and fabric.global_rank == 0))
     limit = memory_limit(fabric.device) if stream is None else -1 if stream else math.inf
-    data = read(labels, cases, votes, image_size, channels, keep_aspect, limit)
+    data = read_training_data(labels, cases, votes, image_size, channels, keep_aspect, limit)
     spec = describe(data, student, goal, seed)
     prepared = Prepared(data, spec, default_workers() if workers is None else workers)
     options: dict[str, Any] = {

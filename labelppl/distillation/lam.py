@@ -42,7 +42,7 @@ Refit = Callable[[Array], Array]
 
 GRID = (math.inf, 1e4, 1e3, 1e2, 10.0, 1.0, 0.1, 0.0)
 FEWEST_EPOCHS = 2
-FOLDS = 3
+LAM_FOLDS = 3
 FEWEST_PER_CLASS = 2
 
 
@@ -178,7 +178,7 @@ def choose_by_folds(
     job: Job,
     *,
     grid: Sequence[float] = GRID,
-    folds: int = FOLDS,
+    folds: int = LAM_FOLDS,
     refit: Refit | None = None,
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,

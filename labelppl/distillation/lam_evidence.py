@@ -29,7 +29,7 @@ from ..training.source import Source
 
 MOST_OUTPUTS = 1500
 MOST_BYTES = 4 * 2**30
-CHUNK = 16
+GRADIENT_ROWS = 16
 NEWTON_STEPS = 100
 
 
@@ -91,7 +91,7 @@ def _gram(
     centres: list[Tensor] = []
     inputs: dict[int, Tensor] = {}
     slopes: dict[int, Tensor] = {}
-    rows = torch.arange(len(source)).split(CHUNK)
+    rows = torch.arange(len(source)).split(GRADIENT_ROWS)
     for at, x in zip(rows, source.batches(rows, device), strict=True):
         out, seen = _traced(network, layers, x)
         centres.append(out.detach())

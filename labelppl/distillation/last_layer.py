@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ..students.logits import class_logits
-from ..students.weight_posterior import Full, Kronecker, Posterior, last_linear, with_features
+from ..students.weight_posterior import Full, Kronecker, WeightPosterior, last_linear, with_features
 from ..training.held import EVALUATION_BATCH
 from ..training.source import Source
 from ..training.weight_prior import WeightPrior
@@ -33,7 +33,7 @@ MOST_WEIGHTS = 4096
 class Found(NamedTuple):
     """posterior: or None. note: its structure (`full`, `kronecker`), or why there is none."""
 
-    posterior: Posterior | None
+    posterior: WeightPosterior | None
     note: str
 
 

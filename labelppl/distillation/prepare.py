@@ -76,7 +76,7 @@ class Prepared:
         return Resident(torch.from_numpy(images.pixels), scaled)
 
 
-def read(
+def read_training_data(
     labels: SoftLabels,
     cases: Cases,
     votes: Array | None,

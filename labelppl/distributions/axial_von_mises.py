@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from ._base import Parametric
-from .von_mises import cumulative, log_density, sample_offsets
+from .von_mises import cumulative, offset_log_density, sample_offsets
 
 
 class AxialVonMises(Parametric):
@@ -57,7 +57,7 @@ class AxialVonMises(Parametric):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        return log_density(2 * (value - self.loc), self.concentration) + math.log(2.0)
+        return offset_log_density(2 * (value - self.loc), self.concentration) + math.log(2.0)
 
     def cdf(self, value: Tensor) -> Tensor:
         """Mass from -pi/2 to `value`; `cdf(b) - cdf(a)` is that of any stretch a <= b."""

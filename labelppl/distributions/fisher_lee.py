@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from ._base import Parametric
-from .von_mises import log_density, sample_offsets
+from .von_mises import offset_log_density, sample_offsets
 
 
 class FisherLee(Parametric):
@@ -73,4 +73,4 @@ class FisherLee(Parametric):
         angle, x = value[..., 0], value[..., 1]
         z = (x - self.loc) / self.scale
         normal = -0.5 * z**2 - torch.log(self.scale) - 0.5 * math.log(2 * math.pi)
-        return log_density(angle - self._mean_direction(x), self.concentration) + normal
+        return offset_log_density(angle - self._mean_direction(x), self.concentration) + normal

@@ -19,7 +19,7 @@ from torch.distributions import constraints
 from ._base import Parametric
 from .von_mises import (
     cumulative,
-    log_density,
+    offset_log_density,
     sample_offsets,
     upper_tail,
 )
@@ -71,7 +71,7 @@ class HalfCircleVonMises(Parametric):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        return log_density(value - self.loc, self.concentration) - torch.log(self.mass)
+        return offset_log_density(value - self.loc, self.concentration) - torch.log(self.mass)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(angle <= value), value in [0, pi]."""

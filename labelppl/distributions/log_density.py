@@ -51,7 +51,7 @@ def linear(
     return result if observed is None else torch.where(observed, result, 0.0)
 
 
-def von_mises(value: Tensor, loc: Tensor, concentration: Tensor) -> ExponentialFamily:
+def von_mises_form(value: Tensor, loc: Tensor, concentration: Tensor) -> ExponentialFamily:
     """kappa cos(x - mu) - log(2 pi I0(kappa)), linear in cos x and sin x; its rounding error grows with kappa."""
     constant = concentration + torch.log(2 * math.pi * torch.special.i0e(concentration))
     natural = (concentration * torch.cos(loc), concentration * torch.sin(loc))
@@ -59,7 +59,7 @@ def von_mises(value: Tensor, loc: Tensor, concentration: Tensor) -> ExponentialF
 
 
 def _von_mises(fn: Any, value: Tensor) -> ExponentialFamily:
-    return von_mises(value, fn.loc, fn.concentration)
+    return von_mises_form(value, fn.loc, fn.concentration)
 
 
 def _beta(fn: Any, value: Tensor) -> ExponentialFamily:

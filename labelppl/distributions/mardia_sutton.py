@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from ._base import Parametric
-from .von_mises import log_density, sample_offsets
+from .von_mises import offset_log_density, sample_offsets
 
 
 class MardiaSutton(Parametric):
@@ -82,4 +82,4 @@ class MardiaSutton(Parametric):
         angle, x = value[..., 0], value[..., 1]
         mean, sd = self._given_angle(angle)
         normal = -0.5 * ((x - mean) / sd) ** 2 - torch.log(sd) - 0.5 * math.log(2 * math.pi)
-        return log_density(angle - self.direction, self.concentration) + normal
+        return offset_log_density(angle - self.direction, self.concentration) + normal

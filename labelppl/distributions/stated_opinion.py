@@ -6,7 +6,7 @@ location that the case's class decides,
     x | y ~ N(loc_y, scale^2 I) on the plane sum x = 0,   f(s) = f(x) / prod_k s_k   (up to a constant)
 
 so that Bayes' rule turns statements into recalibrated evidence: an expert whose statements barely move with the class
-counts for little, an overconfident one is toned down. A bin contributes its mass, as the mean of f over `POINTS` fixed
+counts for little, an overconfident one is toned down. A bin contributes its mass, as the mean of f over `GRID_POINTS` fixed
 points spread over the bin (rescaled to sum to one); an exact 0 or 1 is read as the half unit of rounding beside it. A reader
 who stated nothing (every bin 0 to 1) adds nothing. Source: Aitchison, JRSS B 44 (1982); recalibration as in Lindley,
 Tversky and Brown, JRSS A 142 (1979).
@@ -23,7 +23,7 @@ from torch.distributions import constraints
 
 from ._base import Parametric
 
-POINTS = 32
+GRID_POINTS = 32
 
 
 class StatedOpinion(Parametric):
@@ -74,7 +74,7 @@ class StatedOpinion(Parametric):
         distance = ((x - center[..., None, :]) ** 2).sum(-1) / self.scale[..., None] ** 2
         constant = dims * (torch.log(self.scale) + 0.5 * math.log(2 * math.pi))
         at_points = -0.5 * distance - log_s.sum(-1)
-        each = torch.logsumexp(at_points, -1) - math.log(POINTS) - constant
+        each = torch.logsumexp(at_points, -1) - math.log(GRID_POINTS) - constant
         return torch.where(spoke, each, torch.zeros_like(each)).sum(-1)
 
 
@@ -87,14 +87,14 @@ def spread_points(value: Tensor, rounding: float) -> tuple[Tensor, Tensor]:
     high = torch.where(exact & (low <= 0), torch.full_like(high, rounding / 2), high)
     classes = value.shape[-2]
     # an additive recurrence (Kronecker sequence) covers the box evenly without randomness
-    steps = torch.arange(1, POINTS + 1, dtype=value.dtype, device=value.device)
+    steps = torch.arange(1, GRID_POINTS + 1, dtype=value.dtype, device=value.device)
     primes = torch.tensor([2.0, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37][:classes])
     if len(primes) < classes:
         primes = torch.cat([primes, torch.arange(41.0, 41.0 + 2 * (classes - 12), 2.0)])
     share = torch.remainder(steps[:, None] * torch.sqrt(primes.to(value)), 1.0)
     if classes == 2:
         # two classes mirror each other, so that one even grid of midpoints serves both
-        share = torch.stack([(steps - 0.5) / POINTS, 1 - (steps - 0.5) / POINTS], -1)
+        share = torch.stack([(steps - 0.5) / GRID_POINTS, 1 - (steps - 0.5) / GRID_POINTS], -1)
     points = low[..., None, :] + (high - low)[..., None, :] * share
     points = points / points.sum(-1, keepdim=True)
     return torch.log(points.clamp(min=1e-12)), spoke

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from ._base import Parametric, gauss_legendre
-from .log_density import natural_form, von_mises
+from .log_density import natural_form, von_mises_form
 
 _NODES = 48
 
@@ -29,7 +29,7 @@ def log_i0(x: Tensor) -> Tensor:
     return torch.log(torch.special.i0e(x)) + x
 
 
-def log_density(offset: Tensor, concentration: Tensor) -> Tensor:
+def offset_log_density(offset: Tensor, concentration: Tensor) -> Tensor:
     """Log density at the angle `offset` (radians) from the mean direction."""
     return -2 * concentration * torch.sin(offset / 2) ** 2 - torch.log(
         2 * math.pi * torch.special.i0e(concentration)
@@ -44,7 +44,7 @@ def upper_tail(offset: Tensor, concentration: Tensor) -> Tensor:
     nodes, weights = gauss_legendre(_NODES, offset)
     width = torch.minimum(math.pi - offset, 14 / torch.sqrt(concentration + 1))
     at = offset[..., None] + width[..., None] * nodes
-    return width * (weights * torch.exp(log_density(at, concentration[..., None]))).sum(-1)
+    return width * (weights * torch.exp(offset_log_density(at, concentration[..., None]))).sum(-1)
 
 
 def cumulative(offset: Tensor, concentration: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ class VonMises(Parametric):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        return log_density(value - self.loc, self.concentration)
+        return offset_log_density(value - self.loc, self.concentration)
 
     def cdf(self, value: Tensor) -> Tensor:
         """Mass of the arc from -pi to `value`; `cdf(b) - cdf(a)` is that of any arc a <= b."""
@@ -122,4 +122,4 @@ class VonMises(Parametric):
         return cumulative(offset, concentration)
 
 
-natural_form(VonMises.log_prob, lambda fn, value: von_mises(value, fn.loc, fn.concentration))
+natural_form(VonMises.log_prob, lambda fn, value: von_mises_form(value, fn.loc, fn.concentration))

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from .. import distributions as laws
 from ..model import CasePlate
-from .shared_errors import Grouped, Groups
+from .shared_errors import Grouped, RaterGroups
 
 #: Degrees of freedom and scale of how raters differ, and of how one rater's error rates differ, in log-odds.
 ABILITY = 4.0, 0.5
@@ -48,7 +48,7 @@ class Hierarchical(Grouped):
     answers. A group is one rater where nobody repeats another.
     """
 
-    groups: Groups | None = ()
+    groups: RaterGroups | None = ()
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         k, n, groups = len(cases.classes), self.name, self.sources(cases)

@@ -76,7 +76,11 @@ class Law(ABC):
 
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         """The same with `typical` taken from the table where neither it nor bounds were given."""
-        if self.typical is not None or not isinstance(self.feature, Scalar) or bounds(self.feature):
+        if (
+            self.typical is not None
+            or not isinstance(self.feature, Scalar)
+            or _bounds(self.feature)
+        ):
             return self
         return replace(self, typical=typical_of(self.name, self.feature, columns[self.name]))
 
@@ -89,13 +93,13 @@ class Law(ABC):
 def place(name: str, feature: Scalar, typical: Typical | None) -> tuple[float, float]:
     """Center and spread in the model's unit; InputError where nothing says what they are."""
     if typical is None:
-        limits = bounds(feature)
-        if limits is None:
+        bounds = _bounds(feature)
+        if bounds is None:
             raise InputError(
                 f"feature '{name}': its prior needs a rough size; give typical=(mean, SD over all cases) in "
                 "the column's unit, or declare low= and high="
             )
-        typical = (limits[0] + limits[1]) / 2, (limits[1] - limits[0]) / 4
+        typical = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 4
     center, spread = typical
     if isinstance(feature, Angle):
         unit = math.pi / 180 if feature.unit == "deg" else 1.0
@@ -144,7 +148,7 @@ def per_class(values: Sequence[float] | Tensor | float, classes: int) -> Tensor:
     return torch.as_tensor(values, dtype=torch.float64).expand(classes)
 
 
-def bounds(feature: Scalar) -> tuple[float, float] | None:
+def _bounds(feature: Scalar) -> tuple[float, float] | None:
     """Declared bounds, where both are finite and say something (a circular angle's two turns do not)."""
     low, high = feature.low, feature.high
     if low is None or high is None or not math.isfinite(high - low):

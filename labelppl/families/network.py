@@ -29,11 +29,11 @@ from ..model import CasePlate, LabelModel
 from ..model.parameters import Anchor
 from ..table import Cases
 from .independent import the_label
-from .law import Typical, bounds, place, typical_of
+from .law import Typical, _bounds, place, typical_of
 from .network_anchors import anchors
 
 #: Samples a node inside the cases, given the values of the nodes before it.
-Law = Callable[[Mapping[str, Tensor]], Tensor]
+NodeLaw = Callable[[Mapping[str, Tensor]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,11 @@ class Network(LabelModel):
         """The same with prior sizes from the table where neither bounds nor `typical` gave them."""
         nodes = dict(self.nodes)
         for name, node in nodes.items():
-            if node.typical is None and isinstance(node.kind, Scalar) and not bounds(node.kind):
+            if node.typical is None and isinstance(node.kind, Scalar) and not _bounds(node.kind):
                 typical = typical_of(name, node.kind, cases.columns[name])
                 nodes[name] = replace(node, typical=typical)
-        return replace(self, nodes=nodes, fn=_function(nodes, self.counts, self.precision))
+        made = replace(self, nodes=nodes)
+        return replace(made, fn=_function(made))
 
     def anchors(self, cases: Cases) -> dict[str, Anchor]:
         """Coordinates in which the means and slopes do not depend on the variances; see `network_anchors`."""
@@ -100,7 +101,7 @@ class Network(LabelModel):
         for name, node in self.nodes.items():
             if node.discrete:
                 continue
-            causes, numbers = _parents(self.nodes, name)
+            causes, numbers = _parents(self, name)
             found |= anchors(
                 name,
                 cases,
@@ -148,16 +149,16 @@ def network(
     features = {n: node.kind for n, node in whole.items() if isinstance(node.kind, Feature)}
     if not features:
         raise InputError("network: expected at least one feature beside the Label")
-    ordered = {name: whole[name] for name in order}
-    return Network(
-        _function(ordered, float(counts), float(precision)),
+    made = Network(
+        _nothing,
         label_name,
         label,
         features,
-        nodes=ordered,
+        nodes={name: whole[name] for name in order},
         counts=float(counts),
         precision=float(precision),
     )
+    return replace(made, fn=_function(made))
 
 
 def _check(name: str, node: Node, nodes: Mapping[str, Node]) -> None:
@@ -187,13 +188,15 @@ def _check(name: str, node: Node, nodes: Mapping[str, Node]) -> None:
         )
 
 
-def _function(
-    nodes: Mapping[str, Node], counts: float, precision: float
-) -> Callable[[CasePlate], None]:
+def _nothing(cases: CasePlate) -> None:
+    """Stands for the Pyro function while the network is put together."""
+
+
+def _function(model: Network) -> Callable[[CasePlate], None]:
     """The network as a plain Pyro function."""
 
     def network(cases: CasePlate) -> None:
-        laws = {name: _law(nodes, name, cases.classes, counts, precision) for name in nodes}
+        laws = {name: _law(model, name, cases.classes) for name in model.nodes}
         values: dict[str, Tensor] = {}
         with cases:
             for name, law in laws.items():
@@ -202,12 +205,10 @@ def _function(
     return network
 
 
-def _law(
-    nodes: Mapping[str, Node], name: str, classes: Sequence[str], counts: float, precision: float
-) -> Law:
+def _law(model: Network, name: str, classes: Sequence[str]) -> NodeLaw:
     """Sample the parameters of one node; returns its conditional law."""
-    node = nodes[name]
-    causes, numbers = _parents(nodes, name)
+    node, nodes = model.nodes[name], model.nodes
+    causes, numbers = _parents(model, name)
     shape = [nodes[parent].size(classes) for parent in causes]
 
     def parameter(site: str, law: Any, *last: int) -> Tensor:
@@ -218,14 +219,14 @@ def _law(
         return tuple(values[parent] for parent in causes)
 
     if node.discrete:
-        rows = dist.Dirichlet(torch.full((node.size(classes),), counts)).expand(shape)
+        rows = dist.Dirichlet(torch.full((node.size(classes),), model.counts)).expand(shape)
         probs = pyro.sample(f"{name}_probs", rows.to_event(len(shape)))
         return lambda values: pyro.sample(name, dist.Categorical(probs[configuration(values)]))
 
     places = [_place(parent, nodes[parent]) for parent in numbers]
     center, spread = _place(name, node)
     variance = parameter("variance", dist.InverseGamma(2.0, (0.7 * spread) ** 2))
-    prior_sd = torch.sqrt(variance / precision)
+    prior_sd = torch.sqrt(variance / model.precision)
     mean = parameter("mean", dist.Normal(center, prior_sd))
     slopes: Tensor | None = None
     if numbers:
@@ -243,10 +244,10 @@ def _law(
     return observe
 
 
-def _parents(nodes: Mapping[str, Node], name: str) -> tuple[list[str], list[str]]:
+def _parents(model: Network, name: str) -> tuple[list[str], list[str]]:
     """The discrete and the continuous parents of a node."""
-    parents = nodes[name].parents
-    discrete = [parent for parent in parents if nodes[parent].discrete]
+    parents = model.nodes[name].parents
+    discrete = [parent for parent in parents if model.nodes[parent].discrete]
     return discrete, [parent for parent in parents if parent not in discrete]
 
 

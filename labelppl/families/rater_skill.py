@@ -17,7 +17,7 @@ from ..features import Feature, Label
 from .hierarchical import Hierarchical
 from .independent import Family, independent
 from .rater_models import DawidSkene, Glad
-from .shared_errors import Groups, SharedErrors
+from .shared_errors import RaterGroups, SharedErrors
 
 
 def dawid_skene(
@@ -67,6 +67,6 @@ def _votes(law: Any, declared: dict[str, Any]) -> dict[str, Any]:
     return {n: law(what) if isinstance(what, Feature) else what for n, what in declared.items()}
 
 
-def _groups(groups: Sequence[Sequence[int]] | Literal["detect"]) -> Groups | None:
+def _groups(groups: Sequence[Sequence[int]] | Literal["detect"]) -> RaterGroups | None:
     """None stands for groups that are yet to be looked for."""
     return None if groups == "detect" else tuple(tuple(int(j) for j in g) for g in groups)

@@ -31,7 +31,7 @@ from ..model import CasePlate
 from .law import Law
 from .rater_models import heavy, raters_in
 
-Groups = tuple[tuple[int, ...], ...]
+RaterGroups = tuple[tuple[int, ...], ...]
 
 #: Beta parameters of the share of a member's answers that are not the group's.
 SLIP = 2.0, 18.0
@@ -45,7 +45,7 @@ class Grouped(Law):
     independent until then. Raters not named are alone. Site ``<name>_slip`` (members,), where there are groups.
     """
 
-    groups: Groups | None = None
+    groups: RaterGroups | None = None
 
     accepts = (Feature,)
 
@@ -62,13 +62,13 @@ class Grouped(Law):
         classes = tuple(map(str, range(int(column.values.max()) + 1)))
         return replace(self, groups=self.check(column, classes).groups)
 
-    def sources(self, cases: CasePlate) -> Groups:
+    def sources(self, cases: CasePlate) -> RaterGroups:
         """The groups of several raters, then every other rater alone, in order."""
         several = [group for group in self.groups or () if len(group) > 1]
         return complete_groups(several, raters_in(cases, self))
 
     def through(
-        self, log_answer: Callable[[Tensor], Tensor], k: int, groups: Groups
+        self, log_answer: Callable[[Tensor], Tensor], k: int, groups: RaterGroups
     ) -> Callable[[Tensor], Tensor]:
         """Samples the slips; returns the law of the votes. log_answer: log A[y] (..., groups, answers) of ``k`` classes."""
         r = sum(map(len, groups))

@@ -10,7 +10,7 @@ import torch
 from ..errors import InputError
 from .base import Column, Rows
 from .codes import as_text
-from .readers import ReaderFeature, Statements, listed, statements
+from .readers import ReaderFeature, Statements, name_list, statements
 
 
 class Ranking(ReaderFeature):
@@ -47,7 +47,7 @@ class Ranking(ReaderFeature):
             text = as_text(cells.iloc[row])
             parsed = _parse(text, classes)
             if isinstance(parsed, str):
-                expected = f"an order such as '{classes[0]} > {classes[1]}' of {listed(classes)}"
+                expected = f"an order such as '{classes[0]} > {classes[1]}' of {name_list(classes)}"
                 refuse(column, int(row), text, expected, parsed)
             ranks[found.case[row], found.rater[row]] = parsed
         values = torch.from_numpy(ranks)

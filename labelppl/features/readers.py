@@ -69,7 +69,7 @@ def statements(rows: Rows, name: str, feature: ReaderFeature) -> Statements | No
     rater = pd.Index(raters).get_indexer(pd.Index(said_by))
     for row in np.flatnonzero(rater < 0):
         mend = "remove the row, or fit again with this rater"
-        own.refuse(rater_name, int(row), said_by.iloc[row], f"one of {listed(raters)}", mend)
+        own.refuse(rater_name, int(row), said_by.iloc[row], f"one of {name_list(raters)}", mend)
     again = pd.DataFrame({"case": case, "rater": rater}).duplicated().to_numpy()
     for row in np.flatnonzero(again):
         mend = "keep one, or give the second reading a rater name of its own"
@@ -93,7 +93,7 @@ def is_long(frame: pd.DataFrame) -> bool:
     return any(name in frame.columns for name in RATER_NAMES)
 
 
-def collapse(
+def one_row_per_case(
     frame: pd.DataFrame, features: Mapping[str, ReaderFeature]
 ) -> tuple[pd.DataFrame, frozenset[str]]:
     """One row per case of a long table, in order of appearance, and the columns that differ within a case.
@@ -124,7 +124,7 @@ def sorted_names(cells: pd.Series[Any]) -> tuple[str, ...]:
     return tuple(sorted(names, key=int if whole else str))
 
 
-def listed(names: Sequence[str]) -> str:
+def name_list(names: Sequence[str]) -> str:
     """The names for a message, cut short if many."""
     shown = ", ".join(names[:12])
     return shown if len(names) <= 12 else f"{shown}, … ({len(names)} in all)"

@@ -18,7 +18,7 @@ _NUMBER = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"^({_NUMBER})\s*(?:-|–|to|\.\.)\s*({_NUMBER})$")
 _BEYOND = re.compile(rf"^([<>])=?\s*({_NUMBER})$")
 #: Rounded probabilities need not sum to one exactly.
-ROUNDING = 0.02
+SUM_ROUNDING = 0.02
 
 
 class Stated(ReaderFeature):
@@ -87,7 +87,7 @@ class Stated(ReaderFeature):
 
     def _check_sums(self, own: Rows, columns: Sequence[str], bounds: np.ndarray) -> None:
         least, most = bounds[..., 0].sum(1), bounds[..., 1].sum(1)
-        for row in np.flatnonzero((least > 1 + ROUNDING) | (most < 1 - ROUNDING)):
+        for row in np.flatnonzero((least > 1 + SUM_ROUNDING) | (most < 1 - SUM_ROUNDING)):
             total = (
                 f"{least[row]:.4g} to {most[row]:.4g}"
                 if least[row] < most[row]

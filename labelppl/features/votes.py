@@ -11,7 +11,7 @@ import torch
 from ..errors import InputError
 from .base import Column, Rows
 from .codes import as_text
-from .readers import ReaderFeature, listed, sorted_names, statements
+from .readers import ReaderFeature, name_list, sorted_names, statements
 
 
 class Votes(ReaderFeature):
@@ -51,7 +51,7 @@ class Votes(ReaderFeature):
             mend = (
                 "remove the row if no vote was given, mend the cell, or add the class to the Label"
             )
-            own.refuse("label", int(row), got, f"one of {listed(classes)}", mend)
+            own.refuse("label", int(row), got, f"one of {name_list(classes)}", mend)
         table = np.full((len(rows.ids), len(votes.raters)), -1, dtype=np.int64)
         table[votes.case, votes.rater] = codes
         values = torch.from_numpy(table)

@@ -20,7 +20,7 @@ WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 
-def load(path: Path, size: tuple[int, int] | None, keep_aspect: bool) -> Array:
+def load_pixels(path: Path, size: tuple[int, int] | None, keep_aspect: bool) -> Array:
     """(height, width) or (height, width, 3) in uint8, uint16 or float32, in `size` if given.
 
     Raises InputError, naming the path, for a file that is missing, unreadable, of several frames or

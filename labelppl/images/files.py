@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import InputError
-from .decode import FULL_SCALE, load, planes
+from .decode import FULL_SCALE, load_pixels, planes
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Files:
         Raises InputError, naming the path, where it cannot be read or has changed.
         """
         path = self.paths[row]
-        picture = load(path, self.size, self.keep_aspect)
+        picture = load_pixels(path, self.size, self.keep_aspect)
         if picture.dtype.name != self.depth or picture.shape[:2] != self.shape[1:]:
             height, width = picture.shape[:2]
             raise InputError(

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import Array
 
-ROUNDING = 1e-12
+RANGE_ROUNDING = 1e-12
 
 
 class Moments:
@@ -45,7 +45,7 @@ class Moments:
             mean = self._sums[i] / self._count
             square = self._squares[i] / self._count
             variance = square - mean * mean
-            if variance < 0 or (self._rounded and variance < ROUNDING * square):
+            if variance < 0 or (self._rounded and variance < RANGE_ROUNDING * square):
                 variance = Fraction(0)  # float sums carry the rounding of one image each
             means.append(float(mean) / full_scale)
             sds.append(math.sqrt(variance) / full_scale)

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import InputError
-from .decode import FULL_SCALE, load, planes
+from .decode import FULL_SCALE, load_pixels, planes
 from .files import Files
 from .moments import Moments
 
@@ -199,7 +199,9 @@ def _decoded(
         rest = iter(files)
 
         def begin(some: int) -> Iterator[Future[Array]]:
-            return (pool.submit(load, path, size, keep_aspect) for path in islice(rest, some))
+            return (
+                pool.submit(load_pixels, path, size, keep_aspect) for path in islice(rest, some)
+            )
 
         waiting = deque(begin(2 * THREADS))
         try:

@@ -39,7 +39,7 @@ class Density(Protocol):
 
 
 #: Numbers one operation of a batched evaluation may hold: 32 MiB of float64.
-BLOCK = 2**22
+BATCH_NUMBERS = 2**22
 
 
 def rows_at_once(density: Density, most: int = 1000) -> int:
@@ -49,7 +49,7 @@ def rows_at_once(density: Density, most: int = 1000) -> int:
     e.g. cases times classes.
     """
     numbers: int = getattr(density, "numbers", 1)
-    return max(1, min(most, BLOCK // max(1, numbers)))
+    return max(1, min(most, BATCH_NUMBERS // max(1, numbers)))
 
 
 @dataclass(frozen=True)

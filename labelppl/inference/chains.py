@@ -21,7 +21,7 @@ from ..errors import FailedWork, InputError
 from .base import Density, Draws, Progress
 from .chees import MAX_LEAPFROGS, Chees, halton
 from .convergence import convergence, convergence_problems, nested_rhat
-from .hmc import State, evaluate, from_white, transition
+from .hmc import State, from_white, state_at, transition
 from .modes import find_modes
 
 SUPERCHAINS = 16
@@ -143,13 +143,13 @@ def _begin(density: Density, chains: int, seed: int, whole: bool) -> tuple[State
     centres = centres[torch.arange(SUPERCHAINS) % len(centres)]
     noise = torch.randn(SUPERCHAINS, density.dim, generator=generator, dtype=centres.dtype)
     away = OVERDISPERSED * from_white(root, noise.to(centres.device))
-    state = evaluate(density, centres + away)
+    state = state_at(density, centres + away)
     for _ in range(20):  # a start outside the support is drawn in towards its centre
         lost = ~(torch.isfinite(state.log_probs) & torch.isfinite(state.gradients).all(-1))
         if not bool(lost.any()):
             break
         away = torch.where(lost[:, None], 0.5 * away, away)
-        state = evaluate(density, centres + away)
+        state = state_at(density, centres + away)
     usable = torch.isfinite(state.log_probs) & torch.isfinite(state.gradients).all(-1)
     if not bool(usable.any()):
         raise FailedWork("the density is zero or not a number at every starting point")

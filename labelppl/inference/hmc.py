@@ -39,7 +39,7 @@ class Transition(NamedTuple):
     divergent: Tensor
 
 
-def evaluate(density: Density, points: Tensor) -> State:
+def state_at(density: Density, points: Tensor) -> State:
     """The density and its gradient at points (chains, dim)."""
     log_probs, gradients = [], []
     for rows in points.detach().split(rows_at_once(density)):
@@ -73,7 +73,7 @@ def transition(
     for i in range(leapfrogs):
         moved = at.points + step * from_white(root, velocity)
         moved = torch.where(torch.isfinite(moved).all(-1, keepdim=True), moved, points)
-        at = evaluate(density, moved)
+        at = state_at(density, moved)
         half = 0.5 if i == leapfrogs - 1 else 1.0
         velocity = velocity + half * step * to_gradient(root, at.gradients)
     change = at.log_probs - 0.5 * velocity.square().sum(-1) - energy

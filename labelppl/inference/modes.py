@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .base import Density, rows_at_once
 
-ITERATIONS = 60
+MODE_STEPS = 60
 # Half a squared Newton step, in log density: .014 posterior standard deviations from the mode.
 DECREMENT = 1e-4
 SHRINKING = 0.3
@@ -48,7 +48,7 @@ class Modes(NamedTuple):
         return int(torch.where(self.converged, self.log_probs, -torch.inf).argmax())
 
 
-def find_modes(density: Density, starts: Tensor, *, iterations: int = ITERATIONS) -> Modes:
+def find_modes(density: Density, starts: Tensor, *, iterations: int = MODE_STEPS) -> Modes:
     """Climb from every start (starts, dim) to a point where the gradient vanishes below a maximum.
 
     A start that reaches no proper maximum (runs off to infinity, ends on a ridge, or begins where

@@ -30,8 +30,8 @@ from .base import Density, Draws, Progress
 from .convergence import convergence, convergence_problems
 from .modes import find_modes
 
-DENSE_UP_TO = 100
-MODE_UP_TO = 200
+NUTS_DENSE_UP_TO = 100
+NUTS_MODE_UP_TO = 200
 ACCEPT, ACCEPT_AFTER_DIVERGENCES = 0.8, 0.95
 
 
@@ -73,7 +73,7 @@ def nuts(
     Raises FailedWork when a chain's process dies or its density cannot be evaluated.
     """
     began = time.perf_counter()
-    whole = density.dim <= DENSE_UP_TO if dense is None else dense
+    whole = density.dim <= NUTS_DENSE_UP_TO if dense is None else dense
     starts = density.start(chains, seed)
     centre, root = _units(density, starts)
     found: list[_Chain] = []
@@ -108,7 +108,7 @@ def nuts(
 
 def _units(density: Density, starts: Tensor) -> tuple[Tensor, Tensor]:
     """Centre (dim,) and lower-triangular root (dim, dim) of the normal at the highest mode."""
-    if density.dim <= MODE_UP_TO:
+    if density.dim <= NUTS_MODE_UP_TO:
         modes = find_modes(density, starts)
         best = modes.best()
         if best is not None:

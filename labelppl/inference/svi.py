@@ -24,8 +24,8 @@ from .importance import weigh
 
 RANK = 10
 PARTICLES = 16
-TAIL_SHARE = 0.5
-KHAT_MAX = 0.5
+SVI_TAIL_SHARE = 0.5
+SVI_KHAT_MAX = 0.5
 RATE = 0.05
 FIRST_SCALE = 0.5
 ASCENT_STEPS = 100
@@ -83,8 +83,8 @@ def svi(
             unit * _shifts(log_scale, factor, draws, generator),
             lambda u: guide.log_prob((u - centre) / unit) - unit.log().sum(),
             seed=seed + 1,
-            tail_share=TAIL_SHARE,
-            khat_max=KHAT_MAX,
+            tail_share=SVI_TAIL_SHARE,
+            khat_max=SVI_KHAT_MAX,
         )
     tenth = max(1, steps // 10)
     late, before = float(bounds[-tenth:].mean()), float(bounds[-2 * tenth : -tenth].mean())

@@ -11,7 +11,7 @@ from ..checks.sbc import sbc
 from ..checks.sbc_record import Sbc
 from ..checks.static import check_static
 from ..errors import FailedWork
-from ..posterior import fit
+from ..posterior import fit, sized
 from .inputs import Inputs
 from .telling import Say, bar, fit_line
 
@@ -24,7 +24,7 @@ def check_job(
     Raises FailedWork if there is an error, the fit fails, or SBC does.
     """
     cases = inputs.training
-    model = inputs.model.for_cases(cases)
+    model = sized(inputs.model, cases)
     found = [*check_static(model, cases)]
     usable = not any(finding.level == "error" for finding in found)
     problems: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from .inputs import Inputs
 from .telling import Say, said_warnings
 
 #: Draws of p(Y|Z) kept for the Dirichlet student.
-DRAWS = 200
+KEPT_DRAWS = 200
 
 
 def compare_job(
@@ -52,7 +52,7 @@ def compare_job(
             raise FailedWork(
                 f"the fit must not be trusted: {'; '.join(posterior.problems)}; --force compares all the same"
             )
-        return soft_labels(posterior, cases, keep_draws=DRAWS)
+        return soft_labels(posterior, cases, keep_draws=KEPT_DRAWS)
 
     schedule = default_schedule(len(inputs.cases.train))
     votes = [n for n, feature in inputs.model.features.items() if isinstance(feature, VoteCounts)]

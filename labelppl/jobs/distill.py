@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..distillation.distill import distill
-from ..distillation.lam import FOLDS, Refit
+from ..distillation.lam import LAM_FOLDS, Refit
 from ..errors import FailedWork, InputError
 from ..images.read import check_images
 from ..posterior import Posterior, fit
@@ -17,7 +17,7 @@ from ..prevalence import read_prevalence
 from ..report.write import write_report
 from ..runs import read_json, record
 from ..softlabels import SoftLabels, soft_labels
-from ..students.student import load
+from ..students.student import load_student
 from ..table import Cases
 from ..training.schedule import default_schedule
 from .evaluate import evaluate_job
@@ -42,7 +42,7 @@ class DistillSettings:
     workers: int | None = None
     augment: str = "shift"
     epochs: int | None = None
-    folds: int = FOLDS
+    folds: int = LAM_FOLDS
     seed: int = 0
     device: str = "auto"
     resume: bool = False
@@ -122,7 +122,7 @@ def _trained(
         schedule = replace(schedule, epochs=settings.epochs)
     finished = "distill" in read_json(folder / "run.json").get("seconds", {})
     if settings.resume and finished and (folder / "student.json").is_file():
-        student = load(folder)
+        student = load_student(folder)
     else:
         with timed(folder, "distill"):
             student = distill(

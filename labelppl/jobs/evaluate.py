@@ -9,7 +9,7 @@ from ..metrics.evaluate import evaluate
 from ..metrics.metrics import Metrics
 from ..runs import write_json
 from ..softlabels import SoftLabels
-from ..students.student import Student, load
+from ..students.student import Student, load_student
 from .inputs import Inputs
 from .telling import Say
 
@@ -20,7 +20,7 @@ def evaluate_job(
     """Metrics of the run's student at the study prevalence; ``metrics.json`` and ``predictions.parquet``."""
     inputs = Inputs.of_run(run, data)
     cases = inputs.cases if split == "all" else inputs.cases.take(inputs.cases.split == split)
-    student = load(run)
+    student = load_student(run)
     if student.spec.deployment_prevalence is not None:
         student = Student(student.network, replace(student.spec, deployment_prevalence=None))
         say("evaluated at the study prevalence, where these cases were collected")

@@ -27,7 +27,7 @@ from scipy.stats import binomtest
 from ..arrays import Floats, Ints
 
 LEVEL = 0.95
-CHUNK = 1_000_000
+WEIGHT_NUMBERS = 1_000_000
 """Weights held at once (replicates × cases), 8 MB per array."""
 
 Interval = tuple[float, float]
@@ -40,7 +40,7 @@ def group_weights(groups: Ints, replicates: int, seed: int) -> Iterator[Floats]:
     """
     rng = np.random.default_rng(seed)
     count = int(groups.max()) + 1
-    size = max(1, CHUNK // max(len(groups), count))
+    size = max(1, WEIGHT_NUMBERS // max(len(groups), count))
     for start in range(0, replicates, size):
         rows = min(size, replicates - start)
         drawn = rng.integers(0, count, (rows, count)) + count * np.arange(rows)[:, None]

@@ -25,7 +25,7 @@ from ..arrays import Floats, Ints
 from ..errors import InputError
 from ..probabilities import hard_pair
 
-FLOOR = 1e-12
+COUNT_FLOOR = 1e-12
 
 
 class HosmerLemeshow(NamedTuple):
@@ -103,6 +103,6 @@ def _table(probs: Floats, labels: Ints, weights: Floats, index: Ints) -> tuple[F
 
 def _statistic(observed: Floats, expected: Floats) -> Floats:
     count = observed.sum(axis=2, keepdims=True)
-    floored = np.maximum(expected, FLOOR * np.maximum(count, 1.0))
+    floored = np.maximum(expected, COUNT_FLOOR * np.maximum(count, 1.0))
     terms = np.where(count > 0, np.square(observed - expected) / floored, 0.0)
     return np.asarray(terms.sum(axis=(1, 2)))

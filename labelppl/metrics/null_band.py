@@ -20,7 +20,7 @@ from .ece import bin_index, bin_sums
 from .pairs import Quantity, default_quantity
 from .smece import fixed_point, residual_mass
 
-CHUNK = 2_000_000
+NULL_NUMBERS = 2_000_000
 """Outcomes held at once (replicates × cases), 16 MB per array."""
 
 
@@ -103,5 +103,5 @@ def _errors(probs: Floats, labels: Ints, quantity: Quantity, bins: int) -> tuple
 
 
 def _chunks(draws: int, cases: int) -> list[int]:
-    size = max(1, CHUNK // cases)
+    size = max(1, NULL_NUMBERS // cases)
     return [min(size, draws - start) for start in range(0, draws, size)]

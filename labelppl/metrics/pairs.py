@@ -23,7 +23,7 @@ from ..probabilities import checked_probs, hard_pair
 Quantity = Literal["positive", "top", "classwise"]
 
 
-class Pairs(NamedTuple):
+class ForecastPairs(NamedTuple):
     """Forecasts and outcomes, both (cases, columns); one column unless classwise."""
 
     forecast: Floats
@@ -38,7 +38,7 @@ def default_quantity(classes: int) -> Quantity:
 
 def calibration_pairs(
     probs: ArrayLike, reference: ArrayLike, quantity: Quantity | None = None
-) -> Pairs:
+) -> ForecastPairs:
     """Return the forecasts of `probs` (cases, classes) and what they are compared with.
 
     `reference` is hard labels (cases,) or soft labels (cases, classes). Raises InputError for an
@@ -54,13 +54,13 @@ def calibration_pairs(
     return select(p, target, quantity or default_quantity(p.shape[1]))
 
 
-def select(probs: Floats, target: Floats, quantity: Quantity) -> Pairs:
+def select(probs: Floats, target: Floats, quantity: Quantity) -> ForecastPairs:
     """Return the pairs of `quantity` from checked arrays (cases, classes)."""
     if quantity == "classwise":
-        return Pairs(probs, target, quantity)
+        return ForecastPairs(probs, target, quantity)
     if quantity == "top":
         predicted = probs.argmax(axis=1)[:, None]
-        return Pairs(
+        return ForecastPairs(
             np.take_along_axis(probs, predicted, axis=1),
             np.take_along_axis(target, predicted, axis=1),
             quantity,
@@ -72,4 +72,4 @@ def select(probs: Floats, target: Floats, quantity: Quantity) -> Pairs:
             f"quantity: got positive with {probs.shape[1]} classes, expected 2 classes; "
             "use top or classwise"
         )
-    return Pairs(probs[:, 1:], target[:, 1:], quantity)
+    return ForecastPairs(probs[:, 1:], target[:, 1:], quantity)

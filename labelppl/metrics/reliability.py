@@ -21,7 +21,7 @@ from ..arrays import Floats, Ints
 from ..errors import InputError
 from .ece import bin_index, bin_sums
 from .pairs import Quantity, calibration_pairs
-from .smece import MESH, fixed_point, residual_mass, smooth
+from .smece import MESH, fixed_point, kernel_smooth, residual_mass
 
 WIDEST = 0.1
 SUPPORTED = 0.02
@@ -133,12 +133,12 @@ def _resampled(
 
 
 def _density(forecast: Floats, weights: Floats, width: float) -> Floats:
-    return smooth(residual_mass(forecast, np.ones_like(forecast), weights), width)
+    return kernel_smooth(residual_mass(forecast, np.ones_like(forecast), weights), width)
 
 
 def _curve(forecast: Floats, outcome: Floats, weights: Floats, width: float) -> Floats:
     """Kernel regression of outcome on forecast (replicates, mesh); NaN where nothing is near."""
-    hits = smooth(residual_mass(forecast, outcome, weights), width)
+    hits = kernel_smooth(residual_mass(forecast, outcome, weights), width)
     density = _density(forecast, weights, width)
     near = density > 1e-9
     ratio = np.divide(hits, density, out=np.full_like(hits, np.nan), where=near)

@@ -72,7 +72,7 @@ def residual_mass(forecast: Floats, residual: Floats, weights: Floats) -> Floats
     return np.asarray(((weights * residual) / total) @ spread)
 
 
-def smooth(mass: Floats, width: float) -> Floats:
+def kernel_smooth(mass: Floats, width: float) -> Floats:
     """Return `mass` (replicates, mesh) after the kernel of `width`, in units of probability."""
     return np.asarray(idct(dct(mass, axis=1) * _spectrum(np.array([width])), axis=1))
 

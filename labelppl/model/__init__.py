@@ -1,7 +1,6 @@
 """Declaring a label model in Pyro, and its one density."""
 
 from .class_joint import ClassJoint
-from .closed_form import ClosedForm
 from .declare import LabelModel, label_model, read_cases
 from .density import LabelDensity
 from .load import find_model, find_table, load_model, zoo
@@ -10,7 +9,6 @@ from .plate import CasePlate
 __all__ = [
     "CasePlate",
     "ClassJoint",
-    "ClosedForm",
     "LabelDensity",
     "LabelModel",
     "find_model",

@@ -20,7 +20,7 @@ from ..table import Cases
 WORTH = 0.8
 
 
-def collapse(cases: Cases) -> tuple[Cases, Tensor]:
+def distinct_cases(cases: Cases) -> tuple[Cases, Tensor]:
     """The different cases, each as it first stands in the table, and how often each occurs (cases,)."""
     parts: list[Array] = [cases.labels.astype(np.float64)[:, None]]
     for column in cases.columns.values():

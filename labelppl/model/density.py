@@ -31,6 +31,7 @@ from .evaluator import Evaluator, draws_of
 from .expand import all_pairs, expand
 from .fitted import arrange
 from .missing import Relations
+from .parameters import Anchored
 from .precision import float64_defaults
 from .quadratic import check_quadratic
 from .start import prior_medians
@@ -39,7 +40,7 @@ from .structure import Structure, explain, find_structure
 #: Numbers per site (draws x rows x components, such as raters) up to which a row per pair is faster than a run per class.
 ONE_RUN = 2**15
 #: Numbers in one pass of `class_log_joint`: 32 MiB of float64 per intermediate result.
-BLOCK = 2**22
+PASS_NUMBERS = 2**22
 
 
 class LabelDensity:
@@ -53,7 +54,8 @@ class LabelDensity:
         self.structure: Structure = find_structure(model, cases)
         self.cases = cases = self._typed(cases)
         self.parameters = self.structure.parameters
-        self.parameters.anchors = model.anchors(cases)
+        if isinstance(model, Anchored):
+            self.parameters.anchors = model.anchors(cases)
         self._evaluator = Evaluator(model, self.structure, self.classes)
         self._probe = self.start(2, seed=0)
         probe = {name: value[0] for name, value in self.constrain(self._probe).items()}
@@ -108,7 +110,7 @@ class LabelDensity:
         which, patterns = self._relations.patterns(cases)
         plain = np.array([pattern.simple for pattern in patterns])[which] & self._evaluator.scalar
         whole = Collected(classes, draws, len(cases))
-        step = max(1, BLOCK // (draws * classes))
+        step = max(1, PASS_NUMBERS // (draws * classes))
         for rows, some in chunks(cases, np.flatnonzero(plain), step):
             for k in range(classes):
                 part = self._evaluator.over_draws(

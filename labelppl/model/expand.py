@@ -22,7 +22,7 @@ from .missing import Pattern, Relations
 from .structure import Structure
 
 #: Case index and class index of each pair, both (pairs,).
-Pairs = tuple[Array, Array]
+CaseClassPairs = tuple[Array, Array]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def expand(
     cases: Cases,
     structure: Structure,
     relations: Relations,
-    pairs: Pairs,
+    pairs: CaseClassPairs,
     *,
     only: Pattern | None = None,
 ) -> Expansion:
@@ -168,6 +168,6 @@ def _product(grids: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: values[index[:, j]] for j, (name, values) in enumerate(grids.items())}
 
 
-def all_pairs(cases: Array, classes: int) -> Pairs:
+def all_pairs(cases: Array, classes: int) -> CaseClassPairs:
     """Each of the cases (cases,) with each class in turn."""
     return np.repeat(cases, classes), np.tile(np.arange(classes), len(cases))

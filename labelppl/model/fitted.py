@@ -11,14 +11,14 @@ from torch import Tensor
 
 from ..features import Column
 from ..table import Cases
-from .collapse import collapse
+from .collapse import distinct_cases
 from .expand import Expansion, all_pairs, expand
 from .missing import Relations
 from .structure import Structure
 
 
 @dataclass(frozen=True)
-class Pairs:
+class WeightedPairs:
     """Pairs of a case and a class: first the labelled cases with theirs, then the others with every class.
 
     known, unknown: how often each labelled and each unlabelled case occurs (cases,).
@@ -47,22 +47,22 @@ class Fitted:
     repetitions. cells: numbers per row at the widest site.
     """
 
-    every: Pairs
+    every: WeightedPairs
     pieces: tuple[tuple[int | None, Mapping[str, Column], Tensor], ...]
-    others: Pairs | None
+    others: WeightedPairs | None
     different: int
     cells: int
 
 
 def arrange(cases: Cases, structure: Structure, relations: Relations) -> Fitted:
     """The two forms of ``cases``."""
-    cases, counts = collapse(cases)
+    cases, counts = distinct_cases(cases)
 
-    def pairs(some: Cases, often: Tensor) -> Pairs:
+    def pairs(some: Cases, often: Tensor) -> WeightedPairs:
         known, unknown = np.flatnonzero(some.labels >= 0), np.flatnonzero(some.labels < 0)
         which, classes = all_pairs(unknown, len(some.classes))
         both = np.concatenate([known, which]), np.concatenate([some.labels[known], classes])
-        return Pairs(expand(some, structure, relations, both), often[known], often[unknown])
+        return WeightedPairs(expand(some, structure, relations, both), often[known], often[unknown])
 
     which, patterns = relations.patterns(cases)
     plain = np.array([pattern.simple for pattern in patterns])[which]

@@ -34,7 +34,7 @@ from .structure import Structure
 LOOKED_AT = 64
 
 #: Log density of every site inside the cases, by site (rows,), for given columns, label codes and discrete sites.
-Run = Callable[[Mapping[str, Column], Tensor, Mapping[str, Tensor]], dict[str, Tensor]]
+SiteRun = Callable[[Mapping[str, Column], Tensor, Mapping[str, Tensor]], dict[str, Tensor]]
 _NONE = torch.zeros(0, dtype=torch.float64)
 
 
@@ -106,7 +106,7 @@ class Pattern:
         return filled
 
 
-NOTHING = Pattern((), _NONE, _NONE, {}, None, probes(0))
+NO_PATTERN = Pattern((), _NONE, _NONE, {}, None, probes(0))
 
 
 def _write(column: Column, rows: slice, component: int | None, numbers: Tensor) -> Column:
@@ -123,13 +123,13 @@ def _write(column: Column, rows: slice, component: int | None, numbers: Tensor) 
 class Relations:
     """Which sites depend on which feature, learned for the features that miss something, when first needed."""
 
-    def __init__(self, structure: Structure, classes: int, run: Run) -> None:
+    def __init__(self, structure: Structure, classes: int, run: SiteRun) -> None:
         self.structure, self.classes, self.run = structure, classes, run
         self.children: dict[str, frozenset[str]] = {}
 
     def patterns(self, cases: Cases) -> tuple[Array, tuple[Pattern, ...]]:
         """Which pattern each case has (cases,), and the patterns; InputError where one cannot be integrated out."""
-        simple = np.zeros(len(cases), dtype=np.int64), (NOTHING,)
+        simple = np.zeros(len(cases), dtype=np.int64), (NO_PATTERN,)
         gaps = {
             name: ~cases.columns[name].cases_observed.numpy()
             for name in sorted(self.structure.sampled)

@@ -17,10 +17,10 @@ from .gaussian import coefficients
 from .missing import Pattern, Relations
 
 #: Largest deviation from the quadratic, relative to the largest value it was made from.
-TOLERANCE = 1e-7
+QUADRATIC_TOLERANCE = 1e-7
 #: How far out the further points lie, in standard deviations of the measured values.
 RADII = (0.4, 0.9, 2.0, 4.0, 9.0)
-ROWS = 8
+PROBE_ROWS = 8
 
 
 def check_quadratic(cases: Cases, relations: Relations) -> None:
@@ -28,7 +28,7 @@ def check_quadratic(cases: Cases, relations: Relations) -> None:
     which, patterns = relations.patterns(cases)
     for at, pattern in enumerate(patterns):
         if pattern.dim:
-            rows = np.flatnonzero(which == at)[:ROWS]
+            rows = np.flatnonzero(which == at)[:PROBE_ROWS]
             _check(cases, relations, pattern, rows)
 
 
@@ -58,7 +58,7 @@ def _check(cases: Cases, relations: Relations, pattern: Pattern, rows: Array) ->
         square = torch.einsum("ei,...ij,ej->e...", further, precision, further)
         error = (f[made_from:] - (c + linear - 0.5 * square)).abs()
         size = 1 + f[:made_from].abs().amax(0)
-        limit = TOLERANCE * size * radii.square().clamp(min=1)[:, None, None]
+        limit = QUADRATIC_TOLERANCE * size * radii.square().clamp(min=1)[:, None, None]
         return not bool((error <= limit).all())
 
     if deviates(torch.stack([s.expand(expansion.size) for s in sites.values()]).sum(0)):

@@ -18,7 +18,7 @@ from ..distributions.log_density import log_density
 from ..features import Column
 from .marginal import observed_log_prob
 
-NOTHING = torch.zeros((), dtype=torch.float64)
+ZERO = torch.zeros((), dtype=torch.float64)
 
 
 class Score(Messenger):
@@ -45,8 +45,8 @@ class Score(Messenger):
         self.prior = prior
         self.label, self.parameters, self.discrete = label, parameters, discrete
         self.columns, self.apart, self.sites = columns, apart or {}, sites
-        self.log_prior: Tensor = NOTHING
-        self.log_label = self.log_summed = self.log_rest = NOTHING
+        self.log_prior: Tensor = ZERO
+        self.log_label = self.log_summed = self.log_rest = ZERO
 
     def _pyro_sample(self, msg: dict[str, Any]) -> None:
         if site_is_subsample(msg) or msg["infer"].get("_deterministic"):
@@ -92,9 +92,9 @@ class Score(Messenger):
 
 def plus(total: Tensor, part: Tensor) -> Tensor:
     """Their sum, without a pass over the cases to add nothing."""
-    if total is NOTHING:
+    if total is ZERO:
         return part
-    return total if part is NOTHING else total + part
+    return total if part is ZERO else total + part
 
 
 def inside_cases(site: Mapping[str, Any]) -> bool:

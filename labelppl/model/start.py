@@ -20,7 +20,7 @@ from .declare import LabelModel
 from .parameters import Parameters, Site
 from .precision import float64_defaults
 
-DRAWS = 15
+START_DRAWS = 15
 
 
 def prior_medians(
@@ -66,6 +66,6 @@ class _Median(Messenger):
 
 def _median(site: Site, fn: Any, n: int) -> Tensor:
     """(n, ...) in unconstrained space."""
-    draws = fn.sample((n, DRAWS)).double()
+    draws = fn.sample((n, START_DRAWS)).double()
     median: Tensor = site.transform.inv(draws).median(1).values
     return median

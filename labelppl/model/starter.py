@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 
-TEXT = '''"""WHAT IS DIAGNOSED, from which measurements. Source: …
+STARTER_TEXT = '''"""WHAT IS DIAGNOSED, from which measurements. Source: …
 
 Say here where the measurements and the priors come from; whoever reads the labels will ask.
 """
@@ -62,7 +62,7 @@ def starter(name: str) -> str:
         raise InputError(
             f"{name}.py: the file's stem names the function, so it must be a Python name; use letters, digits and _"
         )
-    return TEXT.replace("{stem}", name)
+    return STARTER_TEXT.replace("{stem}", name)
 
 
 def write_starter(path: str | Path) -> Path:

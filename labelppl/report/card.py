@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .headline import listed, shares
+from .headline import sentence_list, shares
 from .label_section import LabelSection
 from .run_files import RunFiles
 from .student_section import miscalibrated
 
-FEW = 200
+FEW_CASES = 200
 
 
 class Card(NamedTuple):
@@ -31,7 +31,7 @@ def _use(files: RunFiles) -> list[str]:
     said = []
     if files.classes:
         said.append(
-            f"Estimates the probabilities of {listed(files.classes)} from one image, without the "
+            f"Estimates the probabilities of {sentence_list(files.classes)} from one image, without the "
             "measurements that the label model needed."
         )
     if files.student:
@@ -66,7 +66,7 @@ def _limits(files: RunFiles, labels: LabelSection | None) -> list[str]:
     if metrics is None:
         said.append("It was not evaluated: nothing is known about its accuracy or calibration.")
     else:
-        if metrics.n_labelled < FEW:
+        if metrics.n_labelled < FEW_CASES:
             said.append(
                 f"Only {metrics.n_labelled} labelled cases were available for evaluation; read the "
                 "intervals, not the numbers."

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from .figure import FAINT, MAIN, colour, styled, to_svg
 
 WIDE = 9.4
-FEW = 3
+FEW_EPOCHS = 3
 
 
 def learning_curves(curve: pd.DataFrame) -> Markup | None:
@@ -26,7 +26,7 @@ def learning_curves(curve: pd.DataFrame) -> Markup | None:
         for axes, step in zip(figure.subplots(1, len(steps), squeeze=False)[0], steps, strict=True):
             rows = curve[curve["step"].astype(str) == step]
             epoch = range(1, len(rows) + 1)
-            dots = "o" if len(rows) <= FEW else None
+            dots = "o" if len(rows) <= FEW_EPOCHS else None
             axes.plot(
                 epoch, rows["loss"], color=MAIN, linewidth=1.6, marker=dots, label="training loss"
             )

@@ -51,7 +51,7 @@ def model_name(files: RunFiles) -> str:
     return path.replace("\\", "/").rsplit("/", 1)[-1] if path else files.folder.resolve().name
 
 
-def listed(names: Sequence[str], last: str = "and") -> str:
+def sentence_list(names: Sequence[str], last: str = "and") -> str:
     """Return `a, b and c`; of many names the first few and the count of the rest."""
     if len(names) > MOST_NAMES:
         return f"{', '.join(names[: MOST_NAMES - 1])} {last} {len(names) - MOST_NAMES + 1} more"
@@ -84,7 +84,7 @@ def _percent(share: float) -> str:
 
 def _title(files: RunFiles) -> str:
     stem = model_name(files).removesuffix(".py")
-    return f"{stem}: {listed(files.classes, 'or')}" if files.classes else stem
+    return f"{stem}: {sentence_list(files.classes, 'or')}" if files.classes else stem
 
 
 def _trained(files: RunFiles) -> str | None:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from .figure import FAINT, INK, colour, styled, to_svg, unit_axis
 
-SHOWN = 24
+SHOWN_CASES = 24
 LISTED = 20
 KHAT = 0.7
 
@@ -57,7 +57,7 @@ def label_section(labels: pd.DataFrame, classes: tuple[str, ...]) -> LabelSectio
     khat = labels["khat"].to_numpy(dtype=np.float64)
     distrusted = np.flatnonzero(khat >= KHAT)
     distrusted = distrusted[np.argsort(-khat[distrusted], kind="stable")]
-    order = np.argsort(-labels["entropy"].to_numpy(), kind="stable")[:SHOWN]
+    order = np.argsort(-labels["entropy"].to_numpy(), kind="stable")[:SHOWN_CASES]
     counts = labels["source"].value_counts()
     return LabelSection(
         cases=len(labels),

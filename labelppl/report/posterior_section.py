@@ -13,8 +13,8 @@ import pandas as pd
 
 from ..errors import InputError
 
-ROWS = 60
-COLUMNS = ("mean", "sd", "ess_bulk", "ess_tail", "r_hat")
+SUMMARY_ROWS = 60
+SUMMARY_COLUMNS = ("mean", "sd", "ess_bulk", "ess_tail", "r_hat")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,8 @@ def posterior_section(path: Path) -> PosteriorSection:
     )
     rows = [
         {"name": str(name), "lo": float(ends[0, i]), "hi": float(ends[1, i])}
-        | {column: float(row[column]) for column in COLUMNS if column in row}
-        for i, (name, row) in enumerate(summary.head(ROWS).iterrows())
+        | {column: float(row[column]) for column in SUMMARY_COLUMNS if column in row}
+        for i, (name, row) in enumerate(summary.head(SUMMARY_ROWS).iterrows())
     ]
     return PosteriorSection(
         engine=str(attrs.get("inference_engine", "")),
@@ -69,6 +69,6 @@ def posterior_section(path: Path) -> PosteriorSection:
             for k, v in json.loads(attrs.get("diagnostics", "{}")).items()
         ),
         rows=tuple(rows),
-        left_out=max(0, len(summary) - ROWS),
+        left_out=max(0, len(summary) - SUMMARY_ROWS),
         draws=posterior.sizes.get("chain", 1) * posterior.sizes.get("draw", 0),
     )

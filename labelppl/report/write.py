@@ -29,13 +29,13 @@ def write_report(run_folder: Path | str) -> Path:
     it. Raises InputError where the folder is no run folder or a file in it cannot be read.
     """
     folder = Path(run_folder)
-    page = render(folder)
+    page = render_report(folder)
     target = folder / "report.html"
     write_text(target, page)
     return target
 
 
-def render(folder: Path) -> str:
+def render_report(folder: Path) -> str:
     """Return the page for the run in `folder`; raises InputError as `write_report` does."""
     files = read_run(folder)
     seed = (files.run.get("arguments") or {}).get("seed", 0)

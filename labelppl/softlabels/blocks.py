@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from torch import Tensor
 
 from ..arrays import Array
 from ..errors import InputError
-from ..model import ClosedForm
 from ..posterior import Posterior
 from ..table import Cases
 from . import summary
@@ -22,7 +22,7 @@ from .record import SoftLabels, joined
 #: Levels of ``lo`` and ``hi``: they hold 90 % of the label posterior.
 INTERVAL = (0.05, 0.95)
 #: Numbers held at once: draws x cases x classes of one block.
-BLOCK = 2**20
+BLOCK_NUMBERS = 2**20
 #: Where the mean is known in closed form, draws only tell the spread: so many numbers, but at least so many draws.
 SPREAD_NUMBERS, SPREAD_DRAWS = 2**22, 200
 
@@ -55,7 +55,7 @@ class Labeller:
     def _kind(self, cases: Cases, row: Array, used: Used) -> SoftLabels:
         exact = self._exact(cases, row, used)
         values, log_weights = self._draws(len(cases), used, exact is not None)
-        step = max(1, BLOCK // (len(log_weights) * len(cases.classes)))
+        step = max(1, BLOCK_NUMBERS // (len(log_weights) * len(cases.classes)))
         # Filled in place: a block's small arrays, kept one by one, would scatter over the memory that its draws leave.
         whole: dict[str, Array] = {}
         for first in range(0, len(cases), step):
@@ -108,11 +108,13 @@ class Labeller:
             return None
 
     @cached_property
-    def _closed(self) -> ClosedForm | None:
+    def _closed(self) -> Any:
         closed = self.posterior.closed
         if closed is None or self.prevalence is None:
             return closed
-        return closed.under(self.prevalence)
+        from ..families.exact import Prevalence
+
+        return replace(closed, prevalence=Prevalence(self.prevalence, fixed=True))
 
     def _measured(self, found: Predictive, exact: Tensor | None) -> dict[str, Tensor]:
         """The columns of a block's labels by name, each (cases, ...)."""

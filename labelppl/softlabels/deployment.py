@@ -27,8 +27,8 @@ from ..errors import InputError
 from ..posterior import Posterior
 from ..table import Cases
 
-ITERATIONS = 2000
-TOLERANCE = 1e-9
+EM_ITERATIONS = 2000
+EM_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,11 @@ def em(log_f: Tensor, weights: Tensor) -> Tensor:
     """
     f = torch.softmax(log_f, -1)
     pi = torch.full((len(f), f.shape[-1]), 1.0 / f.shape[-1], dtype=f.dtype)
-    for _ in range(ITERATIONS):
+    for _ in range(EM_ITERATIONS):
         share = weights / torch.einsum("snk,sk->sn", f, pi)
         new = pi * torch.einsum("sn,snk->sk", share, f)
         moved = float((new - pi).abs().max())
         pi = new
-        if moved < TOLERANCE:
+        if moved < EM_TOLERANCE:
             break
     return pi / pi.sum(-1, keepdim=True)

@@ -24,7 +24,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..model import LabelDensity
 from ..table import Cases
-from .psis import smooth
+from .psis import pareto_smooth
 
 #: What a fit used of a case: nothing, its measurements, or its measurements and its label.
 Used = Literal["nothing", "measurements", "label"]
@@ -73,7 +73,7 @@ def predictive(
         # A draw of weight zero stays out, whatever its density of the case is.
         log_ratio = torch.where(log_weights > -torch.inf, log_ratio, -torch.inf)
         if used == "label":
-            smoothed = smooth(log_ratio.numpy())
+            smoothed = pareto_smooth(log_ratio.numpy())
             log_ratio, khat = map(torch.from_numpy, smoothed)
         p = torch.softmax(joint, 1)
         if not torch.isfinite(evidence).all():

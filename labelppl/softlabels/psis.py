@@ -33,7 +33,7 @@ class Smoothed(NamedTuple):
     khat: Floats
 
 
-def smooth(log_ratios: Floats) -> Smoothed:
+def pareto_smooth(log_ratios: Floats) -> Smoothed:
     """Smoothed weights of ``log_ratios`` (cases, draws); -inf is a draw that weighs nothing."""
     x = log_ratios - log_ratios.max(-1, keepdims=True)
     cases, draws = x.shape

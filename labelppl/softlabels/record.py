@@ -18,7 +18,7 @@ from ..runs import write_atomically
 
 #: Columns of the file: one for each class, then one for each case.
 BY_CLASS = {"p": "probs", "sd": "sd", "lo": "lo", "hi": "hi"}
-TEXT = ("id", "label", "source")
+TEXT_COLUMNS = ("id", "label", "source")
 BY_CASE = ("entropy", "aleatoric", "epistemic", "concentration", "source", "khat")
 
 
@@ -90,7 +90,7 @@ class SoftLabels:
         frame = self.to_frame()
         table = pa.Table.from_pandas(frame, preserve_index=False)
         for at, name in enumerate(table.column_names):
-            if name in TEXT:
+            if name in TEXT_COLUMNS:
                 table = table.set_column(at, name, table[name].cast(pa.large_string()))
         told = {b"PANDAS_ATTRS": json.dumps(frame.attrs).encode()} if frame.attrs else {}
         return table.replace_schema_metadata({**(table.schema.metadata or {}), **told})

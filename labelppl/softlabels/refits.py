@@ -21,7 +21,7 @@ from .blocks import Labeller
 from .record import SoftLabels
 
 #: Folds of cross-fitting.
-FOLDS = 5
+CROSSFIT_FOLDS = 5
 #: Cases refitted one by one where k-hat is bad; beyond that, cross-fitting labels them.
 MOST_REFITS = 20
 
@@ -52,7 +52,7 @@ def mended(
     how = (
         "each was refitted without its label"
         if one_by_one
-        else f"labelled by {FOLDS}-fold cross-fitting"
+        else f"labelled by {CROSSFIT_FOLDS}-fold cross-fitting"
     )
     warnings.warn(
         f"{len(doubtful)} of {len(cases)} cases have a k-hat of {limit:.2f} or more ({_named(cases.ids[doubtful])}): "
@@ -80,11 +80,13 @@ def crossfitted(
     fitted = labeller.posterior.cases
     groups = np.arange(len(fitted)) if fitted.groups is None else fitted.groups
     found = len(np.unique(groups))
-    if found < FOLDS:
+    if found < CROSSFIT_FOLDS:
         raise InputError(
-            f"cross-fitting: got {found} groups, expected at least {FOLDS}; use --leave-out loo"
+            f"cross-fitting: got {found} groups, expected at least {CROSSFIT_FOLDS}; use --leave-out loo"
         )
-    cut = StratifiedGroupKFold(n_splits=FOLDS, shuffle=True, random_state=labeller.posterior.seed)
+    cut = StratifiedGroupKFold(
+        n_splits=CROSSFIT_FOLDS, shuffle=True, random_state=labeller.posterior.seed
+    )
     with warnings.catch_warnings():
         # A class with fewer members than folds is missing from some folds, which is what a small table can give.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
@@ -99,7 +101,7 @@ def crossfitted(
 
 def _frequent(labels: Array) -> bool:
     """Whether some class fills the folds; scikit-learn refuses to stratify by rarer ones."""
-    return bool(np.unique(labels, return_counts=True)[1].max() >= FOLDS)
+    return bool(np.unique(labels, return_counts=True)[1].max() >= CROSSFIT_FOLDS)
 
 
 def _named(ids: Array) -> str:

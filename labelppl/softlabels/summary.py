@@ -13,20 +13,20 @@ import torch
 from torch import Tensor
 
 
-def average(values: Tensor, w: Tensor) -> Tensor:
+def weighted_mean(values: Tensor, w: Tensor) -> Tensor:
     """Weighted mean of ``values`` (cases, classes, draws) over the draws, (cases, classes)."""
     return (values @ w[..., None])[..., 0]
 
 
 def mean(p: Tensor, w: Tensor) -> Tensor:
     """Posterior predictive p(Y|Z) (cases, classes)."""
-    m = average(p, w)
+    m = weighted_mean(p, w)
     return m / m.sum(-1, keepdim=True)
 
 
 def sd(p: Tensor, w: Tensor) -> Tensor:
     """Posterior standard deviation of p(Y|Z, theta) (cases, classes)."""
-    return average((p - mean(p, w)[..., None]).square(), w).sqrt()
+    return weighted_mean((p - mean(p, w)[..., None]).square(), w).sqrt()
 
 
 def quantiles(p: Tensor, w: Tensor, levels: Sequence[float]) -> list[Tensor]:
@@ -59,7 +59,7 @@ def concentration(mean: Tensor, sd: Tensor) -> Tensor:
 
 def mean_log(p: Tensor, w: Tensor) -> Tensor:
     """Posterior mean of log p(Y|Z, theta) (cases, classes); a probability of zero counts as the smallest number."""
-    return average(torch.log(p.clamp(min=torch.finfo(p.dtype).tiny)), w)
+    return weighted_mean(torch.log(p.clamp(min=torch.finfo(p.dtype).tiny)), w)
 
 
 def resampled(p: Tensor, w: Tensor, n: int, offset: float) -> Tensor:

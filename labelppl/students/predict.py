@@ -10,7 +10,7 @@ import pandas as pd
 from ..errors import InputError
 from ..prevalence import read_prevalence
 from ..runs import write_atomically
-from .student import load
+from .student import load_student
 
 
 def write_predictions(
@@ -34,7 +34,7 @@ def write_predictions(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if out.suffix not in (".csv", ".parquet"):
         raise InputError(f"{out}: expected a file name ending in .csv or .parquet")
-    student = load(run, device=device)
+    student = load_student(run, device=device)
     if prevalence is not None:
         student = student.at(read_prevalence(prevalence, student.classes))
     prediction = student.predict(images)

@@ -29,8 +29,8 @@ from .logits import class_logits, prevalence_shift
 from .network import build_network
 from .spec import Spec
 from .weight_posterior import (
-    Posterior,
     Spread,
+    WeightPosterior,
     from_tensors,
     last_linear,
     spread,
@@ -64,7 +64,7 @@ class Student:
 
     network: nn.Module
     spec: Spec
-    posterior: Posterior | None = None
+    posterior: WeightPosterior | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -174,7 +174,9 @@ class Student:
         return images
 
 
-def load(folder: Path | str, name: str = "student", device: str | torch.device = "cpu") -> Student:
+def load_student(
+    folder: Path | str, name: str = "student", device: str | torch.device = "cpu"
+) -> Student:
     """Read a saved student. name: `student`, or `theta_p` for the weights after step 1.
 
     Raises InputError where files are missing or do not fit each other.
@@ -198,7 +200,7 @@ def load(folder: Path | str, name: str = "student", device: str | torch.device =
 
 def predict_files(paths: Sequence[Path | str], folder: Path | str, batch: int = 256) -> Prediction:
     """Classify image files with the student of a run folder."""
-    return load(folder).predict([Path(p) for p in paths], batch)
+    return load_student(folder).predict([Path(p) for p in paths], batch)
 
 
 def normalise(pixels: Tensor, spec: Spec) -> Tensor:

@@ -26,9 +26,9 @@ from torch import Tensor, nn
 from ..arrays import Array
 from ..errors import InputError
 
-POINTS = 512
-INTERVAL = (0.05, 0.95)
-BLOCK = 4_000_000
+LEVEL_POINTS = 512
+STUDENT_INTERVAL = (0.05, 0.95)
+LOGIT_NUMBERS = 4_000_000
 
 
 class Spread(NamedTuple):
@@ -87,7 +87,7 @@ class Kronecker:
         return torch.einsum("kj,nj,lj->nkl", axes, along, axes)
 
 
-Posterior = Full | Kronecker
+WeightPosterior = Full | Kronecker
 
 
 def last_linear(network: nn.Module) -> nn.Linear | None:
@@ -119,7 +119,7 @@ def spread(logits: Tensor, covariance: Tensor) -> Spread:
         if covariance.shape[1] == 2:
             v = v + covariance[:, 0, 0] - 2 * covariance[:, 0, 1]
         return _two(d, v)
-    size = max(1, BLOCK // (POINTS * logits.shape[1]))
+    size = max(1, LOGIT_NUMBERS // (LEVEL_POINTS * logits.shape[1]))
     parts = [_more(*some) for some in zip(logits.split(size), covariance.split(size), strict=True)]
     return Spread(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
@@ -129,12 +129,12 @@ def probit(d: Tensor, v: Tensor) -> Tensor:
     return torch.sigmoid(d / (1 + math.pi * v / 8).sqrt())
 
 
-def to_tensors(posterior: Posterior) -> dict[str, Tensor]:
+def to_tensors(posterior: WeightPosterior) -> dict[str, Tensor]:
     """What a file keeps of it."""
     return dict(vars(posterior))
 
 
-def from_tensors(tensors: dict[str, Tensor]) -> Posterior:
+def from_tensors(tensors: dict[str, Tensor]) -> WeightPosterior:
     """The inverse of `to_tensors`. Raises InputError where they are not a posterior."""
     for kind in (Full, Kronecker):
         if set(tensors) == set(kind.__dataclass_fields__):
@@ -144,13 +144,13 @@ def from_tensors(tensors: dict[str, Tensor]) -> Posterior:
 
 def _two(d: Tensor, v: Tensor) -> Spread:
     """sigmoid is monotone, so its quantiles are those of the logit."""
-    levels = (torch.arange(POINTS, dtype=torch.float64) + 0.5) / POINTS
+    levels = (torch.arange(LEVEL_POINTS, dtype=torch.float64) + 0.5) / LEVEL_POINTS
     draws = torch.sigmoid(d + v.sqrt() * torch.special.ndtri(levels)[:, None])
     epistemic = _mutual_information(torch.stack([1 - draws, draws], 2))
     one = probit(d, v)
     low, high = (
         torch.sigmoid(d + v.sqrt() * torch.special.ndtri(torch.tensor(q, dtype=torch.float64)))
-        for q in INTERVAL
+        for q in STUDENT_INTERVAL
     )
     return Spread(
         torch.stack([1 - one, one], 1).numpy(),
@@ -163,7 +163,7 @@ def _two(d: Tensor, v: Tensor) -> Spread:
 def _more(logits: Tensor, covariance: Tensor) -> Spread:
     k = logits.shape[1]
     uniform = torch.quasirandom.SobolEngine(k, scramble=True, seed=0).draw(
-        POINTS, dtype=torch.float64
+        LEVEL_POINTS, dtype=torch.float64
     )
     normal = torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
     # Rounding of nearly equal rows must not end the factorisation.
@@ -172,7 +172,7 @@ def _more(logits: Tensor, covariance: Tensor) -> Spread:
         covariance + jitter[:, None, None] * torch.eye(k, dtype=torch.float64)
     )
     draws = (logits + torch.einsum("nkl,sl->snk", root, normal)).softmax(2)
-    low, high = torch.quantile(draws, torch.tensor(INTERVAL, dtype=torch.float64), dim=0)
+    low, high = torch.quantile(draws, torch.tensor(STUDENT_INTERVAL, dtype=torch.float64), dim=0)
     return Spread(
         draws.mean(0).numpy(), low.numpy(), high.numpy(), _mutual_information(draws).numpy()
     )

@@ -14,7 +14,7 @@ from .certainty import CertaintyWeighted
 from .confidence_penalty import ConfidencePenalty
 from .cpls import CPLS, confusion
 from .cutmix import CutMix
-from .dirichlet import Dirichlet, concentration, epistemic
+from .dirichlet import Dirichlet, dirichlet_concentration, epistemic
 from .domino import Domino
 from .dual_focal import DualFocal
 from .focal import Focal
@@ -64,7 +64,7 @@ __all__ = [
     "Target",
     "TargetData",
     "Validation",
-    "concentration",
     "confusion",
+    "dirichlet_concentration",
     "epistemic",
 ]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .base import Target, TargetData, Validation, check, given
-from .dirichlet import concentration
+from .dirichlet import dirichlet_concentration
 
 
 class CertaintyWeighted(Target):
@@ -48,7 +48,7 @@ class CertaintyWeighted(Target):
             p = given(evidence, "soft", self.name)
             weights = 1 + torch.xlogy(p, p).sum(1) / math.log(evidence.classes)
         else:
-            a0 = concentration(given(evidence, "draws", self.name), evidence.log_weights)
+            a0 = dirichlet_concentration(given(evidence, "draws", self.name), evidence.log_weights)
             weights = a0 / (a0 + self.scale)
         check(bool(weights.sum() > 0), self.name, "weights", 0, "a case that is not all uncertain")
         self.weights = weights / weights.mean()

@@ -87,8 +87,8 @@ class Dirichlet(Target):
             return self._mean_log()
         soft, draws = evidence.soft, evidence.draws
         if draws is not None:
-            b0 = concentration(draws, evidence.log_weights, self.match)[:, None]
-            mean = average(draws, evidence.log_weights) if soft is None else soft.double()
+            b0 = dirichlet_concentration(draws, evidence.log_weights, self.match)[:, None]
+            mean = mean_over_draws(draws, evidence.log_weights) if soft is None else soft.double()
         else:
             mean = given(evidence, "soft", self.name).double()
             floored = given(evidence, "mean_log", self.name).double().clamp(min=math.log(_FLOOR))
@@ -133,10 +133,10 @@ class Dirichlet(Target):
             return ((1 - self.smoothing) * p + self.smoothing / k).log()
         p = (draws.double().clamp(min=_FLOOR).log() / self.temperature).softmax(-1)
         p = (1 - self.smoothing) * p + self.smoothing / k
-        return average(p.log(), self._evidence.log_weights)
+        return mean_over_draws(p.log(), self._evidence.log_weights)
 
 
-def average(values: Tensor, log_weights: Tensor | None) -> Tensor:
+def mean_over_draws(values: Tensor, log_weights: Tensor | None) -> Tensor:
     """Weighted mean over draws of (draws, cases, classes): (cases, classes), float64."""
     if log_weights is None:
         return values.double().mean(0)
@@ -145,7 +145,7 @@ def average(values: Tensor, log_weights: Tensor | None) -> Tensor:
     return (weights * values.double()).sum(0)
 
 
-def concentration(
+def dirichlet_concentration(
     draws: Tensor, log_weights: Tensor | None = None, match: Literal["epkl", "mkl"] = "epkl"
 ) -> Tensor:
     """The Dirichlet concentration a0 (cases,) of draws (draws, cases, classes), by disagreement.
@@ -154,9 +154,9 @@ def concentration(
     """
     p = draws.double().clamp(min=_FLOOR)
     p = p / p.sum(-1, keepdim=True)
-    mean, mean_log = average(p, log_weights), average(p.log(), log_weights)
+    mean, mean_log = mean_over_draws(p, log_weights), mean_over_draws(p.log(), log_weights)
     if match == "epkl":
-        spread = (average(p * p.log(), log_weights) - mean * mean_log).sum(1)
+        spread = (mean_over_draws(p * p.log(), log_weights) - mean * mean_log).sum(1)
     else:
         spread = 2 * (mean * (mean.log() - mean_log)).sum(1)
     return _from_spread(spread, p.shape[-1])

@@ -43,7 +43,7 @@ class Trained:
     precision: str
 
 
-class Run:
+class TrainingLoop:
     """The mutable state of one training run."""
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Literal
 from ..errors import InputError
 
 WARMUP = 0.05
-FLOOR = 0.01
+LR_FLOOR = 0.01
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Schedule:
         if self.decay == "constant":
             return self.lr
         done = (step - rise) / max(1, steps - rise)
-        return self.lr * (FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * done)) / 2)
+        return self.lr * (LR_FLOOR + (1 - LR_FLOOR) * (1 + math.cos(math.pi * done)) / 2)
 
     def for_map(self) -> Schedule:
         """The default schedule of step 2 after this step 1: the same.

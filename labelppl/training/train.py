@@ -27,7 +27,7 @@ from ..errors import InputError
 from ..targets.base import Target, TargetData
 from .device import make_fabric
 from .held import Held
-from .loop import Augment, Run, Trained
+from .loop import Augment, Trained, TrainingLoop
 from .order import partition
 from .progress import Bar
 from .schedule import Schedule
@@ -79,7 +79,9 @@ def train(
     if prior is not None and math.isinf(prior.lam):
         network.to(fabric.device).eval()
         return Trained((), -1, m, None, fabric._precision.precision)
-    run = Run(network, source, where, evidence.take(usable), target, schedule, fabric, prior, seed)
+    run = TrainingLoop(
+        network, source, where, evidence.take(usable), target, schedule, fabric, prior, seed
+    )
     run.frozen = prior is not None if freeze_norm is None else freeze_norm
     run.augment, run.held, run.step = augment, held, step
     identity = {

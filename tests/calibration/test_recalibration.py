@@ -9,8 +9,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
 from sklearn.metrics import roc_auc_score
 
-from labelppl.calibration.beta import Beta, fit_beta
-from labelppl.calibration.dirichlet import Dirichlet, fit_dirichlet
+from labelppl.calibration.beta import BetaMap, fit_beta
+from labelppl.calibration.dirichlet import DirichletMap, fit_dirichlet
 from labelppl.calibration.isotonic import fit_isotonic
 from labelppl.calibration.pav import isotonic
 from labelppl.calibration.platt import Platt, fit_platt
@@ -37,7 +37,12 @@ def sharpened(probs: Any, power: float) -> Any:
 # METHODS §5: the identity map.
 @pytest.mark.parametrize(
     "identity",
-    [Temperature(1.0), Platt(1.0, 0.0), Beta(1.0, 1.0, 0.0), Dirichlet(np.eye(2), np.zeros(2))],
+    [
+        Temperature(1.0),
+        Platt(1.0, 0.0),
+        BetaMap(1.0, 1.0, 0.0),
+        DirichletMap(np.eye(2), np.zeros(2)),
+    ],
     ids=lambda map_: type(map_).__name__,
 )
 def test_identity(calibrated, identity) -> None:

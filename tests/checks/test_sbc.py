@@ -17,7 +17,7 @@ from labelppl import Category, Label, Real, VoteCounts, label_model
 from labelppl.checks.sbc import _once, _setting, sbc
 from labelppl.checks.sbc_bands import band, counts_below, fractional_ranks, p_values
 from labelppl.checks.sbc_record import Sbc
-from labelppl.checks.sbc_simulate import simulate
+from labelppl.checks.sbc_simulate import simulate_table
 from labelppl.errors import InputError
 from labelppl.model import LabelDensity, LabelModel, load_model
 from labelppl.table import Cases, cases_from_frame
@@ -140,7 +140,7 @@ def test_too_few_simulations_are_refused() -> None:
 
 def test_simulated_tables_have_the_pattern_of_the_given_one() -> None:
     cases = table()
-    made = simulate(LabelDensity(RIGHT, cases), cases, seed=1)
+    made = simulate_table(LabelDensity(RIGHT, cases), cases, seed=1)
     np.testing.assert_array_equal(made.cases.labels >= 0, cases.labels >= 0)
     np.testing.assert_array_equal(
         made.cases.labels[cases.labels >= 0], made.labels[cases.labels >= 0]
@@ -153,7 +153,7 @@ def test_simulated_tables_have_the_pattern_of_the_given_one() -> None:
 def test_simulated_cases_follow_the_model() -> None:
     frame = pd.DataFrame({"y": ["no", "yes"] * 1000, "a": np.linspace(-1, 3, 2000)})
     cases = read(RIGHT, frame)
-    made = simulate(LabelDensity(RIGHT, cases), cases, seed=4)
+    made = simulate_table(LabelDensity(RIGHT, cases), cases, seed=4)
     residual = made.cases.columns["a"].values - made.values["mean"][0, made.labels]
     assert kstest(residual.numpy(), "norm").pvalue > 1e-3
     share = float(made.values["prevalence"][0, 1])
@@ -164,7 +164,7 @@ def test_numbers_of_votes_stay() -> None:
     votes = load_model("votes")
     frame = pd.DataFrame({"votes_a": [3, 0, 7, None], "votes_b": [1, 2, 5, None], "label": None})
     cases = cases_from_frame(frame, votes.label_name, votes.label, votes.features)
-    made = simulate(LabelDensity(votes, cases), cases, seed=0)
+    made = simulate_table(LabelDensity(votes, cases), cases, seed=0)
     column = made.cases.columns["votes"]
     assert isinstance(votes.features["votes"], VoteCounts)
     assert column.values[:3].sum(-1).tolist() == [4, 2, 12]
@@ -184,7 +184,7 @@ def test_inputs_stay_and_parents_are_drawn() -> None:
 
     frame = pd.DataFrame({"y": "no", "side": ["l", "r"] * 20, "a": 50.0, "b": -70.0})
     cases = cases_from_frame(frame, "y", chained.label, chained.features)
-    made = simulate(LabelDensity(chained, cases), cases, seed=0).cases
+    made = simulate_table(LabelDensity(chained, cases), cases, seed=0).cases
     assert torch.equal(made.columns["side"].values, cases.columns["side"].values)
     a, b = made.columns["a"].values, made.columns["b"].values
     assert float(a.abs().max()) < 2
@@ -203,7 +203,7 @@ def test_a_model_that_reads_before_it_samples_is_refused() -> None:
     frame = pd.DataFrame({"y": "no", "a": np.linspace(3, 5, 10), "b": 0.1})
     cases = cases_from_frame(frame, "y", backwards.label, backwards.features)
     with pytest.raises(InputError, match="before it samples that feature"):
-        simulate(LabelDensity(backwards, cases), cases, seed=0)
+        simulate_table(LabelDensity(backwards, cases), cases, seed=0)
 
 
 # --- uniformity ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from labelppl.comparison import Comparison, compare
 from labelppl.comparison import compare as room
-from labelppl.distillation.lam import FOLDS
+from labelppl.distillation.lam import LAM_FOLDS
 from labelppl.errors import FailedWork, InputError
 from labelppl.training.schedule import Schedule
 
@@ -125,7 +125,7 @@ def test_without_validation_the_label_model_is_refitted_in_every_fold(cases, lab
     train = set(cases.train.ids)
     assert seen[0] == train
     folds = [train - part for part in seen[1:]]
-    assert len(folds) == FOLDS
+    assert len(folds) == LAM_FOLDS
     assert set.union(*folds) == train
     assert sum(map(len, folds)) == len(train)
     assert not any("refitted" in note for note in result.notes)

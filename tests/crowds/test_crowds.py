@@ -15,9 +15,9 @@ from labelppl.crowds import (
     diagonal_counts,
     glad,
     majority,
-    mean_vote,
     predict_votes,
     raykar,
+    vote_shares,
 )
 from labelppl.errors import FailedWork, InputError
 
@@ -55,7 +55,9 @@ def test_joint_equals_the_naive_loop() -> None:
     naive = np.tile(np.log(prevalence), (45, 1))
     for i, j, label in zip(votes.item, votes.rater, votes.label, strict=True):
         naive[i] += np.log(confusion[j, :, label])
-    np.testing.assert_allclose(confusion_em.log_joint(votes, prevalence, confusion), naive)
+    np.testing.assert_allclose(
+        confusion_em.confusion_log_joint(votes, prevalence, confusion), naive
+    )
 
 
 def test_em_never_lowers_the_posterior() -> None:
@@ -70,7 +72,7 @@ def test_em_never_lowers_the_posterior() -> None:
         prevalence /= prevalence.sum()
         confusion = votes.confusion_counts(start) + counts
         confusion /= confusion.sum(-1, keepdims=True)
-        joint = confusion_em.log_joint(votes, prevalence, confusion)
+        joint = confusion_em.confusion_log_joint(votes, prevalence, confusion)
         now = np.logaddexp.reduce(joint, 1).sum()
         now += (counts * np.log(confusion)).sum() + np.log(prevalence).sum()
         assert now >= before - 1e-9
@@ -81,10 +83,10 @@ def test_em_never_lowers_the_posterior() -> None:
 def test_a_perfect_rater_decides_and_guessing_raters_leave_the_prior() -> None:
     votes = VoteTable.from_matrix([[0, 1], [1, 1], [1, 0]], 2)
     perfect = np.stack([np.eye(2), np.full((2, 2), 0.5)])
-    joint = confusion_em.log_joint(votes, np.array([0.3, 0.7]), perfect)
+    joint = confusion_em.confusion_log_joint(votes, np.array([0.3, 0.7]), perfect)
     assert np.array_equal(np.isneginf(joint), [[False, True], [True, False], [True, False]])
     guess = np.full((2, 2, 2), 0.5)
-    joint = confusion_em.log_joint(votes, np.array([0.3, 0.7]), guess)
+    joint = confusion_em.confusion_log_joint(votes, np.array([0.3, 0.7]), guess)
     share = np.exp(joint - np.logaddexp.reduce(joint, 1)[:, None])
     np.testing.assert_allclose(share, np.tile([0.3, 0.7], (3, 1)))
 
@@ -106,10 +108,10 @@ def test_glad_equals_a_confusion_matrix_at_one_difficulty() -> None:
     right = 1 / (1 + np.exp(-ability * np.exp(0.3)))
     confusion = np.array([diagonal_counts(3, p, (1 - p) / 2) for p in right])
     prevalence = np.array([0.2, 0.3, 0.5])
-    expected = confusion_em.log_joint(votes, prevalence, confusion)
-    got = glad.log_joint(votes, prevalence, ability, np.full(2, 0.3))
+    expected = confusion_em.confusion_log_joint(votes, prevalence, confusion)
+    got = glad.glad_log_joint(votes, prevalence, ability, np.full(2, 0.3))
     np.testing.assert_allclose(got, expected)
-    hard = glad.log_joint(votes, prevalence, ability, np.full(2, -40.0))
+    hard = glad.glad_log_joint(votes, prevalence, ability, np.full(2, -40.0))
     assert not np.allclose(hard, got)
 
 
@@ -117,12 +119,14 @@ COUNTS = np.array([[3.0, 1.0, 0.0], [2.0, 2.0, 0.0], [0.0, 0.0, 0.0]])
 
 
 def test_mean_vote() -> None:
-    got = mean_vote(COUNTS)
+    got = vote_shares(COUNTS)
     np.testing.assert_allclose(got[:2], [[0.75, 0.25, 0], [0.5, 0.5, 0]])
     assert np.isnan(got[2]).all()
-    np.testing.assert_allclose(mean_vote(COUNTS, 1.0)[[0, 2]], [[4 / 7, 2 / 7, 1 / 7], [1 / 3] * 3])
+    np.testing.assert_allclose(
+        vote_shares(COUNTS, 1.0)[[0, 2]], [[4 / 7, 2 / 7, 1 / 7], [1 / 3] * 3]
+    )
     with pytest.raises(InputError):
-        mean_vote(COUNTS, -1.0)
+        vote_shares(COUNTS, -1.0)
 
 
 def test_majority_says_what_a_tie_is() -> None:
@@ -197,7 +201,7 @@ def test_held_out_votes_are_predicted_better(name: str) -> None:
     counts = seen.counts()
     winner = majority(counts, "split")
     rivals = {
-        f"mean vote + {a:g}": nll(mean_vote(counts, a)[hidden.item]) for a in (0.1, 0.5, 1.0, 3.0)
+        f"mean vote + {a:g}": nll(vote_shares(counts, a)[hidden.item]) for a in (0.1, 0.5, 1.0, 3.0)
     } | {
         f"majority at {q:g}": nll(((1 - q) / classes + q * winner)[hidden.item])
         for q in (0.3, 0.5, 0.7, 0.9)

@@ -20,7 +20,7 @@ from labelppl.distillation import lam as choosing
 from labelppl.distillation.distill import distill
 from labelppl.errors import InputError
 from labelppl.images.read import read_images
-from labelppl.students.student import load
+from labelppl.students.student import load_student
 from labelppl.training.schedule import Schedule
 
 Study = Callable[..., tuple[Any, Any]]
@@ -46,9 +46,9 @@ def test_learns_writes_and_predicts_without_pyro(study: Study, tmp_path: Path) -
     assert {p.name for p in out.iterdir()} == names
     spec = json.loads((out / "student.json").read_text())
     assert spec["training"]["lam"] == {"lam": 1.0, "source": "given"}
-    np.testing.assert_array_equal(load(out).predict_proba(files), probs)
+    np.testing.assert_array_equal(load_student(out).predict_proba(files), probs)
     np.testing.assert_array_equal(
-        load(out, "theta_p").predict_proba(files), done.theta_p.predict_proba(files)
+        load_student(out, "theta_p").predict_proba(files), done.theta_p.predict_proba(files)
     )
     script = (
         "import sys; from labelppl.students.student import predict_files; "

@@ -19,7 +19,7 @@ from labelppl.distillation import last_layer as module
 from labelppl.distillation.distill import distill
 from labelppl.distillation.last_layer import last_layer_posterior
 from labelppl.students.logits import class_logits
-from labelppl.students.student import load
+from labelppl.students.student import load_student
 from labelppl.students.weight_posterior import Full, Kronecker, spread
 from labelppl.training.schedule import Schedule
 from labelppl.training.source import Resident
@@ -179,7 +179,7 @@ def test_the_whole_job_carries_it(study: Study, tmp_path: Path) -> None:
         out = tmp_path / str(lam)
         done = distill(labels, cases, lam=lam, schedule=quick, out=out)
         assert done.student.spec.training["laplace"] == "full"
-        found, again = done.student.predict(files), load(out).predict(files)
+        found, again = done.student.predict(files), load_student(out).predict(files)
         assert found.spread is not None
         assert again.spread is not None
         for one, two in zip(found.spread, again.spread, strict=True):

@@ -58,7 +58,7 @@ def test_no_more_than_a_few_pictures_per_thread_exist_at_a_time(
             begun.append(given[0])
         return load(*given)
 
-    monkeypatch.setattr(read, "load", counted)
+    monkeypatch.setattr(read, "load_pixels", counted)
     monkeypatch.setattr(read, "THREADS", 2)
     paths = _write(tmp_path, 40)
     for done, _ in enumerate(read._decoded(paths, None, False)):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from labelppl.inference.chains import _leapfrogs
 from labelppl.inference.chees import ACCEPT, Chees, halton
-from labelppl.inference.hmc import evaluate, transition
+from labelppl.inference.hmc import state_at, transition
 
 
 def test_halton_is_van_der_corput() -> None:
@@ -23,7 +23,7 @@ def _tune(density: Any, length: float, seed: int, transitions: int = 200) -> Che
     generator = torch.Generator().manual_seed(seed)
     dim = density.dim
     points = torch.randn(128, dim, generator=generator, dtype=torch.float64)
-    state, root = evaluate(density, points), torch.ones(dim, dtype=torch.float64)
+    state, root = state_at(density, points), torch.ones(dim, dtype=torch.float64)
     tuning = Chees(0.5, length)
     for i in range(transitions):
         jitter = halton(i)
@@ -59,7 +59,7 @@ def test_the_step_reaches_its_acceptance(gaussian: Callable[[Tensor, Tensor], An
     step, length = _tune(density, 1.0, seed=1).tuned()
     generator = torch.Generator().manual_seed(2)
     root = torch.ones(20, dtype=torch.float64)
-    state = evaluate(density, density.start(1000, 0))
+    state = state_at(density, density.start(1000, 0))
     harmonic = []
     for i in range(40):
         leapfrogs = _leapfrogs(halton(i) * length, step)

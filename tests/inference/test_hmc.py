@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from labelppl.inference.hmc import evaluate, from_white, to_gradient, to_white, transition
+from labelppl.inference.hmc import from_white, state_at, to_gradient, to_white, transition
 
 
 def _root(dim: int) -> Tensor:
@@ -30,7 +30,7 @@ def test_whitening_is_linear_algebra(whole: bool) -> None:
 
 def test_gradients_are_autograds_by_rows(reference: Any) -> None:
     u = reference.density.start(4, 0)
-    found = evaluate(reference.density, u)
+    found = state_at(reference.density, u)
     for row in range(4):
         x = u[row : row + 1].clone().requires_grad_()
         (slope,) = torch.autograd.grad(reference.density.log_prob(x).sum(), x)
@@ -42,7 +42,7 @@ def test_the_proposal_run_backwards_returns(
 ) -> None:
     root = _root(3)
     density = gaussian(torch.zeros(3, dtype=torch.float64), root @ root.mT)
-    state = evaluate(density, density.start(5, 0))
+    state = state_at(density, density.start(5, 0))
     generator = torch.Generator().manual_seed(1)
     forth = transition(density, state, root, step=0.3, leapfrogs=7, generator=generator)
 
@@ -50,7 +50,7 @@ def test_the_proposal_run_backwards_returns(
         return -forth.velocity
 
     monkeypatch.setattr(torch, "randn", reversed_velocity)
-    there = evaluate(density, forth.proposal)
+    there = state_at(density, forth.proposal)
     back = transition(density, there, root, step=0.3, leapfrogs=7, generator=generator)
     torch.testing.assert_close(back.proposal, state.points, rtol=1e-9, atol=1e-9)
 
@@ -60,7 +60,7 @@ def test_the_target_stays(correlated: tuple[Any, Tensor, Tensor]) -> None:
     root = torch.linalg.cholesky(covariance)
     generator = torch.Generator().manual_seed(2)
     white = torch.randn(4000, 20, generator=generator, dtype=torch.float64)
-    state = evaluate(density, mean + from_white(root, white))
+    state = state_at(density, mean + from_white(root, white))
     accepts = []
     for _ in range(10):
         done = transition(density, state, root, step=0.7, leapfrogs=3, generator=generator)
@@ -78,7 +78,7 @@ def test_energy_error_falls_with_the_square_of_the_step(
     density, mean, covariance = correlated
     root = torch.linalg.cholesky(covariance)
     white = torch.randn(2000, 20, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-    state = evaluate(density, mean + from_white(root, white))
+    state = state_at(density, mean + from_white(root, white))
     errors = []
     for step, leapfrogs in ((0.2, 5), (0.1, 10), (0.05, 20)):
         generator = torch.Generator().manual_seed(3)
@@ -94,7 +94,7 @@ def test_an_exploding_chain_is_divergent_and_stays(funnel: Callable[[int], Any])
     generator = torch.Generator().manual_seed(0)
     root = torch.ones(3, dtype=torch.float64)
     done = transition(
-        density, evaluate(density, points), root, step=0.5, leapfrogs=20, generator=generator
+        density, state_at(density, points), root, step=0.5, leapfrogs=20, generator=generator
     )
     assert done.divergent.tolist() == [True, False]
     assert torch.equal(done.state.points[0], points[0])

@@ -13,10 +13,10 @@ from labelppl.metrics.smece import (
     MESH,
     STEPS,
     fixed_point,
+    kernel_smooth,
     residual_mass,
     smece,
     smece_replicates,
-    smooth,
 )
 
 
@@ -93,7 +93,7 @@ def test_smoothing_is_the_reflected_gaussian_kernel() -> None:
     centre = (np.arange(MESH) + 0.5) / MESH
     images = np.concatenate([forecast, -forecast, 2 - forecast])
     kernel = norm.pdf(centre[:, None], images, width) @ np.tile(residual, 3) / 3
-    smoothed = smooth(mass, width)[0] * MESH
+    smoothed = kernel_smooth(mass, width)[0] * MESH
     # Sharing a case between two cells blurs it by at most half a cell: (h/2σ)² of the peak.
     assert np.abs(smoothed - kernel).max() < (0.5 / MESH / width) ** 2 * np.abs(kernel).max()
     assert smoothed.mean() == pytest.approx(residual.mean(), abs=1e-12)
@@ -107,7 +107,7 @@ def test_smece_is_its_own_bandwidth(calibrated) -> None:
     error, width = fixed_point(mass)
     assert error[0] == found
     assert width[0] - 2 / STEPS < found <= width[0]
-    assert np.abs(smooth(mass, float(width[0]))).sum() == pytest.approx(found, abs=1e-12)
+    assert np.abs(kernel_smooth(mass, float(width[0]))).sum() == pytest.approx(found, abs=1e-12)
 
 
 def test_replicates_equal_the_error_of_the_repeated_cases(calibrated, binary) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from labelppl import Category, Label, Real, label_model
 from labelppl.model import LabelDensity
-from labelppl.model.collapse import collapse
+from labelppl.model.collapse import distinct_cases
 from labelppl.table import cases_from_frame
 
 
@@ -39,7 +39,7 @@ def _cases(n=300):
 
 def test_the_density_is_that_of_every_case():
     cases = _cases()
-    few, counts = collapse(cases)
+    few, counts = distinct_cases(cases)
     assert len(few) == 36 < len(cases)
     assert counts.sum() == len(cases)
     density = LabelDensity(model, cases)
@@ -64,13 +64,15 @@ def test_what_differs_in_one_thing_is_kept_apart():
     rows += [["no", "left", ">2"], ["no", "left", None], [None, "left", "1"], ["no", "left", "1"]]
     rows += [rows[3]] * 2
     frame = pd.DataFrame(rows, columns=["y", "side", "x"])
-    few, counts = collapse(cases_from_frame(frame, model.label_name, model.label, model.features))
+    few, counts = distinct_cases(
+        cases_from_frame(frame, model.label_name, model.label, model.features)
+    )
     assert few.ids.tolist() == ["0", "1", "2", "3", "4", "5", "6"]
     assert counts.tolist() == [2, 1, 1, 3, 1, 1, 1]
 
 
 def test_different_cases_are_left_alone():
     cases = _cases(10).take(range(5))
-    same, counts = collapse(cases)
+    same, counts = distinct_cases(cases)
     assert same is cases
     assert counts.tolist() == [1.0] * 5

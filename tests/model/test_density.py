@@ -201,7 +201,7 @@ def test_every_way_of_evaluating_agrees(model_and_cases, monkeypatch):
     assert torch.allclose(each, wanted, rtol=1e-12)
     monkeypatch.setattr(density_module, "ONE_RUN", 0)
     assert torch.allclose(density.log_prob(points), wanted, rtol=1e-12)
-    monkeypatch.setattr(density_module, "BLOCK", 70)
+    monkeypatch.setattr(density_module, "PASS_NUMBERS", 70)
     in_blocks = density.class_log_joint(values)
     for scalar in (True, False):
         monkeypatch.setattr(density._evaluator, "scalar", scalar)

@@ -109,7 +109,7 @@ def test_every_pattern_of_missing_nodes(read, monkeypatch):
                     brute_force(draw, seen, y), abs=1e-8
                 )
     # The same table, in blocks, in a loop, and with a run per class.
-    monkeypatch.setattr(density_module, "BLOCK", 500)
+    monkeypatch.setattr(density_module, "PASS_NUMBERS", 500)
     for vectorised in (True, False):
         monkeypatch.setattr(density._evaluator, "vectorised", vectorised)
         again = density.class_log_joint(values, cases)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from labelppl.report.card import card
 from labelppl.report.curve_section import learning_curves
-from labelppl.report.headline import headline, listed, shares
+from labelppl.report.headline import headline, sentence_list, shares
 from labelppl.report.label_section import label_section
 from labelppl.report.posterior_section import posterior_section
 from labelppl.report.run_files import read_run
@@ -94,7 +94,7 @@ def test_confusion_and_disagreements_equal_naive_counts(make_run: MakeRun) -> No
 
 
 def test_many_classes_are_shown_by_the_weakest(make_run: MakeRun) -> None:
-    from labelppl.report.write import render
+    from labelppl.report.write import render_report
 
     folder = make_run([f"k{i}" for i in range(14)])
     files = read_run(folder)
@@ -109,7 +109,7 @@ def test_many_classes_are_shown_by_the_weakest(make_run: MakeRun) -> None:
             assert sum(counts.values()) == 0
         else:
             assert counts[row["taken_for"]] == max(counts.values())
-    page = render(folder)
+    page = render_report(folder)
     assert "Classes recognised least" in page
     assert "Given label against prediction" not in page
     assert "k8 or 5 more" in page
@@ -154,14 +154,14 @@ def test_posterior_rows_are_moments_of_the_draws(make_run: MakeRun) -> None:
 
 
 def test_weighted_draws_show_khat_and_no_r_hat(make_run: MakeRun) -> None:
-    from labelppl.report.write import render
+    from labelppl.report.write import render_report
 
     folder = make_run(weighted=True)
     assert posterior_section(folder / "posterior.nc").khat == 0.14
-    page = render(folder)
+    page = render_report(folder)
     assert "Pareto k̂ 0.14, below .7: trustworthy" in page
     assert "R̂" not in page
-    assert "R̂" in render(make_run(weighted=False, name="nuts"))
+    assert "R̂" in render_report(make_run(weighted=False, name="nuts"))
 
 
 def test_learning_curves_need_rows() -> None:
@@ -195,11 +195,11 @@ def test_headline_of_step_one_alone(make_run: MakeRun) -> None:
 
 
 def test_lists_and_shares_in_words() -> None:
-    assert listed(["a"]) == "a"
-    assert listed(["a", "b"], "or") == "a or b"
-    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert sentence_list(["a"]) == "a"
+    assert sentence_list(["a", "b"], "or") == "a or b"
+    assert sentence_list(["a", "b", "c"]) == "a, b and c"
     many = [str(i) for i in range(165)]
-    assert listed(many) == "0, 1, 2, 3, 4, 5, 6, 7, 8 and 156 more"
+    assert sentence_list(many) == "0, 1, 2, 3, 4, 5, 6, 7, 8 and 156 more"
     rare = [0.5, *[0.5 / 164] * 164]
     assert shares(many, rare).startswith("50 % 0, 0.3 % 1")
     assert shares(many, rare).endswith("0.3 % 8, 156 more")

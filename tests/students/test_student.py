@@ -16,7 +16,7 @@ from torch import nn
 from labelppl.errors import InputError
 from labelppl.students.network import build_network
 from labelppl.students.spec import Spec
-from labelppl.students.student import Student, load, normalise, predict_files
+from labelppl.students.student import Student, load_student, normalise, predict_files
 
 SPEC = Spec(
     architecture="cnn",
@@ -69,7 +69,7 @@ def test_normalise_leaves_its_input_alone() -> None:
 def test_saved_and_loaded_is_the_same(pixels: np.ndarray, tmp_path: Path) -> None:
     student = _student().at([0.9, 0.1])
     student.save(tmp_path)
-    again = load(tmp_path)
+    again = load_student(tmp_path)
     assert again.spec == replace(student.spec, training={"lam": "inf"})
     np.testing.assert_array_equal(again.predict_proba(pixels), student.predict_proba(pixels))
     assert {p.name for p in tmp_path.iterdir()} == {"student.safetensors", "student.json"}
@@ -126,15 +126,15 @@ def test_images_of_another_kind_are_refused(wrong: np.ndarray) -> None:
 
 def test_damaged_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"student\.json: no such file"):
-        load(tmp_path)
+        load_student(tmp_path)
     student = _student()
     student.save(tmp_path)
     Student(student.network, replace(SPEC, height=64, width=64)).save(tmp_path, "other")
     with pytest.raises(InputError, match="does not fit"):
-        load(tmp_path)
+        load_student(tmp_path)
     (tmp_path / "student.json").write_text('{"format": 1, "classes": []}')
     with pytest.raises(InputError, match="missing or unknown keys"):
-        load(tmp_path)
+        load_student(tmp_path)
     (tmp_path / "student.json").write_text("[")
     with pytest.raises(InputError, match="is not JSON"):
-        load(tmp_path)
+        load_student(tmp_path)

@@ -19,7 +19,7 @@ from labelppl.errors import InputError
 from labelppl.students.network import build_network
 from labelppl.students.predict import write_predictions
 from labelppl.students.spec import Spec
-from labelppl.students.student import Student, load
+from labelppl.students.student import Student, load_student
 from labelppl.students.weight_posterior import (
     Full,
     Kronecker,
@@ -183,7 +183,7 @@ def test_a_saved_student_keeps_its_posterior(classes: int, tmp_path: Path) -> No
     assert (found.spread.low <= found.spread.high).all()
     assert (found.epistemic > 0).all()
     student.save(tmp_path)
-    again = load(tmp_path).predict(pixels)
+    again = load_student(tmp_path).predict(pixels)
     np.testing.assert_array_equal(again.epistemic, found.epistemic)
     split = student.predict(pixels, batch=3)
     np.testing.assert_allclose(split.spread.probs, found.spread.probs, rtol=1e-4)

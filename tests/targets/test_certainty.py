@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from labelppl.targets import TARGETS, CertaintyWeighted, concentration
+from labelppl.targets import TARGETS, CertaintyWeighted, dirichlet_concentration
 
 
 @pytest.mark.parametrize("kind", ["entropy", "concentration"])
@@ -16,7 +16,7 @@ def test_weights_scale_the_gradient_and_keep_the_sum(kind, evidence, logits, gra
     if kind == "entropy":
         raw = 1 + (p * p.log()).sum(1) / math.log(3)
     else:
-        a0 = concentration(evidence.draws)
+        a0 = dirichlet_concentration(evidence.draws)
         raw = a0 / (a0 + 4.0)
     weights = raw / raw.mean()
     assert abs(float(target.weights.mean()) - 1) < 1e-12

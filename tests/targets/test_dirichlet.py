@@ -5,7 +5,7 @@ import torch
 from torch.special import digamma, polygamma
 
 from labelppl.errors import InputError
-from labelppl.targets import TARGETS, TargetData, concentration, epistemic
+from labelppl.targets import TARGETS, TargetData, dirichlet_concentration, epistemic
 from labelppl.targets.dirichlet import dirichlet_kl
 
 A = torch.tensor([2.0, 3.0, 5.0], dtype=torch.float64)
@@ -30,7 +30,7 @@ def test_concentration_of_dirichlet_draws(match, expected, tolerance):
     # 200,000 draws: the Monte Carlo error of both spreads is well below 1 %.
     torch.manual_seed(0)
     draws = torch.distributions.Dirichlet(A).sample((200_000, 1))
-    assert abs(float(concentration(draws, None, match)) - expected) < tolerance
+    assert abs(float(dirichlet_concentration(draws, None, match)) - expected) < tolerance
 
 
 def test_weighted_draws_equal_repeated_draws():
@@ -38,15 +38,15 @@ def test_weighted_draws_equal_repeated_draws():
     draws = torch.rand(4, 2, 3, generator=g, dtype=torch.float64)
     draws = draws / draws.sum(-1, keepdim=True)
     times = torch.tensor([1, 2, 3, 4])
-    repeated = concentration(draws.repeat_interleave(times, 0))
+    repeated = dirichlet_concentration(draws.repeat_interleave(times, 0))
     flat = times.double().log()
-    torch.testing.assert_close(concentration(draws, flat), repeated)
-    torch.testing.assert_close(concentration(draws, flat[:, None].expand(4, 2)), repeated)
+    torch.testing.assert_close(dirichlet_concentration(draws, flat), repeated)
+    torch.testing.assert_close(dirichlet_concentration(draws, flat[:, None].expand(4, 2)), repeated)
 
 
 def test_draws_that_agree_have_the_highest_concentration():
     draws = torch.tensor([[[0.2, 0.8]], [[0.2, 0.8]]])
-    assert float(concentration(draws)) == 1e4
+    assert float(dirichlet_concentration(draws)) == 1e4
 
 
 def dirichlet_mle(mean_log):
@@ -177,7 +177,7 @@ def test_decoupled_gradient_by_hand(evidence, logits, gradient):
 def test_decoupled_is_least_at_the_draws_own_dirichlet(evidence, gradient):
     target = TARGETS["dirichlet"]()
     targets = target.start(evidence)
-    torch.testing.assert_close(targets[:, -1], concentration(evidence.draws))
+    torch.testing.assert_close(targets[:, -1], dirichlet_concentration(evidence.draws))
     fit = (targets[:, -1:] * targets[:, :-1]).log()
     got = gradient(target, fit, targets)
     torch.testing.assert_close(got, torch.zeros_like(got), atol=1e-9, rtol=0)

@@ -12,10 +12,10 @@ from ..arrays import Floats
 from ..errors import InputError
 
 
-def mean_vote(counts: Floats, smoothing: float = 0.0) -> Floats:
+def vote_shares(counts: Floats, smoothing: float = 0.0) -> Floats:
     """Votes `counts` (items, classes) -> probabilities (items, classes)."""
     if smoothing < 0:
-        raise InputError(f"mean_vote: got smoothing {smoothing:g}, expected 0 or more")
+        raise InputError(f"vote_shares: got smoothing {smoothing:g}, expected 0 or more")
     smoothed = counts + smoothing
     total = smoothed.sum(1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
