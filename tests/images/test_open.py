@@ -51,12 +51,12 @@ def test_no_more_than_a_few_pictures_per_thread_exist_at_a_time(
 ) -> None:
     """With a slow reader the decoders wait; they do not run ahead through the whole set."""
     lock, begun = threading.Lock(), []
-    load = read.load
+    load_pixels = read.load_pixels
 
-    def counted(*given: Any) -> Array:
+    def counted(*arguments: Any) -> Array:
         with lock:
-            begun.append(given[0])
-        return load(*given)
+            begun.append(arguments[0])
+        return load_pixels(*arguments)
 
     monkeypatch.setattr(read, "load_pixels", counted)
     monkeypatch.setattr(read, "THREADS", 2)
