@@ -1,4 +1,4 @@
-"""A student that knows which doubt is whose: in the measurements, or in the label model (METHODS section 4).
+"""A student that knows which doubt is whose: in the measurements, or in the label model (docs/methods.md §4).
 
 Two students of the same schedule and seeds, on phantoms whose true p(Y|X) is known: one learns the mean soft label, the
 other, with a Dirichlet head, the draws of p(Y|Z, theta) behind it. On the test split: accuracy, NLL, and two Spearman

@@ -6,7 +6,7 @@ has covariance C = J J^T / (2 lambda), and with the mode u* of log p(y | f_p + u
     log Z = log p(y | f_p + u*) - u*^T C^-1 u* / 2 - log det(I + V^T C V) / 2,    W = V V^T,
 
 W being minus the Hessian of the log likelihood in the outputs. By Sylvester's identity this is
-METHODS §6's -[log det(H + 2 lambda I) - p log 2 lambda] / 2 with H = J^T W J, at the cost of a
+docs/methods.md §6's -[log det(H + 2 lambda I) - p log 2 lambda] / 2 with H = J^T W J, at the cost of a
 matrix of cases, not of weights. The mode is Newton's (Rasmussen and Williams 2006, algorithm 3.1).
 
 Assumptions: the linearisation, and that the hard labels are new; the soft labels behind theta_p

@@ -2,7 +2,7 @@
 
 Von Mises and Beta are exponential families, log f = sum_j eta_j(theta) T_j(x): one matrix product over draws and cases where
 all cases share the parameters. Their normalisers are exact (torch's polynomial for the Bessel function is off by up to 5e-7,
-METHODS §2). Multivariate normal: one triangular solve for all cases that share a covariance. Every other distribution uses
+docs/methods.md §2). Multivariate normal: one triangular solve for all cases that share a covariance. Every other distribution uses
 its own ``log_prob``.
 """
 

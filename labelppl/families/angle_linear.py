@@ -7,7 +7,7 @@ mardia-sutton    `distributions.MardiaSutton`, one site of both
 abe-ley          `distributions.AbeLey`, for a positive x
 
 All four are densities of the same two measurements, so choose among them by leave-one-out predictive density, not by fit
-(METHODS 2): ``arviz.compare({form: fit(angle_linear(form=form, ...), cases).to_arviz() for form in forms})``; the differences
+(docs/methods.md §2): ``arviz.compare({form: fit(angle_linear(form=form, ...), cases).to_arviz() for form in forms})``; the differences
 within a few standard errors say nothing, and the regression is exact and the fastest. Far from the wrap it and a Gaussian
 nearly coincide. Fisher-Lee has several modes where the angles spread widely: every engine starts from several points, and a
 fit whose starts disagree says so in ``problems``.

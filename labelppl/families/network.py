@@ -8,7 +8,7 @@
 c is the configuration of the discrete parents, u are the continuous parents. Given c and the parameters the continuous
 nodes are jointly normal, so that p(Y | whatever was observed) is exact for every pattern of missing nodes: missing discrete
 nodes are summed over, missing continuous ones integrated out. A discrete child of a continuous parent would break this
-and is refused. A configuration without cases keeps its prior. Source: Lauritzen, JASA 87 (1992); METHODS 2.
+and is refused. A configuration without cases keeps its prior. Source: Lauritzen, JASA 87 (1992); docs/methods.md §2.
 """
 
 from __future__ import annotations

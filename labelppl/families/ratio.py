@@ -1,4 +1,4 @@
-"""A ratio given the class, by what the ratio is made of (METHODS 2).
+"""A ratio given the class, by what the ratio is made of (docs/methods.md §2).
 
 Beta          a share of gamma lengths with one rate:  mean m_k, size s_k, Beta(m s, (1 - m) s)
 LogitNormal   a share of log-normal lengths; digitised, rounded ratios: logit c ~ N(mu_k, sigma_k)

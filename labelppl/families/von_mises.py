@@ -1,4 +1,4 @@
-"""Von Mises angle given the class, in the kind the feature declares (METHODS 2).
+"""Von Mises angle given the class, in the kind the feature declares (docs/methods.md §2).
 
     alpha | y = k ~ vM(mu_k, kappa_k)        circular, bounded to one arc, or axial (the column is doubled at the door)
     alpha | y = k ~ vM truncated to [0, pi]  halfcircle

@@ -1,6 +1,6 @@
 """`Angle`: a direction in degrees or radians; the model always sees radians.
 
-Three kinds that must not be confused (METHODS §2; Mardia & Jupp, *Directional Statistics*, 2000):
+Three kinds that must not be confused (docs/methods.md §2; Mardia & Jupp, *Directional Statistics*, 2000):
 
 circular    theta and theta + 2 pi are the same direction.
 axial       theta and theta + pi are the same axis; the model sees the doubled angle 2 theta.

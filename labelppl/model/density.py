@@ -6,7 +6,7 @@ back to a loop, and says so. The posterior's unnormalised log density is
 
     log p(u) = log prior(theta(u)) + log |d theta / d u| + sum_labelled L[i, y_i] + sum_unlabelled logsumexp_k L[i, k]
 
-(DESIGN §4). There are two equal ways to evaluate it. With few numbers at stake, one run of the model holds every pair of
+There are two equal ways to evaluate it. With few numbers at stake, one run of the model holds every pair of
 a case and a class as a row of its own (`expand`), so that Pyro's overhead is paid once. With many, one run per class sets
 the class as one scalar, so that whatever does not differ between cases (a normalising constant) is computed once per draw.
 """

@@ -7,7 +7,7 @@ A missing leaf integrates to one. A missing parent does not: its children's dens
 Which sites depend on which feature is found by running the model with the feature's missing entries changed (to NaN, to
 other values) and seeing whose log probability changes. A discrete parent is summed over. Continuous parents are
 integrated in closed form (`gaussian`) where the log density is quadratic in them, that is where they are normal and enter
-their children linearly (METHODS §2, conditional linear-Gaussian networks; Lauritzen 1992). Whether it is quadratic is
+their children linearly (docs/methods.md §2, conditional linear-Gaussian networks; Lauritzen 1992). Whether it is quadratic is
 measured at further points, and refused by name where it is not.
 """
 

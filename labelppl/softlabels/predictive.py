@@ -1,4 +1,4 @@
-"""p(Y|Z) of every case, per draw, with the importance weights that make it the right predictive (METHODS §3).
+"""p(Y|Z) of every case, per draw, with the importance weights that make it the right predictive (docs/methods.md §3).
 
 With L[i, k, s] = log p(z_i, y_i = k | theta_s) and the label's own part l[i, k, s] = log p(y_i = k | inputs_i, theta_s)
 replaced by l' when another prevalence is in force (`shift`), L' = L - l + l', p = softmax_k L' and the evidence

@@ -1,4 +1,4 @@
-"""Summaries of a label posterior: mean, spread, interval, uncertainty split, Dirichlet concentration (METHODS §3).
+"""Summaries of a label posterior: mean, spread, interval, uncertainty split, Dirichlet concentration (docs/methods.md §3).
 
 All take p (cases, classes, draws) of p(Y | Z, theta_s) and weights w (cases, draws), each row summing to one. The draws
 are last, where memory is contiguous and a sum over them is one pass.

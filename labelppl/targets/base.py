@@ -12,7 +12,7 @@ batch of class logits against such rows. The trainer calls, in this order::
     each epoch:  new = target.end_epoch(epoch, epochs, validation)
                  targets = targets if new is None else new
 
-The objective is the *mean* of the per-case losses (METHODS §1 divides lambda by the number of cases
+The objective is the *mean* of the per-case losses (docs/methods.md §1 divides lambda by the number of cases
 for it). Rows count the cases of the evidence given to `start`. Target rows are opaque to the
 trainer: `columns` is the number of classes unless a method says otherwise (a teacher's logits or
 the moments of a label's posterior may stand beside the label). State per case lives on the device

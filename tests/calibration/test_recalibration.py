@@ -34,7 +34,7 @@ def sharpened(probs: Any, power: float) -> Any:
     return raised / raised.sum(axis=1, keepdims=True)
 
 
-# METHODS §5: the identity map.
+# docs/methods.md §5: the identity map.
 @pytest.mark.parametrize(
     "identity",
     [
@@ -50,7 +50,7 @@ def test_identity(calibrated, identity) -> None:
     assert np.abs(identity.apply(probs) - probs).max() < 1e-12
 
 
-# METHODS §5: AUC is unchanged by Platt (positive slope) and temperature.
+# docs/methods.md §5: AUC is unchanged by Platt (positive slope) and temperature.
 @pytest.mark.parametrize("name", ["temperature", "platt", "beta"])
 def test_auc_is_unchanged(calibrated, name: str) -> None:
     probs, labels = calibrated(300)

@@ -60,7 +60,7 @@ def _small(outputs: int) -> nn.Sequential:
 
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_function_space_equals_weight_space(outputs: int) -> None:
-    """log Z by METHODS §6's formula, J by autograd, the mode by plain optimisation in weights."""
+    """log Z by docs/methods.md §6's formula, J by autograd, the mode by plain optimisation in weights."""
     network, lam, n = _small(outputs), 0.8, 9
     x = torch.randn(n, 1, 6, 6, dtype=torch.float64)
     hard = torch.randint(0, max(2, outputs), (n,))

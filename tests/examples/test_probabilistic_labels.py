@@ -17,7 +17,7 @@ from labelppl.training.weight_prior import WeightPrior
 SCRIPT = Path(__file__).parents[2] / "examples" / "probabilistic_labels.py"
 SHOWN = (1, 2, 5, 10, 20, 30)
 
-# METHODS §1, 100 repetitions; None where the page gives no value.
+# docs/methods.md §1, 100 repetitions; None where the page gives no value.
 LISTED = {
     "hard": (0.711, 0.780, 0.807, 0.834, 0.850, 0.854),
     "soft": (0.711, 0.748, 0.810, 0.840, 0.852, 0.856),

@@ -67,7 +67,7 @@ def test_ece_against_soft_labels_measures_recovery(calibrated, binary) -> None:
     assert ece(binary(np.full(4, 0.8)), binary(np.full(4, 0.7))) == pytest.approx(0.1)
 
 
-# METHODS §5: smECE of three constructions.
+# docs/methods.md §5: smECE of three constructions.
 def test_smece_of_a_constant_forecast_is_its_gap(binary) -> None:
     labels = np.repeat([1, 0], [70, 30])
     assert smece(binary(np.full(100, 0.9)), labels) == pytest.approx(0.200, abs=1e-3)
@@ -168,7 +168,7 @@ def test_debiased_refuses_soft_labels(calibrated) -> None:
         debiased_ece(probs, probs)
 
 
-# METHODS §5: noise floor of calibrated uniform scores, ten bins.
+# docs/methods.md §5: noise floor of calibrated uniform scores, ten bins.
 @pytest.mark.parametrize(
     ("cases", "mean", "upper"), [(48, 0.143, 0.201), (152, 0.080, 0.113), (256, 0.062, 0.088)]
 )
@@ -199,7 +199,7 @@ def test_drawn_labels_follow_the_forecasts() -> None:
     assert shares[1].tolist() == [1.0, 0.0, 0.0]
 
 
-# METHODS §5: what MIX-ECE does, and why it is no calibration error.
+# docs/methods.md §5: what MIX-ECE does, and why it is no calibration error.
 def test_mix_ece_of_calibrated_forecasts_is_accuracy_minus_prevalence(binary) -> None:
     rng = np.random.default_rng(0)
     p = rng.beta(1.2, 2.0, 40_000)

@@ -8,7 +8,7 @@ from labelppl.errors import InputError
 from labelppl.metrics.net_benefit import net_benefit
 
 
-# METHODS §5: TP 30, FP 20, n 200, t .2 gives .125; treat-all at prevalence .25 gives .0625.
+# docs/methods.md §5: TP 30, FP 20, n 200, t .2 gives .125; treat-all at prevalence .25 gives .0625.
 def test_net_benefit_and_treat_all(binary) -> None:
     p = np.repeat([0.9, 0.1, 0.9, 0.1], [30, 20, 20, 130])
     labels = np.repeat([1, 1, 0, 0], [30, 20, 20, 130])
@@ -54,7 +54,7 @@ def test_too_few_cases_promise_nothing(binary) -> None:
     assert fitted.sets(binary([0.999])).all()
 
 
-# METHODS §5: coverage in [1 − α, 1 − α + 1/(n + 1)] without ties.
+# docs/methods.md §5: coverage in [1 − α, 1 − α + 1/(n + 1)] without ties.
 def test_coverage(calibrated) -> None:
     cases, alpha, covered, repeats = 39, 0.1, [], 400
     for seed in range(repeats):

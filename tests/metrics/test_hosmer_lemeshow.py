@@ -13,7 +13,7 @@ def decile_sample(binary) -> tuple[np.ndarray, np.ndarray]:
     return binary(forecast), labels
 
 
-# METHODS §5: O = (1, 2, 3, 3, 5, 6, 6, 8, 8, 10), n = 10, p̄ = .05 … .95.
+# docs/methods.md §5: O = (1, 2, 3, 3, 5, 6, 6, 8, 8, 10), n = 10, p̄ = .05 … .95.
 def test_statistic_and_degrees_of_freedom(binary) -> None:
     probs, labels = decile_sample(binary)
     held_out = hosmer_lemeshow(probs, labels)

@@ -1,4 +1,4 @@
-"""Soft labels against brute force: refits without each case, direct sums over draws, and the identities of METHODS §3."""
+"""Soft labels against brute force: refits without each case, direct sums over draws, and the identities of docs/methods.md §3."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_leave_one_out_never_scores_above_in_sample(
 
 
 def test_binary_identities(fitted_exactly: Posterior) -> None:
-    """LOO odds against y_i are the posterior mean of the odds; LOO p(y_i) is the harmonic mean (METHODS §3)."""
+    """LOO odds against y_i are the posterior mean of the odds; LOO p(y_i) is the harmonic mean (docs/methods.md §3)."""
     many = drawn(fitted_exactly, 40_000)
     joint = many.density.class_log_joint(many.values).joint
     p = torch.softmax(joint, -1).numpy()
@@ -157,7 +157,7 @@ def test_a_row_without_measurements_is_the_prior(fitted: Posterior, read: Any) -
 
 
 def test_prevalence_check_value(read: Any, table: Any, conjugate: Any) -> None:
-    """METHODS §3: p = .8 at prevalence .5 becomes .110092 at .03."""
+    """docs/methods.md §3: p = .8 at prevalence .5 becomes .110092 at .03."""
     half = replace(conjugate, prevalence=(0.5, 0.5))
     posterior = fit(half, read(half, table(60)), engine="exact")
     grid = pd.DataFrame({"a": np.linspace(3, 6, 301), "b": np.full(301, 3.8)})

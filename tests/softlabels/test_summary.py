@@ -52,7 +52,7 @@ def test_moments_equal_naive_loops() -> None:
 
 
 def test_dirichlet_check_values() -> None:
-    """METHODS §3, Dir(2, 3, 5): H = 1.029653, E[H] = .937302, MI = .092351, pooled concentration 10."""
+    """docs/methods.md §3, Dir(2, 3, 5): H = 1.029653, E[H] = .937302, MI = .092351, pooled concentration 10."""
     s = 400_000
     rng = np.random.default_rng(3)
     p = torch.from_numpy(rng.dirichlet([2, 3, 5], s).T[None].copy())

@@ -1,4 +1,4 @@
-"""AUC-margin: the saddle of METHODS §4, found also by alternating its inner problems; gradient."""
+"""AUC-margin: the saddle of docs/methods.md §4, found also by alternating its inner problems; gradient."""
 
 import torch
 from scipy.optimize import minimize_scalar

@@ -1,4 +1,4 @@
-"""The Dirichlet student: summaries of METHODS §3, stationarity at the fit, gradients by hand."""
+"""The Dirichlet student: summaries of docs/methods.md §3, stationarity at the fit, gradients by hand."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""DOMINO: the value of METHODS §4, the gradient, soft labels, and W from a confusion table."""
+"""DOMINO: the value of docs/methods.md §4, the gradient, soft labels, and W from a confusion table."""
 
 import torch
 from torch.nn import functional

@@ -1,4 +1,4 @@
-"""Dual focal loss: the value of METHODS §4, the gradient with its runner-up, ties."""
+"""Dual focal loss: the value of docs/methods.md §4, the gradient with its runner-up, ties."""
 
 import torch
 

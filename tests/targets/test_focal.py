@@ -1,4 +1,4 @@
-"""Focal loss: the value of METHODS §4, the gradient, and its expectation under soft labels."""
+"""Focal loss: the value of docs/methods.md §4, the gradient, and its expectation under soft labels."""
 
 import torch
 from torch.nn import functional

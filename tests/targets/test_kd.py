@@ -1,4 +1,4 @@
-"""Distillation: gradient by hand, and logit matching as the temperature grows (METHODS §4)."""
+"""Distillation: gradient by hand, and logit matching as the temperature grows (docs/methods.md §4)."""
 
 import torch
 

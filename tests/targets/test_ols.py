@@ -1,4 +1,4 @@
-"""Online label smoothing: the table of METHODS §4, the gradient, and two processes against one."""
+"""Online label smoothing: the table of docs/methods.md §4, the gradient, and two processes against one."""
 
 import os
 import subprocess

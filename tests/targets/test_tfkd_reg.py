@@ -1,4 +1,4 @@
-"""The virtual teacher in both modes, and how uniform the official one is (METHODS §4)."""
+"""The virtual teacher in both modes, and how uniform the official one is (docs/methods.md §4)."""
 
 import torch
 from torch.nn import functional

@@ -1,4 +1,4 @@
-"""The weight prior against its equation, the CHECKs of METHODS §1 and brute force."""
+"""The weight prior against its equation, the CHECKs of docs/methods.md §1 and brute force."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The exact posterior of a generative label model whose pieces have closed forms.
 
 With prevalence pi ~ Dirichlet(a) and evidence z = (z_1, ..., z_F), independent given the class, the
-predictive of a new case integrates every parameter out (METHODS 3, "generative, exact"):
+predictive of a new case integrates every parameter out (docs/methods.md §3, "generative, exact"):
 
     p(y = k | z, D)       proportional to  E[pi_k | D]      prod_f p(z_f | y = k, D)
     p(y_i = k | z_i, D_-i)  the same with case i taken out of class y_i only,

@@ -197,7 +197,7 @@ def test_class_posterior_and_its_leave_one_out() -> None:
 
 
 def test_leave_one_out_odds_are_the_posterior_mean_of_the_odds() -> None:
-    """METHODS 3: binary LOO odds against y_i = posterior mean of the odds; its p(y_i) is a harmonic mean."""
+    """docs/methods.md §3: binary LOO odds against y_i = posterior mean of the odds; its p(y_i) is a harmonic mean."""
     columns, y = _data(40, classes=2)
     made = ExactPosterior(
         Prevalence(torch.tensor([0.5, 0.5], dtype=F64), fixed=True),
