@@ -43,14 +43,12 @@ def listed(tree: ast.Module) -> list[str]:
 def page(room: str) -> str:
     """The Markdown of one room."""
     path, tree = syntax_of(room)
-    summary = ast.get_docstring(tree) or ""
-    head = f"# {room}\n\n{summary}\n\n"
     names = listed(tree)
     if names:
         shown = "\n".join(f"        - {name}" for name in names)
-        return head + (
-            f"::: labelppl.{room}\n    options:\n      show_root_heading: false\n      show_root_toc_entry: false\n"
-            f"      show_docstring_description: false\n      members:\n{shown}\n"
+        return (
+            f"# {room}\n\n::: labelppl.{room}\n    options:\n      show_root_heading: false\n"
+            f"      show_root_toc_entry: false\n      members:\n{shown}\n"
         )
     if path.name != "__init__.py":
         modules = [room]
@@ -60,7 +58,9 @@ def page(room: str) -> str:
             for file in sorted(path.parent.glob("*.py"))
             if not file.stem.startswith("_")
         ]
-    return head + "".join(f"::: labelppl.{module}\n\n" for module in modules)
+    summary = "" if path.name != "__init__.py" else ast.get_docstring(tree) or ""
+    parts = "".join(f"::: labelppl.{module}\n\n" for module in modules)
+    return f"# {room}\n\n{summary}\n\n{parts}"
 
 
 def on_config(config: Any) -> Any:
