@@ -1,17 +1,42 @@
-"""Training, validation and test cases: whole patients on one side of every cut."""
+"""Training, validation and test cases: whole patients on one side of every cut, and one way to cut."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from .arrays import Array
+from .arrays import Array, Ints
 from .errors import InputError
 
 SPLITS = ("train", "val", "test")
+#: Share of the cases that are test cases, where the table does not say.
+TEST_SHARE = 0.3
+#: The cut is made from so many folds, or from as many as there are groups.
+FOLDS = 10
+#: Fewer groups than this are all training cases.
+FEWEST_GROUPS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class LazySplit:
+    """A split that is made when it is first looked at: most commands never look."""
+
+    make: Callable[[], Array]
+
+    @cached_property
+    def sides(self) -> Array:
+        """(cases,) train, val or test."""
+        return self.make()
+
+    def take(self, rows: Ints) -> LazySplit:
+        """The sides of ``rows``, made with those of all cases."""
+        return LazySplit(lambda: self.sides[rows])
 
 
 def refuse_leak(groups: Array, split: Array) -> None:
@@ -19,30 +44,39 @@ def refuse_leak(groups: Array, split: Array) -> None:
     across = pd.Series(split).groupby(groups).nunique()
     if (across > 1).any():
         group = across.index[across > 1][0]
-        found = ", ".join(sorted(set(split[groups == group])))
+        sides = ", ".join(sorted(set(split[groups == group])))
         raise InputError(
-            f"column 'split': group '{group}' is in {found}; expected one split per group; mend the split"
+            f"column 'split': group '{group}' is in {sides}; expected one split per group; mend the split"
         )
 
 
-def make_split(labels: Array, groups: Array | None, seed: int) -> Array:
+def make_split(labels: Ints, groups: Array | None, seed: int) -> Array:
     """``train`` or ``test`` for each case: 30 % test, stratified by label, whole groups together, by seed.
 
     Fewer than four groups are all ``train``. Labels too rare to stratify by are spread as chance has it.
     """
-    own = np.arange(len(labels)) if groups is None else groups
-    folds = min(10, len(np.unique(own)))
+    number = min(FOLDS, len(labels) if groups is None else len(np.unique(groups)))
     split = np.full(len(labels), "train")
-    if folds < 4:
+    if number < FEWEST_GROUPS:
         return split
+    for held_out in folds(labels, groups, number, seed)[: round(TEST_SHARE * number)]:
+        split[held_out] = "test"
+    return split
+
+
+def folds(labels: Ints, groups: Array | None, number: int, seed: int) -> list[Ints]:
+    """The rows held out in each of ``number`` folds, stratified by ``labels`` (cases,), whole ``groups`` together.
+
+    Where every case is a group of its own the cut is by label alone, which takes no time. Labels of which none is as
+    frequent as there are folds are spread as chance has it. There must be as many groups as folds.
+    """
     _, strata, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if counts.max() < folds:
+    if counts.max() < number:
         strata = np.zeros_like(strata)
-    cut = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    alone = groups is None or len(np.unique(groups)) == len(labels)
+    splitter = StratifiedKFold if alone else StratifiedGroupKFold
+    cut = splitter(n_splits=number, shuffle=True, random_state=seed)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         # A class with fewer members than folds is missing from some folds, which is what a small table can give.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        for fold, (_, test) in enumerate(cut.split(strata, strata, own)):
-            if fold < round(0.3 * folds):
-                split[test] = "test"
-    return split
+        return [held_out for _, held_out in cut.split(strata, strata, None if alone else groups)]

@@ -8,7 +8,8 @@ import pytest
 
 from labelppl import InputError, Label, Ratio, Real, VoteCounts, label_model
 from labelppl.model import read_cases
-from labelppl.table import SPLITS, cases_from_frame, make_split
+from labelppl.split import SPLITS, make_split
+from labelppl.table import cases_from_frame
 
 MODEL = label_model(y=Label("no", "yes"), x=Real(low=0, high=9))(lambda cases: None)
 GOOD = {"id": ["p", "q", "r"], "y": ["yes", None, "no"], "x": [1.0, None, 3.0]}
@@ -169,7 +170,9 @@ def test_bad_files(tmp_path):
         with pytest.raises(InputError, match=rf"{name}: not a readable table"):
             read_cases(tmp_path / name, MODEL)
     (tmp_path / "ragged.csv").write_text("y,x\nyes,1\nno,2,3\n")
-    with pytest.raises(InputError, match=r"ragged\.csv: not a readable table .*line 3") as caught:
+    with pytest.raises(
+        InputError, match=r"ragged\.csv: row 2 has 3 cells, expected 2 as in the header \(y, x\)"
+    ) as caught:
         read_cases(tmp_path / "ragged.csv", MODEL)
     assert "\n" not in str(caught.value)
 

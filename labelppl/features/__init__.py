@@ -1,10 +1,11 @@
 """The measurements an expert may declare, each with its unit, bounds and support."""
 
 from .angle import Angle
-from .base import Column, Feature, Rows, Scalar
+from .base import Column, Feature, Scalar
 from .codes import Category, Label, Ordinal
 from .ranking import Ranking
 from .readers import ReaderFeature
+from .rows import Rows
 from .scalars import Count, Positive, Ratio, Real
 from .stated import Stated
 from .vector import Vector

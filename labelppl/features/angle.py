@@ -71,6 +71,10 @@ class Angle(Scalar):
             return np.angle(np.exp(2j * radians))
         return radians
 
+    def from_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        radians = values / 2 if self.kind == "axial" else values
+        return np.rad2deg(radians) if self.unit == "deg" else radians
+
     def mend(self, value: float) -> str:
         if self.unit == "deg" and self.inside(np.rad2deg(np.array([value])))[0]:
             return "it looks like radians: declare Angle('rad', …) or convert the column"

@@ -10,19 +10,20 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from .faults import MOST_TOLD
+from .rows import Rows
 
-CENSORED = re.compile(r"^\s*(?P<sign>[<>])=?\s*(?P<bound>[-+0-9.eE]+)\s*$")
+#: Below or above a bound; the bound may have decimals after a comma.
+CENSORED = re.compile(r"(?P<sign>[<>≤≥])=?\s*(?P<bound>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -85,46 +86,6 @@ class Column:
         )
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The table being read, for error messages: the frame and the id of each row.
-
-    beside: feature -> what raters said about the cases: how to call that table in messages, and the long table itself.
-    differing: columns of a long main table that are not the same in all rows of a case. where: begins each message.
-    """
-
-    frame: pd.DataFrame
-    ids: np.ndarray[Any, Any]
-    beside: Mapping[str, tuple[str, pd.DataFrame]] = field(default_factory=dict)
-    differing: frozenset[str] = frozenset()
-    where: str = ""
-
-    def column(self, name: str, feature: str) -> pd.Series[Any]:
-        """The column ``name``; InputError if the table has none."""
-        if name in self.differing:
-            raise InputError(
-                f"column '{name}': differs between the rows of one id; expected one value per case for '{feature}'; "
-                "write the same value in all rows of the id"
-            )
-        if name not in self.frame.columns:
-            raise InputError(
-                f"column '{name}': not in the table; expected it for feature '{feature}'; the table has "
-                f"{', '.join(map(str, self.frame.columns))}; add it or change the model file's declaration"
-            )
-        return self.frame[name]
-
-    def refuse(self, column: str, row: int, got: object, expected: str, mend: str) -> NoReturn:
-        """Raise the one-line error about one cell; ``row`` counts from 0 and is printed from 1."""
-        shown = (
-            "an empty cell"
-            if got is None
-            else repr(got.item() if isinstance(got, np.generic) else got)
-        )
-        raise InputError(
-            f"{self.where}column '{column}', row {row + 1} (id '{self.ids[row]}'): got {shown}, expected {expected}; {mend}"
-        )
-
-
 class Feature(ABC):
     """A measurement the expert trusts. Subclass and implement ``columns`` and ``read`` to add a type."""
 
@@ -157,6 +118,10 @@ class Scalar(Feature):
         """From the column's unit to the model's."""
         return values
 
+    def from_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """From the model's unit back to the column's: the inverse of `to_model`, up to whole turns of an angle."""
+        return values
+
     def mend(self, value: float) -> str:
         """What to do about a value out of bounds."""
         return "mend the cell or widen the bounds in the model file"
@@ -170,10 +135,14 @@ class Scalar(Feature):
         return (values > low) & (values < high)
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
-        values, low, high = self._numbers(rows, name)
-        for row in np.flatnonzero(~np.isnan(values) & ~self.inside(values)):
-            value = float(values[row])
-            rows.refuse(name, int(row), value, self.describe(), self.mend(value))
+        values, unread = rows.numbers(name, name)
+        low, high = np.full(len(values), np.nan), np.full(len(values), np.nan)
+        for row in np.flatnonzero(unread):
+            low[row], high[row] = self._interval(rows.cells(name, name)[int(row)].as_py(), rows)
+        unread &= np.isnan(low)
+        outside = ~np.isnan(values) & (~self.inside(values) | np.isinf(values))
+        if (unread | outside).any():
+            self._refuse(rows, name, values, np.flatnonzero(unread | outside))
         observed = ~np.isnan(values)
         measured = self.to_model(values[observed])
         filled = np.full(len(values), np.median(measured) if len(measured) else np.nan)
@@ -207,29 +176,33 @@ class Scalar(Feature):
             return self.low + 1.0
         return 0.0 if self.high is None else self.high - 1.0
 
-    def _numbers(self, rows: Rows, name: str) -> tuple[np.ndarray[Any, Any], ...]:
-        """Measured values, and the bounds of censored cells; each (cases,), NaN where there is none."""
-        cells = rows.column(name, name)
-        numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        low, high = np.full(len(cells), np.nan), np.full(len(cells), np.nan)
-        for row in np.flatnonzero(np.isinf(numbers)):
-            rows.refuse(
-                name,
-                int(row),
-                cells.iloc[row],
-                self.describe(),
-                "leave the cell empty if not measured",
-            )
-        for row in np.flatnonzero(np.isnan(numbers) & cells.notna().to_numpy()):
-            found = CENSORED.match(str(cells.iloc[row]))
-            try:
-                bound = float(found["bound"]) if found else math.nan
-            except ValueError:
-                bound = math.nan
-            if found is None or math.isnan(bound) or not self.inside(np.array([bound]))[0]:
-                mend = "write a number, '<bound', '>bound', or leave the cell empty if not measured"
-                rows.refuse(name, int(row), cells.iloc[row], self.describe(), mend)
-            upper = found["sign"] == ">"
-            low[row] = bound if upper else (-math.inf if self.low is None else self.low)
-            high[row] = (math.inf if self.high is None else self.high) if upper else bound
-        return numbers, low, high
+    def _interval(self, text: str, rows: Rows) -> tuple[float, float]:
+        """The bounds of a cell such as '>60', in the column's unit; NaN where it is no such cell."""
+        match = CENSORED.fullmatch(text)
+        if match is None:
+            return math.nan, math.nan
+        bound = rows.number(match["bound"])
+        if not self.inside(np.array([bound]))[0]:
+            return math.nan, math.nan
+        if match["sign"] in ">≥":
+            return bound, math.inf if self.high is None else self.high
+        return -math.inf if self.low is None else self.low, bound
+
+    def _refuse(
+        self, rows: Rows, name: str, values: np.ndarray[Any, Any], bad: np.ndarray[Any, Any]
+    ) -> None:
+        """InputError for the rows ``bad``, where values (cases,) are NaN if the cell is no number."""
+        cells = rows.cells(name, name)
+
+        def got(row: int) -> object:
+            return float(values[row]) if np.isfinite(values[row]) else cells[row].as_py()
+
+        def mend(row: int) -> str:
+            if np.isfinite(values[row]):
+                return self.mend(float(values[row]))
+            if np.isinf(values[row]):
+                return "leave the cell empty if not measured"
+            return rows.how_to_write(cells[row].as_py())
+
+        first = [got(int(row)) for row in bad[:MOST_TOLD]]
+        rows.refuse_all(name, bad, first, self.describe(), mend)

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
+from ..arrays import Array
 from ..errors import InputError
-from .base import Column, Feature, Rows
+from .base import Column, Feature
+from .cells import EMPTY, clean_text, refuse_confusable
+from .rows import Rows, filled, told
 
-#: Cells of a text table that mean: nothing was written here.
-EMPTY = ("", "NA", "N/A", "NaN", "nan")
 
-
-def read_codes(rows: Rows, name: str, names: Sequence[str], mend: str) -> np.ndarray[Any, Any]:
+def read_codes(rows: Rows, name: str, names: Sequence[str], mend: str) -> Array:
     """Codes (cases,) int64 of the column's cells among ``names``; -1 where the cell is empty."""
-    cells = rows.column(name, name)
-    given = cells.notna().to_numpy()
-    text = cells.map(as_text, na_action="ignore")
-    codes = pd.Index(names).get_indexer(pd.Index(text))
-    for row in np.flatnonzero(given & (codes < 0)):
-        rows.refuse(name, int(row), text.iloc[row], f"one of {', '.join(names)}", mend)
-    return np.where(given, codes, -1).astype(np.int64)
-
-
-def as_text(cell: object) -> str:
-    """A table written by another tool may hold whole numbers as floats: 1.0 is the name '1'."""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell).strip()
+    codes = rows.codes(name, name, names)
+    cells = rows.names(name, name)
+    unknown = np.flatnonzero(filled(cells) & (codes < 0))
+    if len(unknown):
+        rows.refuse_all(name, unknown, told(cells, unknown), f"one of {', '.join(names)}", mend)
+    return codes
 
 
 def check_names(kind: str, names: Sequence[object], least: int) -> tuple[str, ...]:
     """The declared names as text; InputError if too few, empty or repeated."""
-    text = tuple(str(name) for name in names)
+    text = tuple(clean_text(str(name)) for name in names)
     if len(text) < least or any(not name.strip() for name in text):
         raise InputError(
             f"{kind}: got {text!r}, expected at least {least} names, none of them empty"
@@ -46,6 +36,7 @@ def check_names(kind: str, names: Sequence[object], least: int) -> tuple[str, ..
             raise InputError(f"{kind}: the name {name!r} means an empty cell in a table; rename it")
     if len(set(text)) < len(text):
         raise InputError(f"{kind}: got {text!r}, expected different names; remove the repeated one")
+    refuse_confusable(kind, text, "give them names that nobody can mistake")
     return text
 
 

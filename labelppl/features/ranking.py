@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from .base import Column, Rows
-from .codes import as_text
+from .base import Column
+from .cells import as_text
 from .readers import ReaderFeature, Statements, name_list, statements
+from .rows import Rows, filled, told
 
 
 class Ranking(ReaderFeature):
@@ -26,32 +27,34 @@ class Ranking(ReaderFeature):
         return ("ranking",)
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
-        found = statements(rows, name, self)
-        if found is None:
-            cells = rows.column(name, name)
+        said = statements(rows, name, self)
+        column = "ranking"
+        if said is None:
             raters = self.raters or ("reader",)
             if len(raters) > 1:
                 raise InputError(
                     f"feature '{name}': {len(raters)} raters are declared, but the table has one column '{name}'; expected a "
                     "table with the columns id, rater, ranking"
                 )
-            every = np.arange(len(cells))
-            found = Statements(name, rows.frame, every, np.zeros_like(every), raters, rows.where)
-            column, refuse = name, rows.refuse
-        else:
-            column = "ranking"
-            rows_of_long = Rows(found.frame, rows.ids[found.case], where=found.where)
-            cells, refuse = rows_of_long.column(column, name), rows_of_long.refuse
-        ranks = np.zeros((len(rows.ids), len(found.raters), len(classes)))
-        for row in np.flatnonzero(cells.notna().to_numpy()):
-            text = as_text(cells.iloc[row])
-            parsed = _parse(text, classes)
+            every, column = np.arange(len(rows)), name
+            said = Statements(rows, every, np.zeros_like(every), raters)
+        cells = said.rows.names(column, name)
+        ranks = np.zeros((len(rows), len(said.raters), len(classes)))
+        mends: dict[int, str] = {}
+        for row in map(int, np.flatnonzero(filled(cells))):
+            parsed = _parse(cells[row].as_py(), classes)
             if isinstance(parsed, str):
-                expected = f"an order such as '{classes[0]} > {classes[1]}' of {name_list(classes)}"
-                refuse(column, int(row), text, expected, parsed)
-            ranks[found.case[row], found.rater[row]] = parsed
+                mends[row] = parsed
+            else:
+                ranks[said.case[row], said.rater[row]] = parsed
+        if mends:
+            wrong = np.array(list(mends))
+            expected = f"an order such as '{classes[0]} > {classes[1]}' of {name_list(classes)}"
+            said.rows.refuse_all(
+                column, wrong, told(cells, wrong), expected, lambda row: mends[row]
+            )
         values = torch.from_numpy(ranks)
-        return Column(values, (values > 0).flatten(1).any(1), names=found.raters)
+        return Column(values, (values > 0).flatten(1).any(1), names=said.raters)
 
     def describe(self) -> str:
         return "an order of the classes, likeliest first, such as 'a > b = c'"
@@ -59,17 +62,18 @@ class Ranking(ReaderFeature):
 
 def _parse(text: str, classes: Sequence[str]) -> list[int] | str:
     """Ranks by class, or how to mend the cell."""
+    known = [as_text(name) for name in classes]
     ranks = [0] * len(classes)
     for place, tied in enumerate(text.split(">"), 1):
         for part in tied.split("="):
-            named = part.strip()
-            if named not in classes:
+            named = as_text(part)
+            if named not in known:
                 return (
                     f"'{named}' is no class; mend the cell"
                     if named
                     else "a name is missing; mend the cell"
                 )
-            if ranks[classes.index(named)]:
+            if ranks[known.index(named)]:
                 return f"'{named}' is named twice; keep one"
-            ranks[classes.index(named)] = place
+            ranks[known.index(named)] = place
     return ranks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,13 +10,21 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InputError
-from .base import Column, Rows, Scalar
+from .base import Column, Scalar
+from .faults import MOST_TOLD
+from .rows import Rows
 
 
 def check_bounds(scalar: Scalar) -> None:
-    """InputError if the declared bounds leave no room."""
+    """InputError if a declared bound is no number, or the bounds leave no room."""
+    kind = type(scalar).__name__
+    for name in ("low", "high"):
+        bound = getattr(scalar, name)
+        if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int | float)):
+            raise InputError(f"{kind}: got {name}={bound!r}, expected a number, e.g. {name}=0")
+        if bound is not None and math.isnan(bound):
+            raise InputError(f"{kind}: got {name}=nan, expected a number; leave it out if none")
     if scalar.low is not None and scalar.high is not None and not scalar.low < scalar.high:
-        kind = type(scalar).__name__
         raise InputError(
             f"{kind}: low {scalar.low:g} must be below high {scalar.high:g}; swap them"
         )
@@ -108,6 +117,11 @@ class Ratio(Scalar):
             return values
         return (values * (self.squeeze - 1) + 0.5) / self.squeeze
 
+    def from_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        if self.squeeze is not None:
+            values = (values * self.squeeze - 0.5) / (self.squeeze - 1)
+        return values * self.high
+
     def mend(self, value: float) -> str:
         if value in (self.low, self.high):
             return "declare Ratio(squeeze=n) to accept exact 0 and 1, or write '<bound' or '>bound'"
@@ -128,23 +142,23 @@ class Count(Scalar):
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
         column = super().read(rows, name, classes)
-        if column.low is not None:
-            row = int(column.censored.nonzero()[0])
-            cell = rows.column(name, name).iloc[row]
-            rows.refuse(
-                name,
-                row,
-                cell,
-                "a whole number",
-                "censored counts are not supported; leave the cell empty",
-            )
-        values = column.values
-        for broken in np.flatnonzero((column.observed & (values != values.round())).numpy()):
-            row = int(broken)
-            rows.refuse(
-                name, int(row), float(values[row]), "a whole number", "declare Real or Positive"
-            )
-        return Column(values.round(), column.observed)
+        values = column.values.numpy()
+        censored, measured = column.censored.numpy(), column.observed.numpy()
+        broken = np.flatnonzero(censored | measured & (values != values.round()))
+        if len(broken):
+            cells = rows.cells(name, name)
+            told = [
+                cells[int(row)].as_py() if censored[row] else float(values[row])
+                for row in broken[:MOST_TOLD]
+            ]
+
+            def mend(row: int) -> str:
+                if censored[row]:
+                    return "censored counts are not supported; leave the cell empty"
+                return "declare Real or Positive"
+
+            rows.refuse_all(name, broken, told, "a whole number", mend)
+        return Column(column.values.round(), column.observed)
 
     def describe(self) -> str:
         return (

@@ -9,14 +9,15 @@ from typing import Literal
 import numpy as np
 import torch
 
+from ..arrays import Array
 from ..errors import InputError
-from .base import Column, Rows
-from .codes import as_text
+from .base import Column
 from .readers import ReaderFeature, Statements, statements
+from .rows import Rows, told
 
-_NUMBER = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
+_NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 _RANGE = re.compile(rf"^({_NUMBER})\s*(?:-|–|to|\.\.)\s*({_NUMBER})$")
-_BEYOND = re.compile(rf"^([<>])=?\s*({_NUMBER})$")
+_BEYOND = re.compile(rf"^([<>≤≥])=?\s*({_NUMBER})$")
 #: Rounded probabilities need not sum to one exactly.
 SUM_ROUNDING = 0.02
 
@@ -40,79 +41,71 @@ class Stated(ReaderFeature):
         return tuple(column for column in columns if column.startswith(f"{name}_"))
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
-        found = statements(rows, name, self)
-        own = rows
-        if found is None:
+        said = statements(rows, name, self)
+        if said is None:
             raters = self.raters or ("expert",)
             if len(raters) > 1:
                 raise InputError(
                     f"feature '{name}': {len(raters)} raters are declared, but the table has no column 'rater'; expected a "
                     f"table with the columns id, rater and {name}_<class>"
                 )
-            every = np.arange(len(rows.ids))
-            found = Statements(name, rows.frame, every, np.zeros_like(every), raters, rows.where)
-        else:
-            own = Rows(found.frame, rows.ids[found.case], where=found.where)
+            every = np.arange(len(rows))
+            said = Statements(rows, every, np.zeros_like(every), raters)
         columns = [f"{name}_{k}" for k in classes]
-        if len(classes) == 2 and sum(column in own.frame.columns for column in columns) == 1:
-            given = 0 if columns[0] in own.frame.columns else 1
-            one = self._bounds(own, columns[given], name)
+        present = [k for k, column in enumerate(columns) if column in said.rows.frame.columns]
+        if len(classes) == 2 and len(present) == 1:
+            one = self._bounds(said.rows, columns[present[0]], name)
             bounds = np.stack([one, 1 - one[:, ::-1]], 1)
-            bounds = bounds if given == 0 else bounds[:, ::-1]
+            bounds = bounds if present == [0] else bounds[:, ::-1]
         else:
-            bounds = np.stack([self._bounds(own, column, name) for column in columns], 1)
-        self._check_sums(own, columns, bounds)
-        table = np.tile([0.0, 1.0], (len(rows.ids), len(found.raters), len(classes), 1))
-        table[found.case, found.rater] = bounds
+            bounds = np.stack([self._bounds(said.rows, column, name) for column in columns], 1)
+        self._check_sums(said.rows, columns, bounds)
+        table = np.tile([0.0, 1.0], (len(rows), len(said.raters), len(classes), 1))
+        table[said.case, said.rater] = bounds
         observed = (table[..., 1] - table[..., 0] < 1).any((1, 2))
-        return Column(torch.from_numpy(table), torch.from_numpy(observed), names=found.raters)
+        return Column(torch.from_numpy(table), torch.from_numpy(observed), names=said.raters)
 
     def describe(self) -> str:
         return f"a probability{' in %' if self.unit else ' from 0 to 1'}, or a bin such as '0.2-0.4' or '<0.1'"
 
-    def _bounds(self, own: Rows, column: str, name: str) -> np.ndarray:
+    def _bounds(self, rows: Rows, column: str, name: str) -> Array:
         """(rows, 2) of one class's column."""
-        cells = own.column(column, name)
         top = 100.0 if self.unit else 1.0
-        bounds = np.tile([0.0, 1.0], (len(cells), 1))
-        for row in np.flatnonzero(cells.notna().to_numpy()):
-            text = as_text(cells.iloc[row])
-            low, high = _interval(text, top)
-            if not 0 <= low <= high <= top:
-                looks = not self.unit and 0 <= low <= high <= 100
-                mend = "declare Stated(unit='%')" if looks else "mend the cell or leave it empty"
-                own.refuse(column, int(row), text, self.describe(), mend)
-            bounds[row] = low / top, high / top
-        return bounds
+        numbers, unread = rows.numbers(column, name)
+        cells = rows.names(column, name)
+        exact = ~np.isnan(numbers)
+        bounds = np.tile([0.0, top], (len(numbers), 1))
+        bounds[exact] = numbers[exact, None]
+        for row in np.flatnonzero(unread):
+            bounds[row] = _interval(rows.with_point(cells[int(row)].as_py()), top)
+        low, high = bounds.T
+        wrong = np.flatnonzero(~((low >= 0) & (low <= high) & (high <= top)))
+        if len(wrong):
 
-    def _check_sums(self, own: Rows, columns: Sequence[str], bounds: np.ndarray) -> None:
+            def mend(row: int) -> str:
+                per_cent = not self.unit and 0 <= low[row] <= high[row] <= 100
+                return "declare Stated(unit='%')" if per_cent else "mend the cell or leave it empty"
+
+            rows.refuse_all(column, wrong, told(cells, wrong), self.describe(), mend)
+        return bounds / top
+
+    def _check_sums(self, rows: Rows, columns: Sequence[str], bounds: Array) -> None:
         least, most = bounds[..., 0].sum(1), bounds[..., 1].sum(1)
-        for row in np.flatnonzero((least > 1 + SUM_ROUNDING) | (most < 1 - SUM_ROUNDING)):
-            total = (
-                f"{least[row]:.4g} to {most[row]:.4g}"
-                if least[row] < most[row]
-                else f"{least[row]:.4g}"
-            )
-            own.refuse(
-                f"{columns[0]}, …",
-                int(row),
-                f"a sum of {total}",
-                "probabilities that sum to 1",
-                "mend the row",
-            )
+        wrong = np.flatnonzero((least > 1 + SUM_ROUNDING) | (most < 1 - SUM_ROUNDING))
+        if len(wrong):
+            sums = [
+                f"a sum of {low:.4g} to {high:.4g}" if low < high else f"a sum of {low:.4g}"
+                for low, high in zip(least[wrong], most[wrong], strict=True)
+            ]
+            expected = "probabilities that sum to 1"
+            rows.refuse_all(f"{columns[0]}, …", wrong, sums, expected, "mend the row")
 
 
 def _interval(text: str, top: float) -> tuple[float, float]:
     """Bounds of a cell in its unit; NaN where it cannot be read."""
-    try:
-        number = float(text)
-    except ValueError:
-        pass
-    else:
-        return number, number
-    if found := _RANGE.match(text):
-        return float(found[1]), float(found[2])
-    if found := _BEYOND.match(text):
-        bound = float(found[2])
-        return (0.0, bound) if found[1] == "<" else (bound, top)
+    if ends := _RANGE.match(text):
+        return float(ends[1]), float(ends[2])
+    if beyond := _BEYOND.match(text):
+        bound = float(beyond[2])
+        return (0.0, bound) if beyond[1] in "<≤" else (bound, top)
     return np.nan, np.nan

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from ..errors import InputError
-from .base import Column, Feature, Rows, Scalar
+from .base import Column, Feature, Scalar
+from .rows import Rows, told
 from .scalars import Count, Real
 
 
@@ -35,16 +37,16 @@ class Vector(Feature):
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
         read = []
         for column, component in self.components.items():
-            rows.column(column, name)
+            rows.cells(column, name)
             read.append(component.read(rows, column, classes))
         for column, part in zip(self.components, read, strict=True):
-            if part.low is not None:
-                row = int(part.censored.nonzero()[0])
-                cell = rows.column(column, name).iloc[row]
+            censored = np.flatnonzero(part.censored.numpy())
+            if len(censored):
                 mend = (
                     "declare the column on its own to use censored entries, or leave the cell empty"
                 )
-                rows.refuse(column, row, cell, "a number inside a Vector", mend)
+                got = told(rows.cells(column, name), censored)
+                rows.refuse_all(column, censored, got, "a number inside a Vector", mend)
         return Column(
             torch.stack([p.values for p in read], -1), torch.stack([p.observed for p in read], -1)
         )

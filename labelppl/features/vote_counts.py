@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 
 from ..errors import InputError
-from .base import Column, Feature, Rows
+from .base import Column, Feature
+from .rows import Rows, told
 
 
 class VoteCounts(Feature):
@@ -31,35 +32,22 @@ class VoteCounts(Feature):
                 f"column '{name}_{min(strangers)}': votes for a class the label does not have; "
                 f"expected {', '.join(classes)}; rename the column or add the class to the Label"
             )
-        counts = np.empty((len(rows.frame), len(classes)))
+        counts = np.empty((len(rows), len(classes)))
         for k, column in enumerate(self.columns(name, classes)):
-            cells = rows.column(column, name)
-            counts[:, k] = pd.to_numeric(cells, errors="coerce").to_numpy(
-                dtype=np.float64, na_value=np.nan
-            )
-            wrong = np.isnan(counts[:, k]) & cells.notna().to_numpy()
-            with np.errstate(invalid="ignore"):
-                wrong |= (counts[:, k] < 0) | (np.mod(counts[:, k], 1) != 0) & ~np.isnan(
-                    counts[:, k]
-                )
-            for row in np.flatnonzero(wrong):
-                rows.refuse(
-                    column,
-                    int(row),
-                    cells.iloc[row],
-                    "a whole number of votes, 0 or more",
-                    "mend the cell",
-                )
+            counts[:, k], unread = rows.numbers(column, name)
+            finite = np.isfinite(counts[:, k])
+            whole = finite & (counts[:, k] >= 0) & (counts[:, k] == np.round(counts[:, k]))
+            wrong = np.flatnonzero(unread | ~whole & ~np.isnan(counts[:, k]))
+            if len(wrong):
+                got = told(rows.cells(column, name), wrong)
+                expected = "a whole number of votes, 0 or more"
+                rows.refuse_all(column, wrong, got, expected, "mend the cell")
         missing = np.isnan(counts)
-        for row in np.flatnonzero(missing.any(1) & ~missing.all(1)):
-            column = self.columns(name, classes)[int(np.flatnonzero(missing[row])[0])]
-            rows.refuse(
-                column,
-                int(row),
-                None,
-                "a count, since other classes have one",
-                "write 0 for no votes",
-            )
+        for k, column in enumerate(self.columns(name, classes)):
+            lost = np.flatnonzero(missing[:, k] & ~missing.all(1))
+            if len(lost):
+                expected = "a count, since other classes have one"
+                rows.refuse_all(column, lost, [None] * len(lost), expected, "write 0 for no votes")
         return Column(torch.tensor(np.where(missing, 0.0, counts)), torch.tensor(~missing.any(1)))
 
     def describe(self) -> str:

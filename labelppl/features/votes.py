@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import torch
 
 from ..errors import InputError
-from .base import Column, Rows
-from .codes import as_text
-from .readers import ReaderFeature, name_list, sorted_names, statements
+from .base import Column
+from .cells import near_match
+from .readers import ReaderFeature, name_list, statements
+from .rows import Rows, told
 
 
 class Votes(ReaderFeature):
@@ -25,11 +26,9 @@ class Votes(ReaderFeature):
         return ("label",)
 
     @staticmethod
-    def classes_in(frame: pd.DataFrame) -> tuple[str, ...]:
-        """The classes that were voted for, sorted."""
-        if "label" not in frame.columns:
-            return ()
-        return sorted_names(frame["label"].map(as_text, na_action="ignore"))
+    def cells_in(rows: Rows) -> pa.Array | None:
+        """The cells (rows,) with what was voted for, or None without such a column."""
+        return rows.cells("label", "label") if "label" in rows.frame.columns else None
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
         votes = statements(rows, name, self)
@@ -38,20 +37,24 @@ class Votes(ReaderFeature):
                 f"feature '{name}': no votes in the table; expected the columns id, rater and label, or a table "
                 f"<stem>_{name}.csv with them beside the cases table"
             )
-        if "label" not in votes.frame.columns:
-            found = ", ".join(map(str, votes.frame.columns))
+        columns = list(map(str, votes.rows.frame.columns))
+        if "label" not in columns:
+            near = near_match("label", columns)
+            mend = f"; the nearest is '{near}': rename it" if near else ""
             raise InputError(
-                f"{votes.where}column 'label': not in the table; expected what each rater chose; the table has {found}"
+                f"{votes.rows.where}column 'label': not in the table; expected what each rater chose; the table has "
+                f"{', '.join(columns)}{mend}"
             )
-        own = Rows(votes.frame, rows.ids[votes.case], where=votes.where)
-        cells = votes.frame["label"].map(as_text, na_action="ignore")
-        codes = pd.Index(classes).get_indexer(pd.Index(cells))
-        for row in np.flatnonzero(codes < 0):
-            got = None if cells.isna().iloc[row] else cells.iloc[row]
+        codes = votes.rows.codes("label", name, classes)
+        unknown = np.flatnonzero(codes < 0)
+        if len(unknown):
+            cells = votes.rows.names("label", name)
             mend = (
                 "remove the row if no vote was given, mend the cell, or add the class to the Label"
             )
-            own.refuse("label", int(row), got, f"one of {name_list(classes)}", mend)
+            votes.rows.refuse_all(
+                "label", unknown, told(cells, unknown), f"one of {name_list(classes)}", mend
+            )
         table = np.full((len(rows.ids), len(votes.raters)), -1, dtype=np.int64)
         table[votes.case, votes.rater] = codes
         values = torch.from_numpy(table)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..features import Feature, Label
-from ..table import Cases, cases_from_frame, read_frame, tables_beside
+from ..table import Cases, Delimiters, cases_from_frame, open_table, tables_beside
 from .plate import RESERVED, CasePlate
 
 ModelFunction = Callable[..., Any]
@@ -136,17 +136,33 @@ def read_cases(
     group: str = "group",
     seed: int = 0,
     raters: Mapping[str, Sequence[str]] | None = None,
+    separator: str | None = None,
+    decimal: str = ".",
 ) -> Cases:
     """Read and check the cases table at ``path`` for ``model``.
 
-    classes fixes those of an open ``Label()``, raters those of a feature by its name; group names the column of patients;
-    seed makes the split where the table has none. Raises InputError with the column, the row, what was got, what was
-    expected and the mend.
+    Args:
+        path: CSV or Parquet, told by its content.
+        model: Says which columns are read, and how.
+        classes: Fixes those of an open ``Label()``.
+        group: The column of patients.
+        seed: Makes the split, when it is first looked at, where the table has none.
+        raters: Fixes those of a feature, by its name.
+        separator: Between the cells of a text table; by default a comma, or a tab in a ``.tsv`` file.
+        decimal: Before the decimals of a text table, '.' or ','.
+
+    Returns:
+        The cases, in the table's order.
+
+    Raises:
+        InputError: The table, a column or cells cannot be read; with the column, the row, what was got, what was
+            expected and the mend.
     """
     path = Path(path)
-    frame = read_frame(path)
+    delimiters = Delimiters(separator, decimal)
+    file = open_table(path, delimiters)
     return cases_from_frame(
-        frame,
+        file.frame(),
         model.label_name,
         model.label,
         model.features,
@@ -154,6 +170,8 @@ def read_cases(
         classes=classes,
         group=group,
         seed=seed,
-        beside=tables_beside(path, model.features),
+        beside=tables_beside(path, model.features, delimiters),
         raters=raters,
+        decimal=decimal,
+        guess_ids=file.guesses_types,
     )

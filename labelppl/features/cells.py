@@ -1,0 +1,248 @@
+"""The cells of one column, read once: text in one form, numbers as numbers, everything else refused by its type.
+
+Two spellings that look the same are the same: outer white space of every kind is cut off (also no-break and zero-width
+spaces and byte-order marks) and letters are in Unicode's composed form (NFC). So ``"P1"`` and ``"P1 "`` are one patient,
+whether the table is a CSV file, a Parquet file or a data frame.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import math
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..arrays import Array
+from ..errors import InputError
+
+#: Refuses the rows (from 0) with what they hold, what was expected instead, and the mend.
+Refuse = Callable[[Array, Sequence[object], str, str], NoReturn]
+
+#: Cells of a table that mean: nothing was written here.
+EMPTY = ("", "NA", "N/A", "NaN", "nan")
+#: What a spreadsheet writes where a formula failed; never a name, never a number.
+FORMULA_ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!")
+#: Characters that nobody sees at the ends of a cell: white space, and Unicode's invisible format marks.
+OUTER = "".join(
+    c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace() or unicodedata.category(c) == "Cf"
+)
+OUTER_ASCII = "".join(c for c in OUTER if c.isascii())
+
+NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+#: What counts as a number; an infinite one is read so that it can be refused as such.
+READABLE = rf"^({NUMBER}|[+-]?(inf|Inf|INF|infinity|Infinity))$"
+WHOLE_AS_FLOAT = r"^([+-]?\d+)\.0+$"
+TEXT = pa.large_string()
+
+
+def clean_text(text: str) -> str:
+    """``text`` without outer white space, in Unicode's composed form."""
+    return unicodedata.normalize("NFC", text.strip(OUTER))
+
+
+def as_text(cell: object) -> str:
+    """The name that a cell holds; a whole number that another tool wrote as 1.0 is the name '1'."""
+    if isinstance(cell, float | np.floating) and float(cell).is_integer():
+        return str(int(cell))
+    return re.sub(WHOLE_AS_FLOAT, r"\1", clean_text(str(cell)), flags=re.ASCII)
+
+
+def read_cells(column: pd.Series[Any], refuse: Refuse) -> pa.Array:
+    """The cells (cases,) as Arrow text, integers, floats or booleans, null where empty; other types are refused."""
+    typed = _typed(column, refuse)
+    return _clean(typed, refuse) if typed.type == TEXT else typed
+
+
+def names_of(cells: pa.Array) -> pa.Array:
+    """Cells from `read_cells` as names: text, null where empty."""
+    if pa.types.is_floating(cells.type):
+        values = cells.to_numpy(zero_copy_only=False)
+        whole = np.mod(values, 1) == 0
+        if whole[~np.isnan(values)].all() and not (np.abs(values) > 2**53).any():
+            cells = cells.cast(pa.int64())
+        else:
+            text = [None if np.isnan(value) else as_text(value) for value in values]
+            return pa.array(text, TEXT)
+    if pa.types.is_boolean(cells.type):
+        return pc.if_else(cells, "True", "False").cast(TEXT)
+    if cells.type != TEXT:
+        return cells.cast(TEXT)
+    if not pc.any(pc.match_substring(cells, ".0")).as_py():
+        return cells
+    return pc.replace_substring_regex(cells, WHOLE_AS_FLOAT, r"\1")
+
+
+def numbers_of(cells: pa.Array, decimal: str = ".") -> tuple[Array, Array]:
+    """Numbers (cases,) float64, NaN where there is none, and (cases,) whether a cell holds something else.
+
+    decimal: what text writes before the decimals, '.' or ','.
+    """
+    if cells.type != TEXT:
+        values = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return values.copy(), np.zeros(len(values), dtype=bool)
+    if decimal != ".":
+        # A point would then be a separator of thousands, which is not guessed.
+        pointed = pc.match_substring(cells, ".")
+        cells = pc.if_else(pointed, cells, pc.replace_substring(cells, decimal, "."))
+        numeric = pc.and_not(pc.match_substring_regex(cells, READABLE), pointed)
+    else:
+        numeric = pc.match_substring_regex(cells, READABLE)
+    readable = pc.if_else(numeric, cells, pa.scalar(None, TEXT)).cast(pa.float64())
+    values = readable.to_numpy(zero_copy_only=False).copy()
+    return values, np.isnan(values) & cells.is_valid().to_numpy(zero_copy_only=False)
+
+
+def refuse_confusable(where: str, names: Iterable[str], mend: str) -> None:
+    """InputError for two names that differ only in case, or are the same number."""
+    known: dict[object, str] = {}
+    for name in names:
+        key = float(name) if re.fullmatch(NUMBER, name, re.ASCII) else name.casefold()
+        if key in known:
+            how = "are the same number" if isinstance(key, float) else "differ only in case"
+            raise InputError(f"{where}: the names '{known[key]}' and '{name}' {how}; {mend}")
+        known[key] = name
+
+
+def near_match(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that ``name`` was probably meant to be, or None."""
+    by_key = {_key(other): other for other in names}
+    close = difflib.get_close_matches(_key(name), list(by_key), 1, 0.75)
+    return by_key[close[0]] if close else None
+
+
+def same_but_for_spelling(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that differs from ``name`` only in case, spaces, hyphens or underscores, or None."""
+    return next((other for other in names if _key(other) == _key(name) and other != name), None)
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\s_\-.]", "", name.casefold())
+
+
+def _clean(cells: pa.Array, refuse: Refuse) -> pa.Array:
+    ascii_only = pc.all(pc.string_is_ascii(cells)).as_py()
+    if ascii_only is not False:
+        cells = pc.ascii_trim(cells, OUTER_ASCII)
+    else:
+        cells = pc.utf8_normalize(pc.utf8_trim(cells, OUTER), "NFC")
+    for wrong, mend in (
+        (pc.match_substring(cells, "\0"), "remove the character that is not text"),
+        (pc.is_in(cells, pa.array(FORMULA_ERRORS, TEXT)), "mend the formula in the spreadsheet"),
+    ):
+        rows = np.flatnonzero(pc.fill_null(wrong, False).to_numpy(zero_copy_only=False))
+        if len(rows):
+            refuse(rows, cells.take(pa.array(rows)).to_pylist(), "text or a number", mend)
+    return pc.if_else(pc.is_in(cells, pa.array(EMPTY, TEXT)), pa.scalar(None, TEXT), cells)
+
+
+def _typed(column: pd.Series[Any], refuse: Refuse) -> pa.Array:
+    """The column as an Arrow array of an allowed type."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype | pd.ArrowDtype):
+        column = column.astype(object)
+    elif pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
+        return _one(pa.array(column, from_pandas=True))
+    elif isinstance(dtype, pd.StringDtype):
+        return _one(pa.array(column, from_pandas=True)).cast(TEXT)
+    elif not pd.api.types.is_object_dtype(dtype):
+        row = int(np.flatnonzero(column.notna())[:1].sum())
+        _refuse_types(np.array([row]), [column.iloc[row]], refuse, str(dtype))
+    return _from_objects(list(column), refuse)
+
+
+def _one(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+
+
+def _from_objects(cells: list[Any], refuse: Refuse) -> pa.Array:
+    """From Python's own values, of which a column may mix several kinds."""
+    empty = [
+        c is None or c is pd.NA or c is pd.NaT or (isinstance(c, float) and math.isnan(c))
+        for c in cells
+    ]
+    values = [
+        None if blank else c.item() if isinstance(c, np.generic) else c
+        for c, blank in zip(cells, empty, strict=True)
+    ]
+    kinds = {type(value) for value in values} - {type(None)}
+    allowed = {str, bool, int, float, Decimal}
+    if not kinds <= allowed:
+        rows = [
+            at for at, v in enumerate(values) if v is not None and not isinstance(v, (*allowed,))
+        ]
+        if rows:
+            _refuse_types(np.array(rows), [values[at] for at in rows], refuse)
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds and kinds <= {int, float, Decimal}:
+        if kinds == {int} and max(abs(v) for v in values if v is not None) < 2**63:
+            return pa.array(values, pa.int64())
+        if kinds != {int}:
+            return pa.array([None if v is None else float(v) for v in values], pa.float64())
+    text = [None if v is None else v if isinstance(v, str) else as_text(v) for v in values]
+    try:
+        return pa.array(text, TEXT)
+    except UnicodeEncodeError:
+        rows = [at for at, v in enumerate(text) if v is not None and not _encodable(v)]
+        refuse(
+            np.array(rows),
+            [ascii(text[at]) for at in rows],
+            "text or a number",
+            "remove the character that is not text",
+        )
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _refuse_types(
+    rows: Array, cells: Sequence[object], refuse: Refuse, dtype: str = ""
+) -> NoReturn:
+    cell = cells[0]
+    if isinstance(cell, datetime.timedelta | np.timedelta64) or dtype.startswith("timedelta"):
+        mend = "write a number and declare its unit, e.g. Real('days')"
+    elif isinstance(cell, datetime.date | datetime.time | np.datetime64) or dtype.startswith(
+        ("datetime", "period")
+    ):
+        mend = "write a number (e.g. an age in years), or text where it is a name"
+    elif isinstance(cell, bytes | bytearray):
+        mend = "save the column as text"
+    elif isinstance(cell, list | tuple | dict | set | np.ndarray):
+        mend = "write one value in each cell"
+    else:
+        mend = "save the column as text or as numbers"
+    shown = [f"{_kind(cell, dtype)} {str(cell)[:60]}" for cell in cells]
+    refuse(rows, shown, "text or a number", mend)
+
+
+def _kind(cell: object, dtype: str) -> str:
+    names = {
+        "date": "the date",
+        "datetime": "the date",
+        "Timestamp": "the date",
+        "NaTType": f"an empty cell of type {dtype}",
+        "time": "the time",
+        "timedelta": "the time span",
+        "Timedelta": "the time span",
+        "bytes": "the bytes",
+        "list": "the list",
+        "tuple": "the list",
+        "ndarray": "the list",
+        "dict": "the record",
+    }
+    return names.get(type(cell).__name__, f"the {type(cell).__name__}")

@@ -1,0 +1,101 @@
+"""`Cases`: n cases as the label model and the trainer see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..arrays import Array, Floats, Ints
+from ..features import Column
+from ..split import LazySplit
+
+
+class _Sides:
+    """The field ``split``: an array, or a split that is made when it is first looked at."""
+
+    def __get__(self, cases: Cases | None, owner: type[Cases]) -> Array:
+        if cases is None:
+            raise AttributeError("split")  # tells `dataclass` that the field has no default
+        split = stored_split(cases)
+        return split.sides if isinstance(split, LazySplit) else split
+
+    def __set__(self, cases: Cases, split: Array | LazySplit) -> None:
+        cases.__dict__["split"] = split
+
+
+def stored_split(cases: Cases) -> Array | LazySplit:
+    """The split of ``cases`` as it was given, without making it."""
+    split: Array | LazySplit = cases.__dict__["split"]
+    return split
+
+
+@dataclass(frozen=True)
+class Cases:
+    """n cases as the label model and the trainer see them; every array has the cases along its first axis.
+
+    columns: the features, each a `Column`. labels: (cases,) int64, -1 where unlabelled. split: (cases,) train, val or test.
+    images: paths, or None without an image column. groups: (cases,) patient, or None. p_true: (cases, classes) or None.
+    path: the table on disk, or None when read from a frame. split_given, label_given: the table had such a column.
+    id_type: the numpy type of the ids in the table's own column, such as 'int64', or 'str'; ids are text here.
+    """
+
+    ids: Array
+    classes: tuple[str, ...]
+    labels: Ints
+    columns: Mapping[str, Column]
+    split: Array = _Sides()  # type: ignore[assignment]
+    images: tuple[Path, ...] | None = None
+    groups: Array | None = None
+    p_true: Floats | None = None
+    path: Path | None = None
+    split_given: bool = False
+    label_given: bool = True
+    id_type: str = "str"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, index: Array | Sequence[int]) -> Cases:
+        """The cases ``index`` (integers or a mask), in that order."""
+        rows = np.asarray(index)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
+        at = torch.from_numpy(rows)
+        split = stored_split(self)
+        return Cases(
+            ids=self.ids[rows],
+            classes=self.classes,
+            labels=self.labels[rows],
+            columns={name: column.take(at) for name, column in self.columns.items()},
+            split=split.take(rows) if isinstance(split, LazySplit) else split[rows],  # type: ignore[arg-type]
+            images=None if self.images is None else tuple(self.images[i] for i in rows),
+            groups=None if self.groups is None else self.groups[rows],
+            p_true=None if self.p_true is None else self.p_true[rows],
+            path=self.path,
+            split_given=self.split_given,
+            label_given=self.label_given,
+            id_type=self.id_type,
+        )
+
+    @property
+    def train(self) -> Cases:
+        """The cases of the training split."""
+        return self.take(self.split == "train")
+
+    @property
+    def val(self) -> Cases:
+        """The cases of the validation split; may be empty."""
+        return self.take(self.split == "val")
+
+    @property
+    def test(self) -> Cases:
+        """The cases of the test split."""
+        return self.take(self.split == "test")
+
+    @property
+    def labelled(self) -> Array:
+        """(cases,) True where the label is known."""
+        return self.labels >= 0

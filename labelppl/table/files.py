@@ -1,0 +1,117 @@
+"""`TableFile`: a table on disk, read batch by batch in the memory of one batch; CSV and Parquet alike."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from ..errors import InputError
+from ..features.cells import clean_text
+
+#: Rows read at once where the whole table is wanted; measured, more is no faster.
+BATCH = 100_000
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+
+
+@dataclass(frozen=True)
+class Delimiters:
+    """How a text table is written.
+
+    separator: between cells; None: a tab in a ``.tsv`` file, else a comma. decimal: before the decimals, '.' or ','.
+    """
+
+    separator: str | None = None
+    decimal: str = "."
+
+    def __post_init__(self) -> None:
+        separator = {"\\t": "\t", "tab": "\t"}.get(self.separator or "", self.separator)
+        object.__setattr__(self, "separator", separator)
+        if separator is not None and (
+            len(separator) != 1 or separator.isalnum() or separator in "\"'\r\n.<>-+_"
+        ):
+            raise InputError(
+                f"separator: got {self.separator!r}, expected one character between cells, e.g. ';', '|' or tab"
+            )
+        if self.decimal not in (".", ","):
+            raise InputError(f"decimal: got {self.decimal!r}, expected '.' or ','")
+        if self.decimal == "," and separator in (None, ","):
+            raise InputError(
+                "decimal: a comma before the decimals needs another separator between cells, e.g. ';'"
+            )
+
+
+class TableFile(ABC):
+    """A table on disk; ``names`` are its columns, without outer white space, each once.
+
+    guesses_types: whether its cells are text that may hold numbers.
+    """
+
+    guesses_types: bool
+
+    def __init__(self, path: Path, header: Sequence[str]) -> None:
+        self.path = path
+        self._header = header
+        names = [clean_text(name) for name in header]
+        repeated = [name for at, name in enumerate(names) if name and name in names[:at]]
+        if repeated:
+            raise InputError(f"{path}: column '{repeated[0]}': appears twice; rename or remove one")
+        #: clean name -> name as written; columns without a name are left out.
+        self._written = {name: raw for name, raw in zip(names, header, strict=True) if name}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, in order."""
+        return tuple(self._written)
+
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """All rows, of ``columns`` (default: all), with Arrow types."""
+        chosen = self._chosen(columns)
+        batches = list(self._batches(chosen))
+        if not batches:
+            return pd.DataFrame(columns=list(chosen))
+        return _frame(pa.Table.from_batches(batches))
+
+    def batches(self, columns: Sequence[str] | None, rows: int) -> Iterator[pd.DataFrame]:
+        """The rows in order, ``rows`` at a time, in the memory of one batch."""
+        waiting: list[pa.RecordBatch] = []
+        held = 0
+        for batch in self._batches(self._chosen(columns)):
+            waiting.append(batch)
+            held += batch.num_rows
+            if held >= rows:
+                table = pa.Table.from_batches(waiting)
+                whole = held - held % rows
+                for first in range(0, whole, rows):
+                    yield _frame(table.slice(first, rows))
+                waiting, held = table.slice(whole).to_batches(), held - whole
+        if held:
+            yield _frame(pa.Table.from_batches(waiting))
+
+    @abstractmethod
+    def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The rows of ``columns``, named so, in batches of any size. Raises InputError for rows that cannot be read."""
+
+    def _chosen(self, columns: Sequence[str] | None) -> tuple[str, ...]:
+        return self.names if columns is None else tuple(c for c in self.names if c in set(columns))
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    return table.combine_chunks().to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+
+
+def open_table(path: Path, delimiters: Delimiters | None = None) -> TableFile:
+    """The table at ``path``, by its content. Raises InputError if it is none."""
+    from .delimited import DelimitedFile
+    from .parquet import ParquetTable
+    from .sniff import PARQUET, first_bytes, refuse_other_kinds
+
+    start = first_bytes(path)
+    if start.startswith(PARQUET):
+        return ParquetTable(path)
+    refuse_other_kinds(path, start)
+    return DelimitedFile(path, delimiters or Delimiters())

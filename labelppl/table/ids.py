@@ -1,0 +1,84 @@
+"""Ids of cases: text inside labelppl, so that tables of any kind match; in the table's own type where they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..arrays import Array, Ints
+from ..errors import InputError
+from ..features.cells import NUMBER, TEXT
+from ..features.readers import as_strings, required_names
+from ..features.rows import Rows
+
+TEXT_IDS = "str"
+
+
+def match_ids(ids: Iterable[object], among: Iterable[object]) -> Ints:
+    """The place (ids,) of each id among others, -1 where it is not there.
+
+    Example:
+        >>> match_ids(["p2", "p9"], ["p1", "p2"]).tolist()
+        [1, -1]
+    """
+    known = pd.Index([str(name) for name in among])
+    return known.get_indexer(pd.Index([str(name) for name in ids])).astype(np.int64)
+
+
+def read_ids(rows: Rows, named: bool) -> Array:
+    """The ids (rows,) of the column ``id``, all different; the row's number from 0 where the table has none."""
+    if not named:
+        return np.arange(rows.before, rows.before + len(rows.frame)).astype(str)
+    ids = as_strings(required_names(rows, "id"))
+    again = np.flatnonzero(pd.Series(ids).duplicated())
+    if len(again):
+        first = {name: row for row, name in reversed(list(enumerate(ids)))}
+        got = [str(ids[row]) for row in again]
+        raise InputError(
+            f"column 'id', row {again[0] + 1}: got '{got[0]}', which row {first[got[0]] + 1} has too, "
+            f"expected ids that differ; remove or rename one (repeated patients belong in 'group'){_others(again, got)}"
+        )
+    return ids
+
+
+def _others(rows: Ints, names: list[str]) -> str:
+    if len(rows) == 1:
+        return ""
+    shown = ", ".join(
+        f"row {row + 1} '{name}'" for row, name in zip(rows[1:10], names[1:10], strict=False)
+    )
+    return f"; {len(rows)} repeated ids in all, also {shown}{', …' if len(rows) > 10 else ''}"
+
+
+def id_type_of(rows: Rows, guess: bool) -> str:
+    """The type of the column ``id`` as pandas reads it; guess: the cells are text that may hold numbers, as in a CSV file."""
+    if "id" not in rows.frame.columns:
+        return TEXT_IDS
+    cells = rows.cells("id", "id")
+    if pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type):
+        return str(cells.type.to_pandas_dtype()(0).dtype)
+    if not guess or cells.type != TEXT:
+        return TEXT_IDS
+    return guessed_type(cells)
+
+
+def guessed_type(cells: pa.Array) -> str:
+    """int64 or float64 where all text is such numbers, and different text different numbers; else 'str'."""
+    for pattern, kind in ((r"^[+-]?\d{1,18}$", pa.int64()), (f"^{NUMBER}$", pa.float64())):
+        if pc.all(pc.match_substring_regex(cells, pattern)).as_py():
+            plain = pc.replace_substring_regex(cells, r"^\+", "")
+            return (
+                str(kind).replace("double", "float64")
+                if len(plain.cast(kind).unique()) == len(cells.unique())
+                else TEXT_IDS
+            )
+    return TEXT_IDS
+
+
+def typed_ids(ids: Array, id_type: str) -> Array:
+    """``ids`` (cases,) in the type of the table's own column."""
+    return ids if id_type == TEXT_IDS else ids.astype(id_type)
