@@ -12,10 +12,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from labelppl import table as table_room
 from labelppl.errors import InputError
 from labelppl.posterior import Posterior
 from labelppl.softlabels import SoftLabels, label_parquet, soft_labels
+from labelppl.table import read as table_room
 
 
 @pytest.fixture
