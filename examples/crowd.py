@@ -37,7 +37,7 @@ from labelppl.crowds import (
 from labelppl.families import dawid_skene, hierarchical_dawid_skene
 from labelppl.features import Column, Votes
 from labelppl.metrics.ece import ece
-from labelppl.posterior import EngineName, Posterior
+from labelppl.posterior import Posterior
 from labelppl.table import Cases
 
 Array = np.ndarray[Any, Any]
@@ -85,7 +85,7 @@ def held_out_nll(posterior: Posterior, cases: Cases, held: Array) -> float:
 
 
 def one_crowd(
-    folder: Path, name: str, families: tuple[str, ...], engine: EngineName, seed: int
+    folder: Path, name: str, families: tuple[str, ...], engine: str, seed: int
 ) -> list[Row]:
     """A record for every method on one crowd."""
     truth = pd.read_csv(folder / f"{name}_truth.csv", dtype=str).set_index("id")["label"]

@@ -7,11 +7,11 @@ uses them; a family with a closed form keeps that too, and its labels need no dr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,18 +20,15 @@ from torch import Tensor
 
 from .arviz_groups import as_arviz, groups
 from .errors import InputError
-from .inference.base import Draws, Progress
+from .inference.auto import run
+from .inference.base import Draws, Engine, Progress, Say
+from .inference.engines import check_name, rungs_of
 from .model import LabelDensity, LabelModel
 from .runs import write_atomically
 from .table import Cases
 
 if TYPE_CHECKING:
     from .families.exact import ExactPosterior
-
-EngineName = Literal["auto", "exact", "laplace", "chains", "nuts", "svi"]
-ENGINES: tuple[str, ...] = get_args(EngineName)
-#: An engine of the user's own: (density, seed=, progress=) -> Draws.
-Engine = Callable[..., Draws]
 
 
 @runtime_checkable
@@ -174,57 +171,40 @@ def fit(
     model: LabelModel,
     cases: Cases,
     *,
-    engine: EngineName | Engine = "auto",
+    engine: str | Engine = "auto",
     seed: int = 0,
     progress: Progress | None = None,
+    say: Say | None = None,
 ) -> Posterior:
     """Fit ``model`` to ``cases``: labelled ones by p(z, y), unlabelled ones by p(z).
 
     engine: ``auto`` takes the fastest engine that qualifies, and tells in ``diagnostics['tried']``
     which it ran and why; a function ``(density, seed=, progress=) -> Draws`` is an engine of your own.
+    say: called with a line when an engine starts, with its cost where that is long, and when it ends.
     Look at ``.problems`` before use. Raises InputError where model, cases and engine do not fit
     together, FailedWork where the engine cannot run at all.
     """
-    run = find_engine(engine)
+    if isinstance(engine, str):
+        check_name(engine)
     model = sized(model, cases)
     density = LabelDensity(model, cases)
     if density.dim == 0:
         return Posterior(density, Draws("exact", torch.zeros(1, 1, 0, dtype=torch.float64)), seed)
-    closed, refused = None, ""
+    closed, sampler, refused = None, None, ""
     if engine in ("auto", "exact") and isinstance(model, Closed):
         try:
             closed = model.exact(density.cases)
-            run = partial(run, sampler=partial(_points, density, closed))
+            sampler = partial(_points, density, closed)
         except InputError as error:
             if engine == "exact":
                 raise
             refused = f"exact not possible ({error}), "
-    sampled = run(density, seed=seed, progress=progress)
+    rungs = rungs_of(engine, density, sampler)
+    sampled = run(rungs, density, seed=seed, progress=progress, say=say)
     if refused:
         tried = f"{refused}{sampled.diagnostics.get('tried', '')}"
         sampled = replace(sampled, diagnostics={**sampled.diagnostics, "tried": tried})
     return Posterior(density, sampled, seed, closed if sampled.engine == "exact" else None)
-
-
-def find_engine(engine: str | Engine) -> Engine:
-    """The inference engine of that name, or the user's own as it is; InputError for an unknown name."""
-    if callable(engine):
-        return engine
-    from .inference import auto, chains, exact, laplace, nuts, svi
-
-    engines: dict[str, Engine] = {
-        "auto": auto.auto,
-        "exact": exact.exact,
-        "laplace": laplace.laplace,
-        "chains": chains.chains,
-        "nuts": nuts.nuts,
-        "svi": svi.svi,
-    }
-    if engine not in engines:
-        raise InputError(
-            f"engine '{engine}': expected one of {', '.join(engines)}, or FILE.py:NAME for your own"
-        )
-    return engines[engine]
 
 
 def sized(model: LabelModel, cases: Cases) -> LabelModel:

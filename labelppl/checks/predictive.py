@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pyro
 import torch
 from pyro import poutine
 from torch import Tensor
 
 from ..features import Angle, Column, Feature, Scalar, Vector
 from ..model import LabelModel
-from ..model.precision import float64_defaults
+from ..model.forward import forward
+from ..seeds import stream
 from ..table import Cases
 from .finding import Finding
 
@@ -39,8 +39,7 @@ def simulate(
     runs: for each run the sites that are clamped; {} simulates from the priors. The columns of ``cases`` are its inputs.
     """
     drawn: dict[str, list[Tensor]] = {name: [] for name in names}
-    with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False), float64_defaults():
-        torch.manual_seed(seed)
+    with forward(model, stream(seed, "predictive")):
         for clamped in runs:
             trace = poutine.trace(poutine.condition(model, data=dict(clamped))).get_trace(
                 model.plate(cases)
@@ -68,8 +67,7 @@ def check_prior(
 
 def _sampled(model: LabelModel, cases: Cases, seed: int) -> list[str]:
     """The features that are sites, in the order of the declaration."""
-    with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False), float64_defaults():
-        torch.manual_seed(seed)
+    with forward(model, stream(seed, "predictive")):
         trace = poutine.trace(model).get_trace(model.plate(cases))
     return [name for name in model.features if name in trace.nodes]
 

@@ -28,9 +28,11 @@ from torch import Tensor
 
 from ..arrays import Array
 from ..errors import FailedWork, InputError
-from ..inference.base import Progress
+from ..inference.base import Engine, Progress
+from ..inference.engines import check_name, own_name
 from ..model import LabelDensity, LabelModel
-from ..posterior import EngineName, Posterior, find_engine, fit, sized
+from ..posterior import Posterior, fit, sized
+from ..seeds import stream
 from ..softlabels import SoftLabels, soft_labels
 from ..softlabels.labels import LeaveOut
 from ..table import Cases
@@ -47,7 +49,7 @@ def sbc(
     *,
     simulations: int = 100,
     draws: int = 200,
-    engine: EngineName = "laplace",
+    engine: str | Engine = "laplace",
     leave_out: LeaveOut = "loo",
     seed: int = 0,
     simulator: LabelModel | None = None,
@@ -63,14 +65,13 @@ def sbc(
         raise InputError(
             f"sbc: got {simulations} simulations, expected at least {LEAST_SIMULATIONS}; fewer tell nothing"
         )
-    find_engine(engine)
+    called = check_name(engine) if isinstance(engine, str) else own_name(engine)
     setting = _setting(model, cases, simulator)
     ranks, residuals, refused = [], [], []
     names: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
     for r in range(simulations):
-        # Seeds far apart, so that simulation r of one seed is not simulation r - 1 of the next.
-        own = int(np.random.SeedSequence([seed, r]).generate_state(1)[0])
+        own = stream(seed, "sbc", r).integer()
         try:
             found = _once(setting, draws, engine, leave_out, own)
         except FailedWork as error:
@@ -83,7 +84,7 @@ def sbc(
             progress(r + 1, simulations)
     return Sbc(
         model=model.name,
-        engine=engine,
+        engine=called,
         quantities=names,
         ranks=by_columns(ranks, len(names)).astype(np.int64),
         draws=draws,
@@ -120,7 +121,9 @@ class Once(NamedTuple):
     residuals: Mapping[str, float]
 
 
-def _once(setting: Setting, draws: int, engine: EngineName, leave_out: LeaveOut, seed: int) -> Once:
+def _once(
+    setting: Setting, draws: int, engine: str | Engine, leave_out: LeaveOut, seed: int
+) -> Once:
     """Raises FailedWork where the simulated data cannot be fitted."""
     made = simulate_table(setting.density, setting.table, seed)
     known = made.cases.take(np.arange(setting.fitted))
@@ -162,7 +165,7 @@ def _ranks(
         found = dict(zip(density.coordinates, points.unbind(-1), strict=True))
         values = {k: torch.cat([made.values[k], v[rows]]) for k, v in posterior.values.items()}
         found |= _data_quantities(density, values, known)
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "ties").numpy()
     ranks = {}
     for name, value in found.items():
         below, ties = int((value[1:] < value[0]).sum()), int((value[1:] == value[0]).sum())

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyro
 import torch
 from pyro import poutine
 from pyro.poutine.messenger import Messenger
@@ -22,9 +21,9 @@ from torch import Tensor
 from ..errors import InputError
 from ..features import Column
 from ..model import CasePlate, LabelDensity
-from ..model.precision import float64_defaults
+from ..model.forward import forward
 from ..model.score import inside_cases
-from ..model.structure import explain
+from ..seeds import stream
 from ..table import Cases
 
 #: Relative difference between the trace's density and the fitted one that counts as rounding.
@@ -46,18 +45,13 @@ def simulate_table(density: LabelDensity, table: Cases, seed: int) -> Simulated:
     """
     model = density.model
     plate = model.plate(table)
-    with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False), float64_defaults():
-        torch.manual_seed(seed)
-        try:
-            with poutine.trace() as run, _Feed(plate, table.columns):
-                model(plate)
-        except InputError:
-            raise
-        except Exception as error:
-            raise explain(model, error) from error
+    own = stream(seed, "simulated cases")
+    with forward(model, own), poutine.trace() as run, _Feed(plate, table.columns):
+        model(plate)
     sites = run.trace.nodes
     values = {
-        site.name: _on_one_turn(site, sites[site.name]["value"]) for site in density.parameters
+        site.name: site.on_one_turn(sites[site.name]["value"].double())[None]
+        for site in density.parameters
     }
     drawn = sites[model.label_name]["value"].expand(len(table))
     labels = (drawn[:, None] - density.structure.label_values).abs().argmin(-1).numpy()
@@ -106,19 +100,6 @@ def _masked(drawn: Column, table: Column) -> Column:
     if drawn.names and not values.is_floating_point():
         values = torch.where(table.values < 0, table.values, values)
     return Column(values, observed, names=drawn.names)
-
-
-def _on_one_turn(site: Any, value: Tensor) -> Tensor:
-    """A direction drawn from the prior, on the turn on which the fit holds it; (1, ...)."""
-    value = value.double()
-    if not bool(torch.isfinite(site.transform.inv(value)).all()):
-        base = site.prior
-        while hasattr(base, "base_dist"):
-            base = base.base_dist
-        if type(base).__name__ == "VonMises":
-            low = base.loc - torch.pi
-            value = low + torch.remainder(value - low, 2 * torch.pi)
-    return value[None]
 
 
 def _refuse_other_density(

@@ -1,20 +1,22 @@
-"""What every inference engine is given and what it returns.
+"""What every inference engine gets and what it returns.
 
-An engine sees a `Density` on unconstrained real vectors and nothing of Pyro, cases or classes; it
-returns `Draws`. `labelppl.model` builds the density, `labelppl.posterior` turns draws into named
-parameters.
+An engine sees a `Density` on unconstrained real vectors and nothing of Pyro, cases or classes; it returns `Draws`.
+`labelppl.model` builds the density, `labelppl.posterior` turns draws into named parameters. Any function that maps a
+density and a seed to draws is an engine; those that come with labelppl stand in `engines`, one a file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-# Called with (steps done, steps in all) while an engine works.
+#: Called with (steps done, steps in all) while an engine works.
 Progress = Callable[[int, int], None]
+#: Called with a line for the user.
+Say = Callable[[str], None]
 
 
 class Density(Protocol):
@@ -28,6 +30,10 @@ class Density(Protocol):
     def coordinates(self) -> tuple[str, ...]:
         """A name for each coordinate, e.g. ``alpha_mean[1]``."""
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers the evaluation of one point holds, e.g. cases times classes; batches are bounded by it."""
+
     def log_prob(self, u: Tensor) -> Tensor:
         """Log density at ``u`` (draws, dim) -> (draws,).
 
@@ -37,27 +43,43 @@ class Density(Protocol):
     def start(self, n: int, seed: int) -> Tensor:
         """``n`` points (n, dim) near the prior's median, so that priors settle label switching."""
 
+    def prior_draws(self, n: int, seed: int) -> Tensor:
+        """``n`` single draws (n, dim) from the prior: starts that are spread wider than the posterior."""
+
+
+class Engine(Protocol):
+    """Maps a density and a seed to draws; the same seed gives the same draws.
+
+    ``progress``, if given, is called with (steps done, steps in all). An engine that cannot draw at all raises
+    `labelppl.errors.FailedWork`; one whose own checks fail returns its draws with ``problems``.
+    """
+
+    def __call__(self, density: Density, *, seed: int, progress: Progress | None = None) -> Draws:
+        """Draws from the posterior whose density is ``density``."""
+
+
+class Work(NamedTuple):
+    """How much an engine will evaluate: ``calls`` gradients of ``points`` points each."""
+
+    calls: float
+    points: int
+
 
 #: Numbers one operation of a batched evaluation may hold: 32 MiB of float64.
 BATCH_NUMBERS = 2**22
 
 
 def rows_at_once(density: Density, most: int = 1000) -> int:
-    """How many points to evaluate in one call, so that memory stays bounded whatever the cases.
-
-    A density may tell by an attribute ``numbers`` how many numbers one point's evaluation holds,
-    e.g. cases times classes.
-    """
-    numbers: int = getattr(density, "numbers", 1)
-    return max(1, min(most, BATCH_NUMBERS // max(1, numbers)))
+    """How many points to evaluate in one call, so that memory stays bounded whatever the cases."""
+    return max(1, min(most, BATCH_NUMBERS // max(1, density.numbers)))
 
 
 @dataclass(frozen=True)
 class Draws:
     """Draws of the unconstrained parameters.
 
-    points: (chains, draws, dim). log_weights: (chains, draws), normalised to sum to one over all,
-    or None where every draw weighs the same. khat: Pareto k of the weights, None without weights.
+    engine: the name of the engine that drew them. points: (chains, draws, dim). log_weights: (chains, draws), normalised
+    to sum to one over all, or None where every draw weighs the same. khat: Pareto k of the weights, None without weights.
     problems: reasons, in words, why these draws must not be trusted; empty when they qualify.
     """
 

@@ -18,17 +18,22 @@ import torch
 from torch import Tensor
 
 from ..errors import FailedWork, InputError
-from .base import Density, Draws, Progress
+from ..seeds import stream
+from .base import Density, Draws, Progress, Work
 from .chees import MAX_LEAPFROGS, Chees, halton
 from .convergence import convergence, convergence_problems, nested_rhat
 from .hmc import State, from_white, state_at, transition
-from .modes import find_modes
+from .modes import distinct, find_modes
 
 SUPERCHAINS = 16
 STARTS = 4
 DENSE_UP_TO = 100
 MODE_UP_TO = 200
 OVERDISPERSED = 2.0
+#: Mass of a mode, in units of that of the heaviest, above which superchains start there.
+WORTH_A_START = 0.01
+#: Leapfrogs of a transition as ChEES usually tunes them; for the estimate of the work.
+USUAL_LEAPFROGS = 8
 
 
 def chains(
@@ -56,7 +61,7 @@ def chains(
     began = time.perf_counter()
     whole = density.dim <= DENSE_UP_TO if dense is None else dense
     state, root = _begin(density, chains, seed, whole)
-    generator = torch.Generator(state.points.device).manual_seed(seed)
+    generator = stream(seed, "chains", "momenta").torch(state.points.device)
     tuning = Chees(_first_step(density, state, root, generator), length=1.0)
 
     # The metric is learned from the second half of each of the first two thirds of the warm-up.
@@ -129,17 +134,26 @@ def _leapfrogs(length: float, step: float) -> int:
     return min(max(1, math.ceil(length / step)), MAX_LEAPFROGS)
 
 
+def chains_work(density: Density) -> Work:
+    """A gradient of every chain in every leapfrog."""
+    return Work((200 + 64) * USUAL_LEAPFROGS, 128)
+
+
 def _begin(density: Density, chains: int, seed: int, whole: bool) -> tuple[State, Tensor]:
     """Starting state, superchain by superchain, and the first metric's root."""
-    generator = torch.Generator().manual_seed(seed)
-    centres = density.start(STARTS, seed)
+    generator = stream(seed, "chains", "starts").torch()
+    centres = torch.cat(
+        [density.start(STARTS, seed), density.prior_draws(SUPERCHAINS - STARTS, seed)]
+    )
     root = torch.ones(density.dim, dtype=centres.dtype, device=centres.device)
     if density.dim <= MODE_UP_TO:
         modes = find_modes(density, centres)
-        best = modes.best()
-        if best is not None:
-            centres = modes.points[modes.converged]
-            root = _root(torch.linalg.inv(modes.precisions[best]), whole)
+        if peaks := distinct(modes):
+            masses = modes.log_masses()[peaks]
+            heavy = (masses > masses.max() + math.log(WORTH_A_START)).tolist()
+            kept = [at for at, is_heavy in zip(peaks, heavy, strict=True) if is_heavy]
+            centres = modes.points[kept]
+            root = _root(torch.linalg.inv(modes.precisions[peaks[int(masses.argmax())]]), whole)
     centres = centres[torch.arange(SUPERCHAINS) % len(centres)]
     noise = torch.randn(SUPERCHAINS, density.dim, generator=generator, dtype=centres.dtype)
     away = OVERDISPERSED * from_white(root, noise.to(centres.device))

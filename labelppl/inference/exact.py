@@ -27,18 +27,16 @@ def exact(
     progress: Progress | None = None,
     sampler: Sampler | None = None,
 ) -> Draws:
-    """Independent draws (1, draws, dim) from ``sampler``, by default from ``density.exact``.
+    """Independent draws (1, draws, dim) from ``sampler``, the closed form of the density.
 
     Raises InputError where there is no sampler, FailedWork where it returns the wrong shape.
     """
     began = time.perf_counter()
-    sample = sampler_of(density) if sampler is None else sampler
-    if sample is None:
+    if sampler is None:
         raise InputError(
-            "engine 'exact': this model has no closed-form posterior; use engine 'auto', or a "
-            "conjugate family"
+            "engine 'exact': this model has no closed-form posterior; use engine 'auto', or a conjugate family"
         )
-    points = sample(draws, seed)
+    points = sampler(draws, seed)
     if points.shape != (draws, density.dim):
         raise FailedWork(
             f"the closed form returned draws of shape {tuple(points.shape)}, expected "
@@ -56,9 +54,3 @@ def exact(
         diagnostics={"ess": float(draws), "seconds": time.perf_counter() - began},
         problems=problems,
     )
-
-
-def sampler_of(density: Density) -> Sampler | None:
-    """The closed form that a density brings as its attribute ``exact``, or None."""
-    found: Sampler | None = getattr(density, "exact", None)
-    return found

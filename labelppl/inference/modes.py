@@ -26,6 +26,8 @@ FLAT = 1e-13
 LENGTHS = (1.0, 0.5, 0.2, 0.05, 0.01)
 REACHES = (4.0, 1.0, 0.25)
 ROWS_AT_ONCE = 256
+#: Two ends further apart than this many posterior standard deviations are two modes.
+APART = 1.0
 
 
 class Modes(NamedTuple):
@@ -46,6 +48,44 @@ class Modes(NamedTuple):
         if not bool(self.converged.any()):
             return None
         return int(torch.where(self.converged, self.log_probs, -torch.inf).argmax())
+
+    def join(self, others: Modes) -> Modes:
+        """These starts, then the others."""
+        return Modes(
+            torch.cat([self.points, others.points]),
+            torch.cat([self.log_probs, others.log_probs]),
+            torch.cat([self.precisions, others.precisions]),
+            torch.cat([self.converged, others.converged]),
+            max(self.iterations, others.iterations),
+        )
+
+    def log_masses(self) -> Tensor:
+        """log p(m) |S|^(1/2) of every start's end (starts,), -inf where it reached no mode."""
+        log_det = torch.linalg.slogdet(self.precisions).logabsdet
+        return torch.where(self.converged, self.log_probs - 0.5 * log_det, -torch.inf)
+
+
+def distinct(modes: Modes) -> list[int]:
+    """One start for each different mode, the highest mode first.
+
+    Two ends are one mode where each lies within `APART` standard deviations of the other, by the curvature at either.
+    """
+    kept: list[int] = []
+    for at in modes.log_probs.argsort(descending=True, stable=True).tolist():
+        if not bool(modes.converged[at]):
+            continue
+        shifts = [modes.points[at] - modes.points[other] for other in kept]
+        new = all(
+            max(
+                float(shift @ modes.precisions[at] @ shift),
+                float(shift @ modes.precisions[other] @ shift),
+            )
+            > APART**2
+            for shift, other in zip(shifts, kept, strict=True)
+        )
+        if new:
+            kept.append(at)
+    return kept
 
 
 def find_modes(density: Density, starts: Tensor, *, iterations: int = MODE_STEPS) -> Modes:

@@ -26,13 +26,16 @@ import torch
 from torch import Tensor
 
 from ..errors import FailedWork
-from .base import Density, Draws, Progress
+from ..seeds import Stream, stream
+from .base import Density, Draws, Progress, Work
 from .convergence import convergence, convergence_problems
 from .modes import find_modes
 
 NUTS_DENSE_UP_TO = 100
 NUTS_MODE_UP_TO = 200
 ACCEPT, ACCEPT_AFTER_DIVERGENCES = 0.8, 0.95
+#: Leapfrogs of a transition in whitened coordinates; for the estimate of the work.
+USUAL_LEAPFROGS = 7
 
 
 class _Plan(NamedTuple):
@@ -76,16 +79,16 @@ def nuts(
     whole = density.dim <= NUTS_DENSE_UP_TO if dense is None else dense
     starts = density.start(chains, seed)
     centre, root = _units(density, starts)
-    found: list[_Chain] = []
+    runs: list[_Chain] = []
     target = ACCEPT
     for target in (ACCEPT, ACCEPT_AFTER_DIVERGENCES) if accept is None else (accept,):
         plan = _Plan(draws, warmup, whole, target, centre, root)
-        found = _run_chains(density, plan, starts, seed=seed, progress=progress, parallel=parallel)
-        if not any(chain.divergences for chain in found):
+        runs = _run_chains(density, plan, starts, seed=seed, progress=progress, parallel=parallel)
+        if not any(chain.divergences for chain in runs):
             break
-    points = torch.stack([chain.points for chain in found])
+    points = torch.stack([chain.points for chain in runs])
     measured = convergence(points.numpy())
-    divergences = sum(chain.divergences for chain in found)
+    divergences = sum(chain.divergences for chain in runs)
     problems = convergence_problems(measured, density.coordinates)
     if divergences:
         problems += (f"{divergences} of {chains * draws} transitions diverged (none may)",)
@@ -97,13 +100,19 @@ def nuts(
             "ess_bulk": float(measured.ess_bulk.min()),
             "ess_tail": float(measured.ess_tail.min()),
             "divergences": divergences,
-            "accept": float(np.mean([chain.accept for chain in found])),
+            "accept": float(np.mean([chain.accept for chain in runs])),
             "accept_target": target,
             "warmup": warmup,
             "seconds": time.perf_counter() - began,
         },
         problems=problems,
     )
+
+
+def nuts_work(density: Density) -> Work:
+    """A gradient of one point in every leapfrog of every chain; chains share the machine's cores."""
+    cores = min(4, os.cpu_count() or 1)
+    return Work(4 / cores * 2000 * USUAL_LEAPFROGS, 1)
 
 
 def _units(density: Density, starts: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,7 +146,7 @@ def _run_chains(
             progress(sum(done), chains * total)
 
     def work(chain: int, report: Callable[[int], None]) -> _Chain:
-        return _one_chain(density, plan, starts[chain], seed + chain, report)
+        return _one_chain(density, plan, starts[chain], stream(seed, "nuts", chain), report)
 
     if (chains > 1 and _can_fork()) if parallel is None else parallel:
         return _forked(work, chains, tell)
@@ -145,7 +154,7 @@ def _run_chains(
 
 
 def _one_chain(
-    density: Density, plan: _Plan, start: Tensor, seed: int, report: Callable[[int], None]
+    density: Density, plan: _Plan, start: Tensor, own: Stream, report: Callable[[int], None]
 ) -> _Chain:
     from pyro.infer import MCMC, NUTS
 
@@ -168,8 +177,7 @@ def _one_chain(
         plan.root, (start - plan.centre).unsqueeze(-1), upper=False
     )
     kernel = NUTS(potential_fn=potential, full_mass=plan.dense, target_accept_prob=plan.accept)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with own.torch_default():
         mcmc = MCMC(
             kernel,
             num_samples=plan.draws,
@@ -206,7 +214,7 @@ def _forked(
 ) -> list[_Chain]:
     """Run ``work`` for every chain in a child, which inherits the density by the fork."""
     context = multiprocessing.get_context("fork")
-    found: dict[int, _Chain] = {}
+    finished: dict[int, _Chain] = {}
     readers: dict[Connection, int] = {}
     children = []
     try:
@@ -238,15 +246,15 @@ def _forked(
                     continue
                 raw = np.frombuffer(ready.recv_bytes(), dtype=np.float64)
                 points = torch.from_numpy(raw.reshape(message["shape"]).copy())
-                found[chain] = _Chain(points, message["divergences"], message["accept"])
+                finished[chain] = _Chain(points, message["divergences"], message["accept"])
                 del readers[ready]
                 ready.close()
     finally:
         for child in children:
-            if len(found) < chains:
+            if len(finished) < chains:
                 child.terminate()
             child.join()
-    return [found[chain] for chain in range(chains)]
+    return [finished[chain] for chain in range(chains)]
 
 
 def _child(

@@ -19,8 +19,10 @@ import time
 import torch
 from torch import Tensor
 
-from .base import Density, Draws, Progress
-from .importance import weigh
+from ..seeds import stream
+from .base import Density, Draws, Progress, Work
+from .importance import log_probs, weigh
+from .proposal import log_mixture, with_tails
 
 RANK = 10
 PARTICLES = 16
@@ -50,8 +52,9 @@ def svi(
     """
     began = time.perf_counter()
     columns = min(RANK, density.dim) if rank is None else min(rank, density.dim)
-    generator = torch.Generator().manual_seed(seed)
-    centre, unit = _near_mode(density, density.start(1, seed)[0], generator)
+    probes = stream(seed, "svi", "probes").torch()
+    centre, unit = _near_mode(density, density.start(1, seed)[0], probes)
+    generator = stream(seed, "svi", "steps").torch()
     mean = torch.zeros_like(centre).requires_grad_()
     log_scale = torch.full_like(centre, math.log(FIRST_SCALE)).requires_grad_()
     # Not zero: F = 0 is a saddle, where its gradient vanishes.
@@ -77,18 +80,20 @@ def svi(
 
     with torch.no_grad():
         guide = _guide(mean, log_scale, factor)
-        found = weigh(
-            density,
-            centre + unit * mean,
-            unit * _shifts(log_scale, factor, draws, generator),
-            lambda u: guide.log_prob((u - centre) / unit) - unit.log().sum(),
-            seed=seed + 1,
-            tail_share=SVI_TAIL_SHARE,
+        shifts = _shifts(log_scale, factor, draws, stream(seed, "svi", "draws").torch())
+        white = mean + with_tails(shifts, stream(seed, "svi", "tails"), SVI_TAIL_SHARE)
+        log_proposal = log_mixture(
+            guide.log_prob(white), guide.log_prob(mean), density.dim, SVI_TAIL_SHARE
+        )
+        points = centre + unit * white
+        weighted = weigh(
+            points,
+            log_probs(density, points) - log_proposal + unit.log().sum(),
             khat_max=SVI_KHAT_MAX,
         )
     tenth = max(1, steps // 10)
     late, before = float(bounds[-tenth:].mean()), float(bounds[-2 * tenth : -tenth].mean())
-    problems = found.problems
+    problems = weighted.problems
     if not late - before < STILL_CLIMBING:
         problems = (
             f"the evidence bound still rose by {late - before:.1f} in the last tenth of the "
@@ -97,19 +102,24 @@ def svi(
         )
     return Draws(
         engine="svi",
-        points=found.points.unsqueeze(0),
-        log_weights=found.log_weights.unsqueeze(0),
-        khat=found.khat,
+        points=weighted.points.unsqueeze(0),
+        log_weights=weighted.log_weights.unsqueeze(0),
+        khat=weighted.khat,
         diagnostics={
-            "ess": found.ess,
+            "ess": weighted.ess,
             "bound": late,
-            "log_evidence": found.log_evidence,
+            "log_evidence": weighted.log_evidence,
             "steps": steps,
             "rank": columns,
             "seconds": time.perf_counter() - began,
         },
         problems=problems,
     )
+
+
+def svi_work(density: Density) -> Work:
+    """A gradient of every particle in every step."""
+    return Work(3000, PARTICLES)
 
 
 def _near_mode(

@@ -31,7 +31,7 @@ def check_job(
     if usable:
         found += check_prior(model, cases, seed=seed)
         with bar("fit", quiet) as progress:
-            posterior = fit(inputs.model, cases, engine=engine, seed=seed, progress=progress)  # type: ignore[arg-type]
+            posterior = fit(inputs.model, cases, engine=engine, seed=seed, progress=progress)
         say(fit_line(posterior))
         problems = posterior.problems
         found += check_dependence(posterior, seed=seed)
@@ -56,7 +56,7 @@ def _calibration(
             inputs.model,
             inputs.training,
             simulations=simulations,
-            engine=engine,  # type: ignore[arg-type]
+            engine=engine,
             seed=seed,
             progress=progress,
         )

@@ -47,7 +47,7 @@ def compare_job(
     """
 
     def labelled(cases: Cases) -> SoftLabels:
-        posterior = fit(inputs.model, cases.train, engine=engine, seed=inputs.seed)  # type: ignore[arg-type]
+        posterior = fit(inputs.model, cases.train, engine=engine, seed=inputs.seed)
         if posterior.problems and not force:
             raise FailedWork(
                 f"the fit must not be trusted: {'; '.join(posterior.problems)}; --force compares all the same"

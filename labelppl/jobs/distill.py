@@ -85,7 +85,7 @@ def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Say)
             posterior = fit(
                 inputs.model,
                 inputs.training,
-                engine=settings.engine,  # type: ignore[arg-type]
+                engine=settings.engine,
                 seed=settings.seed,
                 progress=progress,
             )
@@ -156,7 +156,7 @@ def _refit(inputs: Inputs, settings: DistillSettings) -> Refit:
     train = inputs.cases.train
 
     def refit(rows: Any) -> Any:
-        posterior = fit(inputs.model, train.take(rows), engine=settings.engine, seed=settings.seed)  # type: ignore[arg-type]
+        posterior = fit(inputs.model, train.take(rows), engine=settings.engine, seed=settings.seed)
         return soft_labels(posterior, leave_out=settings.leave_out).probs  # type: ignore[arg-type]
 
     return refit

@@ -27,7 +27,7 @@ def fit_job(
 ) -> Posterior:
     """Fit, write ``posterior.nc``, say how it went. Raises FailedWork, after writing, if the fit fails its checks."""
     with bar("fit", quiet) as progress:
-        posterior = fit(inputs.model, inputs.training, engine=engine, seed=seed, progress=progress)  # type: ignore[arg-type]
+        posterior = fit(inputs.model, inputs.training, engine=engine, seed=seed, progress=progress)
     inputs.record(folder, "fit", {"engine": engine})
     posterior.save(folder / "posterior.nc")
     record(folder, fit=fit_record(posterior))
@@ -54,8 +54,6 @@ def label_job(
     """
     fitted = Inputs.of_run(run)
     posterior = Posterior.load(_existing(run / "posterior.nc"), fitted.model, fitted.cases)
-    if posterior.problems:
-        say(f"warning: the fit must not be trusted: {'; '.join(posterior.problems)}")
     if data is not None and data.suffix == ".parquet" and parquet_rows(data) > MOST_AT_ONCE:
         return _label_in_batches(
             posterior, data, out or run / "labels.parquet", leave_out, prevalence, say

@@ -23,19 +23,20 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..features import Column
+from ..seeds import stream
 from ..table import Cases
 from .class_joint import ClassJoint, Collected, chunks
 from .declare import LabelModel
 from .evaluator import Evaluator, draws_of
 from .expand import all_pairs, expand
 from .fitted import arrange
+from .forward import explain
 from .missing import Relations
 from .parameters import Anchored
 from .precision import float64_defaults
 from .quadratic import check_quadratic
-from .start import prior_medians
-from .structure import Structure, explain, find_structure
+from .start import prior_draws, prior_medians
+from .structure import Structure, find_structure
 
 #: Numbers per site (draws x rows x components, such as raters) up to which a row per pair is faster than a run per class.
 ONE_RUN = 2**15
@@ -89,7 +90,13 @@ class LabelDensity:
 
     def start(self, n: int, seed: int) -> Tensor:
         """``n`` points (n, dim) near the prior's median."""
-        return prior_medians(self.model, self.cases, self.parameters, n, seed)
+        own = stream(seed, "prior medians")
+        return prior_medians(self.model, self.cases, self.parameters, n, own)
+
+    def prior_draws(self, n: int, seed: int) -> Tensor:
+        """``n`` single draws (n, dim) from the prior."""
+        own = stream(seed, "prior draws")
+        return prior_draws(self.model, self.cases, self.parameters, n, own)
 
     def constrain(self, u: Tensor) -> dict[str, Tensor]:
         """Parameter values by site, each (draws, ...), at ``u`` (draws, dim)."""
@@ -139,30 +146,21 @@ class LabelDensity:
 
     def _log_prob_by_class(self, u: Tensor) -> Tensor:
         values, total = self.parameters.constrain(u)
-        log_prior: Tensor | None = None
-
-        def by_class(k: int, columns: Mapping[str, Column], n: int) -> Tensor:
-            """log p(z, y = k) (cases,); only the first run needs to tell the prior."""
-            nonlocal log_prior
-            new = log_prior is None
-            found, rest, label = self._evaluator.by_class(values, k, columns, n, prior=new)
-            log_prior = found if new else log_prior
-            return rest + label
-
+        needs_prior = True  # one run tells it, the others need not
         for k, columns, counts in self._fitted.pieces:
-            n = len(counts)
-            if k is not None:
-                total = total + (by_class(k, columns, n) * counts).sum()
-                continue
-            each = [by_class(k_each, columns, n) for k_each in range(len(self.classes))]
-            total = total + (torch.logsumexp(torch.stack(each, -1), -1) * counts).sum()
+            each = []
+            for k_each in range(len(self.classes)) if k is None else (k,):
+                log_prior, rest, label = self._evaluator.by_class(
+                    values, k_each, columns, len(counts), prior=needs_prior
+                )
+                needs_prior, total = False, total + log_prior
+                each.append(rest + label)
+            whole = each[0] if k is not None else torch.logsumexp(torch.stack(each, -1), -1)
+            total = total + (whole * counts).sum()
         if (others := self._fitted.others) is not None:
-            new = log_prior is None
-            found, joint, _ = self._evaluator.by_pair(values, others.rows, prior=new)
-            log_prior = found if new else log_prior
-            total = total + others.total(joint)
-        assert log_prior is not None
-        return total + log_prior
+            log_prior, joint, _ = self._evaluator.by_pair(values, others.rows, prior=needs_prior)
+            total = total + log_prior + others.total(joint)
+        return total
 
     def _choose_evaluation(self) -> None:
         """vmap if it works, one scalar per class if that agrees; said when draws must be looped over."""

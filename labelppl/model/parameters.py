@@ -68,6 +68,16 @@ class Site:
         """Number of unconstrained coordinates."""
         return self.unconstrained_shape.numel()
 
+    def on_one_turn(self, value: Tensor) -> Tensor:
+        """A direction drawn from the prior, on the turn on which the fit holds it; other values as they are."""
+        base = self.prior
+        while hasattr(base, "base_dist"):
+            base = base.base_dist
+        if type(base).__name__ != "VonMises":
+            return value
+        low = base.loc - math.pi
+        return low + torch.remainder(value - low, 2 * math.pi)
+
 
 class Parameters:
     """The layout of the unconstrained vector u (dim,); every method takes one vector and works under ``vmap``."""

@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import pyro
 import torch
 from pyro import poutine
+from pyro.poutine.messenger import Messenger
 from pyro.poutine.util import site_is_factor, site_is_subsample
 from torch import Tensor
 
 from ..errors import InputError
 from ..features import Category
+from ..seeds import stream
 from ..table import Cases
 from .declare import LabelModel
-from .load import line_in
+from .forward import forward
 from .parameters import Parameters
 from .precision import float64_defaults
 from .score import inside_cases
@@ -56,26 +57,33 @@ def prior_trace(
     some = cases.take(range(min(rows, len(cases))))
     plate = model.plate(some)
     data = {name: column.values for name, column in some.columns.items()}
-    run = poutine.trace(poutine.condition(model, data=data))
-    with torch.random.fork_rng(devices=[]), pyro.validation_enabled(validate), float64_defaults():
-        torch.manual_seed(seed)
-        try:
-            trace = run.get_trace(plate)
-        except InputError as error:  # to which Pyro has added the shapes of the sites so far
-            raise InputError(str(error).partition("\n")[0]) from error
-        except Exception as error:
-            raise explain(model, error) from error
+    run = poutine.trace(poutine.condition(_Declared(model), data=data))
+    with forward(model, stream(seed, "prior"), validate=validate):
+        trace = run.get_trace(plate)
     trace.read = frozenset(plate.read)
     return trace
 
 
-def explain(model: LabelModel, error: Exception) -> InputError:
-    """The error of a run of the expert's function, as one sentence about their file and line."""
-    source = Path(model.fn.__code__.co_filename)
-    text = " ".join(str(error).split())
-    return InputError(
-        f"{source.name}{line_in(source, error)}: {type(error).__name__}: {text}; mend the model file"
-    )
+class _Declared(Messenger):
+    """Refuses ``obs=`` at a declared site, whose values are the table's column."""
+
+    def __init__(self, model: LabelModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def __call__(self, *args: Any) -> Any:
+        """Run the model under this handler."""
+        with self:
+            return self.model(*args)
+
+    def _pyro_sample(self, msg: dict[str, Any]) -> None:
+        name = msg["name"]
+        if msg["is_observed"] and (name in self.model.features or name == self.model.label_name):
+            what = "the label" if name == self.model.label_name else "a declared feature"
+            raise InputError(
+                f"site '{name}': obs= is given by hand, but '{name}' is {what} and takes its values from the table; "
+                "remove obs="
+            )
 
 
 def find_structure(model: LabelModel, cases: Cases) -> Structure:

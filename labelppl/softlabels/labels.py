@@ -8,6 +8,7 @@ named as such. New cases get the exact predictive.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Literal
 
@@ -39,7 +40,7 @@ def soft_labels(
     """The soft labels of ``cases`` (default: those that were fitted).
 
     prevalence: class -> probability where the labels will be used, e.g. ``{"dysplastic": 0.03}``; one class may be left
-    out and gets the rest. keep_draws: how many draws of p(Y|Z, theta), of equal weight, to keep in the record. draws: cases
+    out and gets the rest. A UserWarning says where the posterior failed its checks. keep_draws: how many draws of p(Y|Z, theta), of equal weight, to keep in the record. draws: cases
     whose label is not left out use no more draws than this, taken from the posterior with equal weights (4,096 leave a
     Monte Carlo error of at most 1.6 % of ``sd`` in ``probs``); leave-one-out always uses all. A case counts as fitted if
     id and measurements are those of a fitted one. Raises InputError for an unknown ``leave_out`` or classes, and for a case that is
@@ -60,6 +61,11 @@ def soft_labels(
     shift = None
     if prevalence is not None:
         shift = torch.tensor(read_prevalence(prevalence, cases.classes), dtype=torch.float64)
+    if posterior.problems:
+        warnings.warn(
+            f"soft labels from a fit that must not be trusted: {'; '.join(posterior.problems)}",
+            stacklevel=2,
+        )
     row = fitted_rows(posterior.cases, cases)
     used = np.where(row < 0, "nothing", "measurements")
     if leave_out == "loo":

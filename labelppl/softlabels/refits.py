@@ -1,21 +1,21 @@
 """Labels from further fits that did not see the case: one by one where leave-one-out fails, or fold by fold.
 
 Folds keep the groups (patients) of the fitted cases together and are stratified by label; a case is labelled by the fit to
-all cases of the other folds, with the engine and seed of the posterior.
+all cases of the other folds, with the fastest engine that qualifies and the seed of the posterior. A fit that fails its
+own checks labels nothing.
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from ..arrays import Array
-from ..errors import InputError
-from ..posterior import EngineName, fit
+from ..errors import FailedWork, InputError
+from ..posterior import fit
 from ..table import Cases
 from .blocks import Labeller
 from .record import SoftLabels
@@ -27,14 +27,16 @@ MOST_REFITS = 20
 
 
 def refitted(labeller: Labeller, kept: Array, cases: Cases, source: str) -> SoftLabels:
-    """Labels of ``cases``, which are new to a fit of the fitted cases ``kept`` (rows or a mask)."""
+    """Labels of ``cases``, which are new to a fit of the fitted cases ``kept`` (rows or a mask).
+
+    Raises FailedWork where that fit must not be trusted.
+    """
     posterior = labeller.posterior
-    engine = cast(EngineName, posterior.sampled.engine)
-    again = fit(posterior.model, posterior.cases.take(kept), engine=engine, seed=posterior.seed)
+    again = fit(posterior.model, posterior.cases.take(kept), seed=posterior.seed)
     if again.problems:
-        warnings.warn(
-            f"the fit without {_named(cases.ids)} must not be trusted: {'; '.join(again.problems)}",
-            stacklevel=4,
+        raise FailedWork(
+            f"the fit without {_named(cases.ids)} must not be trusted: {'; '.join(again.problems)}; "
+            "use --leave-out fitted, or mend the model"
         )
     new = np.full(len(cases), -1), np.full(len(cases), "nothing")
     labels = replace(labeller, posterior=again).label(cases, *new)

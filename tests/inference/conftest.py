@@ -28,6 +28,9 @@ class Written:
     constrain: Callable[[Tensor], Tensor]
     spread: float = 0.3
 
+    #: Numbers of one evaluation.
+    numbers = 1
+
     @property
     def dim(self) -> int:
         return len(self.coordinates)
@@ -38,6 +41,9 @@ class Written:
     def start(self, n: int, seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         return self.spread * torch.randn(n, self.dim, generator=generator, dtype=torch.float64)
+
+    def prior_draws(self, n: int, seed: int) -> Tensor:
+        return 5 * self.start(n, seed + 1000)
 
 
 def _names(stem: str, n: int) -> tuple[str, ...]:
@@ -198,6 +204,11 @@ def correlated() -> tuple[Written, Tensor, Tensor]:
     covariance = scale[:, None] * raw * scale
     mean = torch.linspace(-3, 3, 20, dtype=torch.float64)
     return _gaussian(mean, covariance), mean, covariance
+
+
+@pytest.fixture
+def written() -> type[Written]:
+    return Written
 
 
 @pytest.fixture

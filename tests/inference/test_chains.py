@@ -78,12 +78,16 @@ def test_no_start_is_a_stated_failure() -> None:
     class Nowhere:
         dim = 2
         coordinates = ("a", "b")
+        numbers = 1
 
         def log_prob(self, u: Tensor) -> Tensor:
             return u.sum(-1) * torch.nan
 
         def start(self, n: int, seed: int) -> Tensor:
             return torch.zeros(n, 2, dtype=torch.float64)
+
+        def prior_draws(self, n: int, seed: int) -> Tensor:
+            return self.start(n, seed)
 
     with pytest.raises(FailedWork, match="every starting point"):
         chains(Nowhere())

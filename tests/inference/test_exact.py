@@ -30,21 +30,6 @@ def test_draws_are_the_samplers(normal: Any) -> None:
     assert found.log_weights is None
 
 
-def test_the_density_may_bring_its_own() -> None:
-    class Conjugate:
-        dim = 2
-        coordinates = ("a", "b")
-        exact = staticmethod(_sample)
-
-        def log_prob(self, u: Tensor) -> Tensor:
-            return -0.5 * (u - 1).square().sum(-1)
-
-        def start(self, n: int, seed: int) -> Tensor:
-            return torch.zeros(n, 2, dtype=torch.float64)
-
-    assert torch.equal(exact(Conjugate(), draws=10, seed=1).points[0], _sample(10, 1))
-
-
 def test_without_a_closed_form_there_is_a_mend(normal: Any) -> None:
     with pytest.raises(InputError, match="use engine 'auto'"):
         exact(normal)

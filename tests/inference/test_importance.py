@@ -11,7 +11,9 @@ from scipy import stats
 from scipy.stats import kstest
 from torch import Tensor
 
-from labelppl.inference.importance import _log_mixture, standard_normals, weigh
+from labelppl.inference.importance import log_probs, weigh
+from labelppl.inference.proposal import log_mixture, standard_normals, with_tails
+from labelppl.seeds import stream
 
 
 @pytest.mark.parametrize("dim", [1, 3])
@@ -27,7 +29,7 @@ def test_mixture_density_is_scipys(dim: int, share: float) -> None:
     normal = stats.multivariate_normal(mean.numpy(), scale)
     student = stats.multivariate_t(mean.numpy(), scale, df=4)
     expected = (1 - share) * normal.pdf(points.numpy()) + share * student.pdf(points.numpy())
-    got = _log_mixture(
+    got = log_mixture(
         torch.as_tensor(normal.logpdf(points.numpy())),
         torch.as_tensor(normal.logpdf(mean.numpy())),
         dim,
@@ -41,6 +43,7 @@ class _Student:
 
     dim = 1
     coordinates = ("x",)
+    numbers = 1
 
     def __init__(self, scale: float = 1.0, broken: bool = False) -> None:
         self.scale, self.broken = scale, broken
@@ -52,18 +55,16 @@ class _Student:
     def start(self, n: int, seed: int) -> Tensor:
         return torch.zeros(n, 1, dtype=torch.float64)
 
+    def prior_draws(self, n: int, seed: int) -> Tensor:
+        return self.start(n, seed)
 
-def _weigh(density: Any, draws: int = 4000, **options: Any) -> Any:
+
+def _weigh(density: Any, draws: int = 4000, tail_share: float = 0.1) -> Any:
     shifts = torch.randn(draws, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    mean = torch.zeros(1, dtype=torch.float64)
-    return weigh(
-        density,
-        mean,
-        shifts,
-        lambda u: -0.5 * u[:, 0].square() - 0.5 * math.log(2 * math.pi),
-        seed=1,
-        **options,
-    )
+    points = with_tails(shifts, stream(1), tail_share)
+    peak = torch.tensor(-0.5 * math.log(2 * math.pi), dtype=torch.float64)
+    log_proposal = log_mixture(-0.5 * points[:, 0].square() + peak, peak, 1, tail_share)
+    return weigh(points, log_probs(density, points) - log_proposal)
 
 
 def test_evidence_and_probabilities_of_a_heavy_tailed_density() -> None:
@@ -95,12 +96,12 @@ def test_not_a_number_weighs_nothing_and_is_told() -> None:
 
 
 def test_standard_normals_are_normal_even_and_in_random_order() -> None:
-    draws = standard_normals(4096, 9, seed=3)
-    assert torch.equal(draws, standard_normals(4096, 9, seed=3))
-    assert not torch.equal(draws, standard_normals(4096, 9, seed=4))
+    draws = standard_normals(4096, 9, stream(3))
+    assert torch.equal(draws, standard_normals(4096, 9, stream(3)))
+    assert not torch.equal(draws, standard_normals(4096, 9, stream(4)))
     assert all(kstest(column, "norm").pvalue > 1e-3 for column in draws.T.numpy())
     # Independent draws have a standard error of 1 / 64 in a mean; these are much closer.
     assert float(draws.mean(0).abs().max()) < 0.2 / 64
     # Every fourth row would lie in a quarter of the space if the order were Sobol's.
     assert float(draws[::4].mean(0).abs().max()) < 4.5 / 32
-    assert standard_normals(3, 30_000, seed=0).isfinite().all()
+    assert standard_normals(3, 30_000, stream(0)).isfinite().all()

@@ -64,12 +64,16 @@ class _Slope:
 
     dim = 1
     coordinates = ("x",)
+    numbers = 1
 
     def log_prob(self, u: Tensor) -> Tensor:
         return torch.nn.functional.logsigmoid(u[:, 0])
 
     def start(self, n: int, seed: int) -> Tensor:
         return torch.zeros(n, 1, dtype=torch.float64)
+
+    def prior_draws(self, n: int, seed: int) -> Tensor:
+        return self.start(n, seed)
 
 
 class _Nowhere(_Slope):

@@ -93,6 +93,7 @@ def test_divergences_are_counted_and_tried_again_at_a_higher_acceptance(
 class _Raises:
     dim = 1
     coordinates = ("x",)
+    numbers = 1
 
     def __init__(self, how: Callable[[], None]) -> None:
         self.how = how
@@ -106,6 +107,9 @@ class _Raises:
 
     def start(self, n: int, seed: int) -> Tensor:
         return torch.zeros(n, 1, dtype=torch.float64)
+
+    def prior_draws(self, n: int, seed: int) -> Tensor:
+        return self.start(n, seed)
 
 
 def test_an_error_in_a_child_reaches_the_parent() -> None:

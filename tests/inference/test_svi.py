@@ -77,12 +77,16 @@ def test_a_fit_cut_short_is_told(gaussian: Callable[[Tensor, Tensor], Any]) -> N
     class Far:
         dim = 1
         coordinates = ("x",)
+        numbers = 1
 
         def log_prob(self, u: Tensor) -> Tensor:
             return torch.distributions.StudentT(torch.tensor(1.0).double(), 1e6).log_prob(u[:, 0])
 
         def start(self, n: int, seed: int) -> Tensor:
             return torch.zeros(n, 1, dtype=torch.float64)
+
+        def prior_draws(self, n: int, seed: int) -> Tensor:
+            return self.start(n, seed)
 
     assert not svi(Far(), steps=20).ok
 

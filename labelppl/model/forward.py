@@ -1,0 +1,51 @@
+"""Running the expert's Pyro function forward: one stream of random numbers, float64, errors as a sentence about the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyro
+
+from ..errors import InputError
+from ..seeds import Stream
+from .load import line_in
+from .precision import float64_defaults
+
+if TYPE_CHECKING:
+    from .declare import LabelModel
+
+
+@contextmanager
+def forward(model: LabelModel, stream: Stream, *, validate: bool = False) -> Iterator[None]:
+    """Inside the block the model's draws follow ``stream``; torch's own generators go on afterwards as they stood.
+
+    validate: with Pyro's own checks of parameters and shapes. An error of the model becomes an InputError that names
+    file and line.
+    """
+    with stream.torch_default(), pyro.validation_enabled(validate), float64_defaults():
+        try:
+            yield
+        except InputError as error:  # to which Pyro has added the shapes of the sites so far
+            raise InputError(str(error).partition("\n")[0]) from error
+        except (Exception, SystemExit) as error:
+            raise explain(model, error) from error
+
+
+def explain(model: LabelModel, error: BaseException) -> InputError:
+    """The error of a run of the expert's function, as one sentence about their file and line."""
+    source = Path(model.fn.__code__.co_filename)
+    text = " ".join(str(error).split())
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    mend = "mend the model file"
+    if isinstance(error, SystemExit):
+        what, mend = (
+            f"the model function ends Python (exit status {error.code})",
+            "remove the call of exit",
+        )
+    elif isinstance(error, NotImplementedError) and "ImproperUniform" in text:
+        what = "an improper prior cannot be drawn from"
+        mend = "replace dist.ImproperUniform by a proper one, e.g. dist.Normal(0, 10)"
+    return InputError(f"{source.name}{line_in(source, error)}: {what}; {mend}")
