@@ -7,7 +7,7 @@ uses them; a family with a closed form keeps that too, and its labels need no dr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,8 +20,8 @@ from torch import Tensor
 
 from .arviz_groups import as_arviz, groups
 from .errors import InputError
-from .inference.auto import run
-from .inference.base import Draws, Engine, Progress, Say
+from .inference.auto import run_engines
+from .inference.base import Draws, Engine, Progress
 from .inference.engines import check_name, rungs_of
 from .model import LabelDensity, LabelModel
 from .runs import write_atomically
@@ -174,7 +174,7 @@ def fit(
     engine: str | Engine = "auto",
     seed: int = 0,
     progress: Progress | None = None,
-    say: Say | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Posterior:
     """Fit ``model`` to ``cases``: labelled ones by p(z, y), unlabelled ones by p(z).
 
@@ -200,7 +200,7 @@ def fit(
                 raise
             refused = f"exact not possible ({error}), "
     rungs = rungs_of(engine, density, sampler)
-    sampled = run(rungs, density, seed=seed, progress=progress, say=say)
+    sampled = run_engines(rungs, density, seed=seed, progress=progress, say=say)
     if refused:
         tried = f"{refused}{sampled.diagnostics.get('tried', '')}"
         sampled = replace(sampled, diagnostics={**sampled.diagnostics, "tried": tried})

@@ -41,6 +41,8 @@ def fractional_ranks(ranks: Array, draws: int, rng: np.random.Generator) -> Arra
 def p_values(u: Array) -> Array:
     """Probability (quantities,) that uniform values stray as far as the columns of u (simulations, quantities) do."""
     n = len(u)
+    if n < 2:  # one value is uniform wherever it lies
+        return np.ones(u.shape[1])
     null, tails = _null(n), _tails(n)
     gamma = tails[counts_below(u), np.arange(tails.shape[1])].min(-1)
     return (1 + np.searchsorted(null, gamma, side="right")) / (1 + len(null))

@@ -7,13 +7,13 @@ engine starts, with an estimate of its cost where that is worth a word, and how 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 
 from ..errors import FailedWork, InputError
-from .base import Density, Draws, Progress, Say
+from .base import Density, Draws, Progress
 from .cost import estimate, in_time
 from .engines import Rung, ladder
 from .exact import Sampler
@@ -28,23 +28,23 @@ def auto(
     seed: int = 0,
     progress: Progress | None = None,
     sampler: Sampler | None = None,
-    say: Say | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Draws:
     """Draws of the first engine of the `ladder` without problems, or else of the last one that drew anything.
 
     sampler: of the closed form, where there is one. progress: as each engine calls it. say: called with a line when an
     engine starts and when it ends. Raises FailedWork where no engine could draw at all.
     """
-    return run(ladder(density, sampler), density, seed=seed, progress=progress, say=say)
+    return run_engines(ladder(density, sampler), density, seed=seed, progress=progress, say=say)
 
 
-def run(
+def run_engines(
     rungs: Sequence[Rung],
     density: Density,
     *,
     seed: int,
     progress: Progress | None = None,
-    say: Say | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Draws:
     """Draws of the first of the engines that qualifies; ``diagnostics['tried']`` tells what became of each."""
     began = time.perf_counter()

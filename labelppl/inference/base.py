@@ -15,8 +15,6 @@ from torch import Tensor
 
 #: Called with (steps done, steps in all) while an engine works.
 Progress = Callable[[int, int], None]
-#: Called with a line for the user.
-Say = Callable[[str], None]
 
 
 class Density(Protocol):

@@ -33,7 +33,7 @@ OVERDISPERSED = 2.0
 #: Mass of a mode, in units of that of the heaviest, above which superchains start there.
 WORTH_A_START = 0.01
 #: Leapfrogs of a transition as ChEES usually tunes them; for the estimate of the work.
-USUAL_LEAPFROGS = 8
+CHAINS_LEAPFROGS = 8
 
 
 def chains(
@@ -136,7 +136,7 @@ def _leapfrogs(length: float, step: float) -> int:
 
 def chains_work(density: Density) -> Work:
     """A gradient of every chain in every leapfrog."""
-    return Work((200 + 64) * USUAL_LEAPFROGS, 128)
+    return Work((200 + 64) * CHAINS_LEAPFROGS, 128)
 
 
 def _begin(density: Density, chains: int, seed: int, whole: bool) -> tuple[State, Tensor]:

@@ -29,7 +29,7 @@ from ..seeds import stream
 from .base import Density, Draws, Progress, Work
 from .importance import Weighted, log_probs, weigh
 from .modes import LENGTHS, REACHES, Modes, distinct, find_modes
-from .proposal import Mixture, spread
+from .proposal import Mixture, shares_of
 
 #: Starts near the prior's median, and single draws of the prior beside them. Of .7 N(1.5, .2) + .3 N(-1.5, .2) eight
 #: draws of a wide prior reached both modes with every seed tried, four with .83 to .93 of them.
@@ -106,7 +106,7 @@ def _proposal(modes: Modes, peaks: list[int]) -> Mixture:
         roots.append(torch.linalg.solve_triangular(lower.mT, eye, upper=True))
     stacked = torch.stack(roots)
     log_masses = modes.log_probs[peaks] + stacked.diagonal(dim1=1, dim2=2).abs().log().sum(-1)
-    return Mixture(modes.points[peaks], stacked, spread(torch.softmax(log_masses, 0)))
+    return Mixture(modes.points[peaks], stacked, shares_of(torch.softmax(log_masses, 0)))
 
 
 def _rounds(

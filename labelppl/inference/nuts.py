@@ -35,7 +35,7 @@ NUTS_DENSE_UP_TO = 100
 NUTS_MODE_UP_TO = 200
 ACCEPT, ACCEPT_AFTER_DIVERGENCES = 0.8, 0.95
 #: Leapfrogs of a transition in whitened coordinates; for the estimate of the work.
-USUAL_LEAPFROGS = 7
+NUTS_LEAPFROGS = 7
 
 
 class _Plan(NamedTuple):
@@ -112,7 +112,7 @@ def nuts(
 def nuts_work(density: Density) -> Work:
     """A gradient of one point in every leapfrog of every chain; chains share the machine's cores."""
     cores = min(4, os.cpu_count() or 1)
-    return Work(4 / cores * 2000 * USUAL_LEAPFROGS, 1)
+    return Work(4 / cores * 2000 * NUTS_LEAPFROGS, 1)
 
 
 def _units(density: Density, starts: Tensor) -> tuple[Tensor, Tensor]:

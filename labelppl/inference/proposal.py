@@ -68,10 +68,10 @@ class Mixture(NamedTuple):
             sd = (share * (points - means[m]).square()).sum(0).sqrt()
             ratio = (sd / self.roots[m].square().sum(1).sqrt()).clamp(0.5, 3.0)
             roots[m] = ratio[:, None] * self.roots[m]
-        return Mixture(means, roots, spread(masses))
+        return Mixture(means, roots, shares_of(masses))
 
 
-def spread(masses: Tensor) -> Tensor:
+def shares_of(masses: Tensor) -> Tensor:
     """Shares (components,) in proportion to the masses, with a little for each component whatever its mass."""
     return (1 - EVEN_SHARE) * masses / masses.sum() + EVEN_SHARE / len(masses)
 

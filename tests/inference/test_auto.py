@@ -12,7 +12,7 @@ from torch import Tensor
 
 from labelppl.errors import FailedWork, InputError
 from labelppl.inference import engines
-from labelppl.inference.auto import auto, run
+from labelppl.inference.auto import auto, run_engines
 from labelppl.inference.base import Draws
 from labelppl.inference.engines import ENGINES, Rung, rungs_of
 
@@ -124,14 +124,14 @@ def test_what_is_not_draws_is_refused(returned: Any, message: str) -> None:
         return returned
 
     with pytest.raises(InputError, match=message):
-        run(rungs_of(mine, _Small()), _Small(), seed=0)
+        run_engines(rungs_of(mine, _Small()), _Small(), seed=0)
 
 
 def test_draws_that_are_not_finite_are_a_problem() -> None:
     def mine(density: Any, *, seed: int, progress: Any = None) -> Draws:
         return Draws("mine", torch.full((1, 4, 1), torch.nan))
 
-    assert run(rungs_of(mine, _Small()), _Small(), seed=0).problems == (
+    assert run_engines(rungs_of(mine, _Small()), _Small(), seed=0).problems == (
         "some draws are not finite",
     )
 
