@@ -1,33 +1,93 @@
 """One image file -> its pixels, resized where asked.
 
-PNG, JPEG and TIFF through Pillow, 8 or 16 bit; DICOM through pydicom (see `dicom`). A pixel keeps
-its stored value: nothing is stretched, equalised or converted without being asked for, because the
+Raster formats through Pillow (see `raster`), DICOM through pydicom (see `dicom`). A pixel keeps its
+stored value: nothing is stretched, equalised or converted without being asked for, because the
 measured feature lives in those values. What cannot be kept is refused, with the path.
 """
 
 from __future__ import annotations
 
+import ctypes
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ..arrays import Array
 from ..errors import InputError
-from .dicom import is_dicom, read_dicom
+from .dicom import dicom_pixels, is_dicom
+from .limits import SILENCE
+from .raster import EXPECTED, raster_pixels
 
-WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+
+for _decoder in ("PIL", "pydicom"):  # else Python prints what they log and nobody listens to
+    logging.getLogger(_decoder).addHandler(logging.NullHandler())
+# libtiff prints its errors besides returning them to Pillow, which raises them
+with suppress(AttributeError, OSError):
+    ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # type: ignore[attr-defined]
+
+
+def decode(path: Path) -> Array:
+    """Read one image file.
+
+    Args:
+        path: Of a PNG, JPEG, TIFF, BMP, GIF, WebP, PGM/PPM or DICOM file.
+
+    Returns:
+        The stored values, `(height, width)` or `(height, width, 3)`, in uint8, uint16 or float32.
+        White is 255 or 65535, whatever the file calls white.
+
+    Raises:
+        InputError: Names the path of a file that is missing, unreadable, too large, transparent, of
+            several frames, or of values that these types cannot keep.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> path = Path(tempfile.mkdtemp()) / "grey.png"
+        >>> Image.new("L", (3, 2), 7).save(path)
+        >>> decode(path).tolist()
+        [[7, 7, 7], [7, 7, 7]]
+    """
+    with _decoded(path) as pixels:
+        return pixels
 
 
 def load_pixels(path: Path, size: tuple[int, int] | None, keep_aspect: bool) -> Array:
-    """(height, width) or (height, width, 3) in uint8, uint16 or float32, in `size` if given.
+    """As `decode`, in `size` (height, width) if given."""
+    with _decoded(path) as pixels:
+        return pixels if size is None else resized(pixels, size, keep_aspect)
 
-    Raises InputError, naming the path, for a file that is missing, unreadable, of several frames or
-    transparent.
-    """
-    pixels = decode(path)
-    return pixels if size is None else resized(pixels, size, keep_aspect)
+
+@contextmanager
+def _decoded(path: Path) -> Iterator[Array]:
+    """The pixels; they count as being decoded for the time of the block."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such image file; paths are relative to the cases table")
+    try:
+        with SILENCE.hold(), path.open("rb") as file:
+            reader = dicom_pixels if is_dicom(path, file) else raster_pixels
+            with reader(path, file) as pixels:
+                yield pixels
+    except InputError as error:
+        raise InputError(_one_line(str(error))) from error
+    except MemoryError as error:
+        raise InputError(f"{path}: needs more memory than there is; shrink the image") from error
+    except Exception as error:  # every decoder has its own exceptions; all mean "unreadable"
+        why = _one_line(" ".join(str(error).split())) or type(error).__name__
+        raise InputError(
+            f"{path}: cannot be read as an image ({why}); expected {EXPECTED}"
+        ) from error
+
+
+def _one_line(message: str) -> str:
+    """What a file says of itself may hold line breaks and other characters that are not shown."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
 
 
 def planes(path: Path, picture: Array, channels: int) -> Array:
@@ -43,56 +103,6 @@ def planes(path: Path, picture: Array, channels: int) -> Array:
     )
 
 
-def decode(path: Path) -> Array:
-    """(height, width) or (height, width, 3) in uint8, uint16 or float32."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such image file; paths are relative to the cases table")
-    try:
-        if is_dicom(path):
-            return read_dicom(path)
-        with Image.open(path) as image:
-            if getattr(image, "n_frames", 1) > 1:
-                raise InputError(f"{path}: got {image.n_frames} frames, expected a single image")  # type: ignore[attr-defined]
-            image.load()
-            return _array(path, ImageOps.exif_transpose(image))
-    except InputError:
-        raise
-    except Exception as error:  # every decoder has its own exceptions; all mean "unreadable"
-        raise InputError(
-            f"{path}: cannot be read as an image ({' '.join(str(error).split())}); expected PNG, "
-            "JPEG, TIFF or DICOM"
-        ) from error
-
-
-def _array(path: Path, image: Image.Image) -> Array:
-    if image.mode in WIDE_MODES:
-        wide = np.asarray(image)
-        if wide.min() < 0 or wide.max() > FULL_SCALE["uint16"]:
-            raise InputError(f"{path}: got values {wide.min()}..{wide.max()}, expected 0..65535")
-        return wide.astype(np.uint16)
-    if image.mode == "F":
-        floats = np.asarray(image, np.float32)
-        if not np.isfinite(floats).all():
-            raise InputError(f"{path}: got a pixel that is not finite, expected numbers")
-        return floats
-    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        if np.asarray(image.getchannel("A")).min() < 255:
-            raise InputError(f"{path}: got a transparent image, expected opaque; flatten it")
-        return _grey_if_grey(np.asarray(image.convert("RGB")))
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))
-    if image.mode == "P":
-        return _grey_if_grey(np.asarray(image.convert("RGB")))
-    return np.asarray(image.convert("RGB"))
-
-
-def _grey_if_grey(picture: Array) -> Array:
-    """A palette or an alpha channel says nothing about colour; the values do."""
-    grey = bool((picture == picture[..., :1]).all())
-    return picture[..., 0] if grey else picture
-
-
 def resized(picture: Array, target: tuple[int, int], keep_aspect: bool) -> Array:
     """Bilinear with antialiasing, per channel; 16 bit and float in float32."""
     height, width = picture.shape[:2]
@@ -103,18 +113,19 @@ def resized(picture: Array, target: tuple[int, int], keep_aspect: bool) -> Array
         scale = min(target[0] / height, target[1] / width)
         inner = (max(1, round(height * scale)), max(1, round(width * scale)))
     planes = [picture] if picture.ndim == 2 else [picture[..., c] for c in range(3)]
-    done = [_plane(p, inner) for p in planes]
+    parts = [_plane(p, inner) for p in planes]
     if inner != target:
         top, left = (target[0] - inner[0]) // 2, (target[1] - inner[1]) // 2
         margins = ((top, target[0] - inner[0] - top), (left, target[1] - inner[1] - left))
-        done = [np.pad(p, margins) for p in done]
-    return done[0] if picture.ndim == 2 else np.stack(done, axis=-1)
+        parts = [np.pad(p, margins) for p in parts]
+    return parts[0] if picture.ndim == 2 else np.stack(parts, axis=-1)
 
 
 def _plane(plane: Array, size: tuple[int, int]) -> Array:
-    small = plane if plane.dtype == np.uint8 else plane.astype(np.float32)
-    image = Image.fromarray(small).resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    resized = np.asarray(image)
+    image = Image.fromarray(plane)
+    if plane.dtype == np.uint16:
+        image = image.convert("F")  # Pillow resizes no 16-bit integers
+    resized = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
     if plane.dtype == np.uint16:
         resized = np.rint(resized)
     return resized.astype(plane.dtype)
