@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 DEMO := demo
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs matrix clean
 
 demo: $(VENV)/.runtime
 	rm -rf $(DEMO)
@@ -24,6 +24,9 @@ check: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy labelppl cli
 	$(BIN)/lint-imports
+
+matrix:
+	$(PYTHON) tests/matrix.py
 
 docs: $(VENV)/.development
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
