@@ -35,7 +35,7 @@ from labelppl.crowds import (
     vote_shares,
 )
 from labelppl.families import dawid_skene, hierarchical_dawid_skene
-from labelppl.features import Column, Votes
+from labelppl.features import Ballots, Column, Votes
 from labelppl.metrics.ece import ece
 from labelppl.posterior import Posterior
 from labelppl.table import Cases
@@ -54,28 +54,27 @@ SCENARIOS = {"independent": (0.5, 0), "duplicates": (0.5, 4), "rare": (0.087, 0)
 DRAWS = 200
 
 
-def without(cases: Cases, held: Array) -> Cases:
-    """The cases with the votes ``held`` (cases, raters) taken out."""
-    column = cases.columns["votes"]
-    values = torch.where(torch.from_numpy(held), -1, column.values)
-    seen = replace(column, values=values, observed=(values >= 0).any(1))
-    return replace(cases, columns={"votes": seen})
+def with_votes(cases: Cases, table: VoteTable) -> Cases:
+    """The cases with the votes of ``table`` in place of their own."""
+    size = len(cases), len(table.raters)
+    ballots = Ballots.of(table.item, table.rater, table.label, *size)
+    return replace(cases, columns={"votes": Column.of_ballots(ballots, table.raters)})
 
 
-def held_out_nll(posterior: Posterior, cases: Cases, held: Array) -> float:
+def held_out_nll(posterior: Posterior, hidden: VoteTable) -> float:
     """Mean of -log p(vote | the item's other votes, the fit), by p(votes with it) / p(votes without it) in every draw."""
-    item, rater = np.nonzero(held)
-    seen = posterior.cases.take(item)
-    column = seen.columns["votes"]
-    values = column.values.clone()
-    at = torch.arange(len(item)), torch.from_numpy(rater)
-    values[at] = cases.columns["votes"].values[item, rater]
-    whole = replace(column, values=values, observed=torch.ones(len(item), dtype=torch.bool))
-    more = replace(seen, columns={"votes": whole})
+    seen = posterior.cases.take(hidden.item)
+    before = seen.columns["votes"].ballots
+    assert before is not None
+    case = np.concatenate([before.case.numpy(), np.arange(len(hidden))])
+    rater = np.concatenate([before.rater.numpy(), hidden.rater])
+    said = np.concatenate([before.said.numpy(), hidden.label])
+    after = Ballots.of(case, rater, said, len(hidden), before.raters)
+    more = replace(seen, columns={"votes": Column.of_ballots(after)})
     rows = posterior.equal_weight_rows(DRAWS)
     draws = {name: value[rows] for name, value in posterior.values.items()}
     p = []
-    for part in np.array_split(np.arange(len(item)), 1 + len(item) // 2000):
+    for part in np.array_split(np.arange(len(hidden)), 1 + len(hidden) // 2000):
         after, before = (
             posterior.density.class_log_joint(draws, c.take(part)).joint.logsumexp(-1)
             for c in (more, seen)
@@ -94,8 +93,10 @@ def one_crowd(
     classes = sorted(told | set(truth))
     cases = read_cases(votes_file, dawid_skene(truth=Label(*classes), votes=Votes()), seed=seed)
     y = pd.Index(classes).get_indexer(pd.Index(truth.reindex(cases.ids)))
-    matrix = cases.columns["votes"].values.numpy()
-    held = (matrix >= 0) & (np.random.default_rng(seed).random(matrix.shape) < 0.2)
+    column = cases.columns["votes"]
+    assert column.ballots is not None
+    whole = column.ballots.table(cases.ids, column.names, tuple(classes))
+    held = np.random.default_rng(seed).random(len(whole)) < 0.2
     rows: list[Row] = []
 
     def add(who: str, probs: Array, nll: float, seconds: float, how: str = "") -> None:
@@ -114,10 +115,8 @@ def one_crowd(
         )
         click.echo(f"{name}, {who}: accuracy {accuracy:.3f}, NLL {nll:.3f}, {seconds:.0f} s {how}")
 
-    whole = VoteTable.from_matrix(matrix, len(classes))
-    seen = VoteTable.from_matrix(np.where(held, -1, matrix), len(classes))
-    item, rater = np.nonzero(held)
-    label = matrix[item, rater]
+    seen, hidden = whole.take(~held), whole.take(held)
+    item, rater, label = hidden.item, hidden.rater, hidden.label
 
     def nll(predicted: Array) -> float:
         return float(-np.log(predicted[np.arange(len(label)), label]).mean())
@@ -139,10 +138,10 @@ def one_crowd(
         posterior = fit(model, cases, engine=engine, seed=seed)
         probs = soft_labels(posterior).probs
         seconds = time.perf_counter() - begin
-        other = fit(model, without(cases, held), engine=engine, seed=seed)
+        other = fit(model, with_votes(cases, seen), engine=engine, seed=seed)
         problems = (*posterior.problems, *other.problems)
         how = "; ".join((posterior.sampled.engine, *problems))
-        add(family, probs, held_out_nll(other, cases, held), seconds, how)
+        add(family, probs, held_out_nll(other, hidden), seconds, how)
     return rows
 
 
@@ -153,9 +152,8 @@ def simulated(scenario: str, seed: int, n: int = 2000) -> tuple[Cases, Array]:
     y = (rng.random(n) < prevalence).astype(np.int64)
     votes = [np.where(rng.random(n) < skill, y, 1 - y) for skill in SKILLS]
     votes += [np.where(rng.random(n) < 0.03, 1 - votes[0], votes[0]) for _ in range(copies)]
-    codes = torch.from_numpy(np.stack(votes, 1))
     raters = tuple(f"source {j + 1}" for j in range(len(votes)))
-    column = Column(codes, torch.ones(n, dtype=torch.bool), names=raters)
+    column = Column.of_ballots(Ballots.from_matrix(np.stack(votes, 1)), raters)
     ids, unknown = np.arange(n).astype(str), np.full(n, -1)
     return Cases(ids, ("no", "yes"), unknown, {"votes": column}, np.full(n, "train")), y
 
@@ -163,7 +161,9 @@ def simulated(scenario: str, seed: int, n: int = 2000) -> tuple[Cases, Array]:
 def one_scenario(scenario: str, seed: int) -> list[Row]:
     """A record for every method on one simulated crowd."""
     cases, y = simulated(scenario, seed)
-    votes = VoteTable.from_matrix(cases.columns["votes"].values.numpy(), 2)
+    column = cases.columns["votes"]
+    assert column.ballots is not None
+    votes = column.ballots.table(cases.ids, column.names, cases.classes)
     begin = time.perf_counter()
     detect: Literal["detect"] = "detect"
     model = hierarchical_dawid_skene(truth=Label(*cases.classes), votes=Votes(), groups=detect)

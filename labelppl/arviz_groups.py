@@ -121,7 +121,10 @@ def _pointwise(posterior: Posterior, at: Tensor) -> tuple[Array, Array]:
 
 
 def _columns(posterior: Posterior) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The table's columns in the model's units, NaN where missing, and what was observed of them."""
+    """The table's columns in the model's units, NaN where missing, and what was observed of them.
+
+    Of ballots: how many each case has, and, one case after the other, the rater and what was said.
+    """
     observed: dict[str, Any] = {posterior.model.label_name: ("case", posterior.cases.labels)}
     measured: dict[str, Any] = {}
     for name, column in posterior.cases.columns.items():
@@ -131,6 +134,11 @@ def _columns(posterior: Posterior) -> tuple[dict[str, Any], dict[str, Any]]:
         )
         observed[name] = (dims, torch.where(present, column.values.double(), torch.nan).numpy())
         measured[f"{name}_observed"] = (dims[: column.observed.dim()], column.observed.numpy())
+        if column.ballots is not None:
+            ballot = f"{name}_ballot"
+            extra = tuple(f"{name}_said_dim_{i}" for i in range(column.ballots.said.dim() - 1))
+            observed[f"{name}_rater"] = (ballot, column.ballots.rater.numpy())
+            observed[f"{name}_said"] = ((ballot, *extra), column.ballots.said.numpy())
     return observed, measured
 
 

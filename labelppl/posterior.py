@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .arviz_groups import as_arviz, groups
 from .errors import InputError
+from .features import Ballots
 from .inference.auto import run_engines
 from .inference.base import Draws, Engine, Progress
 from .inference.engines import check_name, rungs_of
@@ -245,6 +246,12 @@ def _fitted(path: str | Path, cases: Cases, observed: xr.Dataset, model: LabelMo
         seen = column.observed.reshape(len(ids), -1).expand_as(now)
         now = torch.where(seen, now, torch.nan)
         other = ~torch.isclose(before, now, rtol=1e-12, atol=0, equal_nan=True).all(-1).numpy()
+        if column.ballots is not None:
+            start = torch.cat([torch.zeros(1), before[:, 0].cumsum(0)]).long()
+            by, said = (
+                torch.from_numpy(observed[f"{name}_{part}"].values) for part in ("rater", "said")
+            )
+            other |= ~column.ballots.same_as(Ballots(start, by, said, column.ballots.raters))
         what[other] = name
     if (what != "").any():
         at = int(np.flatnonzero(what != "")[0])

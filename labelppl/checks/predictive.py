@@ -66,10 +66,17 @@ def check_prior(
 
 
 def _sampled(model: LabelModel, cases: Cases, seed: int) -> list[str]:
-    """The features that are sites, in the order of the declaration."""
+    """The numbers among the features that are sites, in the order of the declaration."""
     with forward(model, stream(seed, "predictive")):
         trace = poutine.trace(model).get_trace(model.plate(cases))
-    return [name for name in model.features if name in trace.nodes]
+    return [
+        name for name, kind in model.features.items() if name in trace.nodes and is_number(kind)
+    ]
+
+
+def is_number(feature: Feature) -> bool:
+    """Whether the feature is one number for each case, or several; codes and what raters say are not."""
+    return isinstance(feature, Scalar | Vector)
 
 
 def _parts(

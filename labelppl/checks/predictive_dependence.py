@@ -23,7 +23,7 @@ from ..arrays import Array
 from ..features import Angle, Scalar, Vector
 from ..posterior import Posterior
 from .finding import Finding
-from .predictive import simulate
+from .predictive import is_number, simulate
 
 #: Cases of a class with both measurements below which its correlation is left out.
 LEAST_CASES = 5
@@ -67,7 +67,8 @@ def dependences(
     }
     values = {name: value[at] for name, value in posterior.values.items()}
     runs = [{**clamp, **{name: value[i] for name, value in values.items()}} for i in range(draws)]
-    sites = [name for name in model.features if name in posterior.density.structure.sampled]
+    sampled = posterior.density.structure.sampled
+    sites = [name for name, kind in model.features.items() if name in sampled and is_number(kind)]
     drawn = simulate(model, cases, sites, runs, seed)
     replicated: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
     for i in range(draws):

@@ -19,7 +19,7 @@ from pyro.poutine.messenger import Messenger
 from torch import Tensor
 
 from ..errors import InputError
-from ..features import Column
+from ..features import Ballots, Column
 from ..model import CasePlate, LabelDensity
 from ..model.forward import forward
 from ..model.score import inside_cases
@@ -81,25 +81,24 @@ class _Feed(Messenger):
             self.plate._columns[msg["name"]] = msg["value"]
 
 
-def _column(name: str, column: Column, value: Tensor) -> Column:
+def _column(name: str, column: Column, value: Tensor | Ballots) -> Column:
     """What was drawn, in the place of what the table holds."""
-    if value.shape != column.values.shape:
+    if value.shape != column.value.shape:
         raise InputError(
             f"site '{name}': drawing from it gives the shape {tuple(value.shape)}, the table's column has "
-            f"{tuple(column.values.shape)}; such a model cannot be checked by simulation"
+            f"{tuple(column.value.shape)}; such a model cannot be checked by simulation"
         )
+    if isinstance(value, Ballots):
+        return Column.of_ballots(value, column.names)
     return Column(
         value.to(column.values.dtype), torch.ones_like(column.observed), names=column.names
     )
 
 
 def _masked(drawn: Column, table: Column) -> Column:
-    """``drawn`` with the entries missing that the table misses; a code of -1 is a vote that was not given."""
+    """``drawn`` with the entries missing that the table misses; ballots were drawn for those that were cast."""
     observed = table.observed if table.low is None else table.observed | table.censored
-    values = drawn.values
-    if drawn.names and not values.is_floating_point():
-        values = torch.where(table.values < 0, table.values, values)
-    return Column(values, observed, names=drawn.names)
+    return replace(drawn, observed=observed)
 
 
 def _refuse_other_density(

@@ -89,7 +89,7 @@ def _supports(name: str, feature: Feature, fn: Any, column: Column, cases: Cases
     turns = "VonMises" in kind or kind == "ProjectedNormal"
     periodic = turns and not kind.startswith("HalfCircle")
     if rows.any() and not periodic:  # any representative of an angle is inside a periodic support
-        inside = torch.atleast_1d(fn.support.check(column.values)).expand(len(rows))
+        inside = torch.atleast_1d(fn.support.check(column.value)).expand(len(rows))
         outside = (rows & ~inside).nonzero()[:, 0]
         if len(outside):
             what = (

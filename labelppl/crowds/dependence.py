@@ -2,9 +2,9 @@
 
 Given the class, independent raters agree as often as their confusion matrices make them. Raters who copy agree
 more. The check compares trees of raters (`shared_error`): starting from all raters apart, the two groups that
-agree most beyond chance (mean Cohen's kappa, at least `least_kappa`) are joined one after the other, and the step
-with the lowest BIC is kept; all steps are tried, because joining two of five duplicates need not help. The whole
-likelihood decides, not the agreement alone: very good raters also agree, but then the others agree with each other
+agree most beyond chance (mean Cohen's kappa, more than `least_kappa`) are joined one after the other, and the step
+with the lowest BIC is kept. Joining two of five duplicates need not help, so `PATIENCE` joins may pass without gain. Only
+pairs of raters who voted on a common item are ever held, however many raters there are. The whole likelihood decides, not the agreement alone: very good raters also agree, but then the others agree with each other
 exactly as much as that class explains.
 """
 
@@ -13,11 +13,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array, triu
 
 from ..arrays import Floats, Ints
 from .confusion_em import diagonal_counts
 from .shared_error_em import SharedErrorFit, shared_error_em
 from .vote_table import VoteTable
+
+#: Items that two raters must both have voted on: below, kappa has a standard error of .2 and more.
+LEAST_COMMON = 30
+#: Kappa below which two raters are never joined; Landis and Koch (Biometrics 33, 1977) call up to .2 slight.
+LEAST_KAPPA = 0.2
+#: Joins in a row that may leave the BIC where it was; two of eleven duplicates need nine more before all are one.
+PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -46,62 +54,78 @@ class Dependence:
         )
 
 
-def kappa(votes: VoteTable, least_common: int = 30) -> Floats:
-    """Cohen's kappa of every two raters (raters, raters); NaN below `least_common` items in common."""
-    r, k = len(votes.raters), len(votes.classes)
-    table: Ints = np.full((len(votes.items), r), -1, dtype=np.int64)
-    table[votes.item, votes.rater] = votes.label
-    given = (table >= 0).astype(np.float64)
-    common = given.T @ given
-    agree, chance = np.zeros((r, r)), np.zeros((r, r))
+@dataclass(frozen=True)
+class Agreement:
+    """Cohen's kappa of pairs of raters: first, second (pairs,) codes, first < second; kappa (pairs,)."""
+
+    first: Ints
+    second: Ints
+    kappa: Floats
+
+
+def agreement(votes: VoteTable, least_common: int = LEAST_COMMON) -> Agreement:
+    """Cohen's kappa of every two raters who both voted on at least ``least_common`` items.
+
+    Only pairs who voted on a common item are touched: products of sparse tables (items, raters).
+    """
+    size = len(votes.items), len(votes.raters)
+    voted = csr_array((np.ones(len(votes)), (votes.item, votes.rater)), shape=size)
+    common = triu(voted.T @ voted, 1).tocoo()
+    kept = common.data >= least_common
+    first, second, shared = common.row[kept], common.col[kept], common.data[kept]
+    agree, chance = np.zeros(len(first)), np.zeros(len(first))
+    for k in range(len(votes.classes)):
+        one = votes.label == k
+        said = csr_array((np.ones(one.sum()), (votes.item[one], votes.rater[one])), shape=size)
+        together, alone = (said.T @ said).tocsr(), (said.T @ voted).tocsr()
+        agree += together[first, second]
+        chance += alone[first, second] * alone[second, first] / shared**2
     with np.errstate(invalid="ignore", divide="ignore"):
-        for c in range(k):
-            said = (table == c).astype(np.float64)
-            agree += said.T @ said
-            share = (said.T @ given) / common
-            chance += share * share.T
-        out = (agree / common - chance) / (1 - chance)
-    out[common < least_common] = np.nan
-    np.fill_diagonal(out, np.nan)
-    return out
+        kappa = (agree / shared - chance) / (1 - chance)
+    return Agreement(first.astype(np.int64), second.astype(np.int64), kappa)
 
 
-def dependence(votes: VoteTable, *, least_kappa: float = 0.2, least_common: int = 30) -> Dependence:
+def dependence(
+    votes: VoteTable, *, least_kappa: float = LEAST_KAPPA, least_common: int = LEAST_COMMON
+) -> Dependence:
     """Look for groups of raters with shared errors in `votes`.
 
     Pairs of raters with fewer than `least_common` items in common are never joined.
     """
     k = len(votes.classes)
-    between = kappa(votes, least_common)
+    pairs = agreement(votes, least_common)
     prior, slips = diagonal_counts(k, 2.0, 1.0), diagonal_counts(k, 4.0, 0.5)
+    group = np.arange(len(votes.raters))
 
-    def fitted(groups: list[list[int]]) -> SharedErrorFit:
-        several = [g for g in groups if len(g) > 1]
+    def fit() -> SharedErrorFit:
+        names, sizes = np.unique(group, return_counts=True)
+        several = [np.flatnonzero(group == g).tolist() for g in names[sizes > 1]]
         return shared_error_em(votes, several, prior, slips, prevalence_counts=1.0, tolerance=1e-8)
 
-    groups = [[j] for j in range(len(votes.raters))]
-    independent = best = fitted(groups)
-    while len(groups) > 1:
-        pair = _closest(groups, between, least_kappa)
-        if pair is None:
+    independent = best = fit()
+    waited = 0
+    while waited < PATIENCE:
+        closest = _closest(group, pairs, least_kappa)
+        if closest is None:
             break
-        a, b = pair
-        groups = [g for i, g in enumerate(groups) if i not in pair] + [groups[a] + groups[b]]
-        now = fitted(groups)
-        best = now if now.bic < best.bic else best
-    found = tuple(tuple(sorted(g)) for g in best.groups if len(g) > 1)
-    return Dependence(found, independent.bic - best.bic, independent, best, votes.raters)
+        group[group == closest[1]] = closest[0]
+        joined = fit()
+        waited = 0 if joined.bic < best.bic else waited + 1
+        best = joined if joined.bic < best.bic else best
+    groups = tuple(tuple(sorted(g)) for g in best.groups if len(g) > 1)
+    return Dependence(groups, independent.bic - best.bic, independent, best, votes.raters)
 
 
-def _closest(
-    groups: list[list[int]], between: Floats, least_kappa: float
-) -> tuple[int, int] | None:
+def _closest(group: Ints, pairs: Agreement, least_kappa: float) -> tuple[int, int] | None:
     """The two groups with the highest mean kappa between their members, above `least_kappa`."""
-    best, at = least_kappa, None
-    for i, first in enumerate(groups):
-        for j in range(i):
-            block = between[np.ix_(first, groups[j])]
-            mean = float(np.nanmean(block)) if not np.isnan(block).all() else 0.0
-            if mean > best:
-                best, at = mean, (j, i)
-    return at
+    one, two = group[pairs.first], group[pairs.second]
+    apart = (one != two) & ~np.isnan(pairs.kappa)
+    if not apart.any():
+        return None
+    low, high = np.minimum(one, two)[apart], np.maximum(one, two)[apart]
+    keys, which = np.unique(low * len(group) + high, return_inverse=True)
+    mean = np.bincount(which, pairs.kappa[apart]) / np.bincount(which)
+    best = int(mean.argmax())
+    if mean[best] <= least_kappa:
+        return None
+    return int(keys[best]) // len(group), int(keys[best]) % len(group)

@@ -78,30 +78,35 @@ def shared_error_em(
     """
     k = len(votes.classes)
     made = complete_groups(groups, len(votes.raters))
-    member = np.empty(len(votes.raters), dtype=np.int64)
+    group_of = np.empty(len(votes.raters), dtype=np.int64)
     for g, group in enumerate(made):
-        member[list(group)] = g
-    alone = np.array([len(group) == 1 for group in made])
-    parts = [votes.take(member[votes.rater] == g) for g in range(len(made))]
-    slip = np.where(alone[member][:, None, None], np.eye(k), diagonal_counts(k, 0.9, 0.1 / (k - 1)))
-    shares = np.stack([vote_shares(part.counts()) for part in parts])
-    seen = np.stack([part.counts().sum(1) > 0 for part in parts])[:, :, None]
-    probs = np.nan_to_num(shares).sum(0) / np.maximum(seen.sum(0), 1)
-    probs[np.flatnonzero(votes.counts().sum(1) == 0)] = 1 / k
+        group_of[list(group)] = g
+    several = [g for g, group in enumerate(made) if len(group) > 1]
+    grouped = np.isin(group_of, several)
+    # Raters who are alone share one sparse table; only groups of several need arrays of their own.
+    alone = votes.take(~grouped[votes.rater])
+    parts = {g: votes.take(group_of[votes.rater] == g) for g in several}
+    slip = np.where(grouped[:, None, None], diagonal_counts(k, 0.9, 0.1 / (k - 1)), np.eye(k))
+    voted = {g: part.counts().sum(1) > 0 for g, part in parts.items()}
+    probs = alone.counts()
+    spoke = probs.sum(1)
+    for g, part in parts.items():
+        probs = probs + np.nan_to_num(vote_shares(part.counts()))
+        spoke = spoke + voted[g]
+    probs = probs / np.maximum(spoke, 1)[:, None]
+    probs[spoke == 0] = 1 / k
     prevalence = _normalise(probs.sum(0) + prevalence_counts)
-    start = _normalise(diagonal_counts(k, 0.7, 0.3 / (k - 1)))
-    answer = np.tile(start, (len(made), 1, 1))
+    answer = np.tile(_normalise(diagonal_counts(k, 0.7, 0.3 / (k - 1))), (len(made), 1, 1))
     before = -np.inf
     for step in range(1, most_steps + 1):
         with np.errstate(divide="ignore"):
             log_slip, log_answer = np.log(slip), np.log(answer)
             log_prevalence = np.log(prevalence)
         # hidden[g][i, u] = log p(votes of the group | u); message[g][i, k] sums u out
-        hidden = [part.spread(log_slip[part.rater, :, part.label]) for part in parts]
-        message = [
-            logsumexp(h[:, None, :] + a, axis=2) for h, a in zip(hidden, log_answer, strict=True)
-        ]
-        joint = log_prevalence + np.sum(message, axis=0)
+        hidden = {g: p.spread(log_slip[p.rater, :, p.label]) for g, p in parts.items()}
+        message = {g: logsumexp(h[:, None, :] + log_answer[g], axis=2) for g, h in hidden.items()}
+        joint = log_prevalence + alone.spread(log_answer[group_of[alone.rater], :, alone.label])
+        joint = sum(message.values(), start=joint)
         evidence = logsumexp(joint, axis=1)
         probs = np.exp(joint - evidence[:, None])
         now = float(evidence.sum()) + sum(
@@ -109,25 +114,26 @@ def shared_error_em(
             for c, x in (
                 (prevalence_counts, prevalence),
                 (pseudo_counts, answer),
-                (slip_counts, slip[~alone[member]]),
+                (slip_counts, slip[grouped]),
             )
         )
         if abs(now - before) < tolerance * (1 + abs(now)):
-            free = (k - 1) * (1 + k * len(made) + k * int((~alone[member]).sum()))
+            free = (k - 1) * (1 + k * len(made) + k * int(grouped.sum()))
             likelihood = float(evidence.sum())
             return SharedErrorFit(made, prevalence, answer, slip, probs, likelihood, free, step)
         before = now
         prevalence = _normalise(probs.sum(0) + prevalence_counts)
+        counts = np.zeros((len(made), k, k))
+        counts[group_of[~grouped]] = alone.confusion_counts(probs)[~grouped]
         slip = slip.copy()
-        for g, part in enumerate(parts):
+        for g, part in parts.items():
             with np.errstate(invalid="ignore"):
                 pair = joint[:, :, None] - message[g][:, :, None] + hidden[g][:, None, :]
                 pair = np.nan_to_num(np.exp(pair + log_answer[g] - evidence[:, None, None]))
-            voted = seen[g]
-            answer[g] = _normalise((pair * voted[..., None]).sum(0) + pseudo_counts)
-            if not alone[g]:
-                counts = part.confusion_counts(pair.sum(1))[list(made[g])]
-                slip[list(made[g])] = _normalise(counts + slip_counts)
+            counts[g] = (pair * voted[g][:, None, None]).sum(0)
+            members = list(made[g])
+            slip[members] = _normalise(part.confusion_counts(pair.sum(1))[members] + slip_counts)
+        answer = _normalise(counts + pseudo_counts)
     raise FailedWork(
         f"shared_error_em: log likelihood still moves by {abs(now - before):.2g} after {most_steps} steps"
     )

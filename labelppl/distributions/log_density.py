@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 
-def log_density(fn: Any, value: Tensor, observed: Tensor | None = None) -> Tensor:
+def log_density(fn: Any, value: Any, observed: Tensor | None = None) -> Tensor:
     """``fn.log_prob(value)``, by a closed form where there is a better one; 0 for cases that are not ``observed``."""
     natural = _NATURAL.get(type(fn).log_prob)
     if natural is not None:

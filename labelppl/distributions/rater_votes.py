@@ -1,174 +1,208 @@
 """Votes of many raters about one item, given its class: independent errors, or errors shared within groups.
 
-    independent:  log p(v) = sum over raters j who voted of log C_j[v_j]
-    shared:       log p(v) = sum_g log sum_u A_g[u] prod over members j who voted of B_j[u, v_j]
+    independent:  log p(v) = sum over raters j who voted of log C_j[y, v_j]
+    shared:       log p(v) = sum_g log sum_u A_g[y, u] prod over members j who voted of B_j[u, v_j]
 
-A rater who gave no vote (code -1) adds nothing: who votes on what is taken to say nothing about the class. Only
-the votes that exist are touched, so that thousands of raters with a few votes each stay cheap. See
-`crowds.confusion_em` and `crowds.shared_error_em` for the sources.
+A rater who gave no vote adds nothing: who votes on what is taken to say nothing about the class. Values are
+`labelppl.features.Ballots`, so that only the votes that exist are touched and thousands of raters with a few votes each
+stay cheap; for the same reason a law is given the table of all classes and the class ``row`` of each item, rather than a
+table for each item. See `crowds.confusion_em` and `crowds.shared_error_em` for the sources.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from pyro.distributions import TorchDistribution
 from torch import Tensor
-from torch.distributions import constraints
+from torch.distributions import Categorical, constraints
 
-from ._base import Parametric, broadcast_shapes
+from ..features import Ballots
+from ._base import as_tensors
 from ._sum_of_votes import sum_of_votes
 
-_CODES = constraints.independent(constraints.integer_interval(-1, 2**31), 1)
+
+class _Votes(constraints.Constraint):
+    """Ballots whose votes are codes below ``classes``; `check` gives (items,)."""
+
+    is_discrete = True
+    event_dim = 1
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+
+    def check(self, value: Ballots) -> Tensor:
+        wrong = (value.said < 0) | (value.said >= self.classes)
+        return torch.bincount(value.case[wrong], minlength=len(value)) == 0
 
 
-class RaterVotes(Parametric):
-    """Codes (batch, raters), -1 for no vote; `log_probs` (batch, raters, classes) of each answer."""
+class _BallotLaw(TorchDistribution):
+    """A law of `Ballots`, one for each item.
 
-    arg_constraints = {"log_probs": constraints.independent(constraints.real, 2)}  # noqa: RUF012
-    parameter_dims = {"log_probs": 2}  # noqa: RUF012
-    support = _CODES
-
-    def __init__(self, log_probs: Tensor, *, validate_args: bool | None = None) -> None:
-        self._set_parameters(log_probs.shape[-2:-1], validate_args, log_probs=log_probs)
-
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        with torch.no_grad():
-            law = torch.distributions.Categorical(logits=self.log_probs, validate_args=False)
-            return law.sample(torch.Size(sample_shape))
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        value = value.long()
-        if value.dim() != 2:
-            return _dense(value, self.log_probs).sum(-1)
-        item, rater = (value >= 0).nonzero(as_tuple=True)
-        label, last = value[item, rater], self.log_probs.shape[-1] - 1
-        if self.log_probs.dim() == 2 and bool((label <= last).all()):
-            return sum_of_votes(self.log_probs, item, rater, label, len(value))
-        per_vote = _of_votes(self.log_probs, item, rater, label.clamp(max=last))
-        per_vote = torch.where(label <= last, per_vote, -torch.inf)
-        return value.new_zeros(len(value), dtype=per_vote.dtype).index_add(0, item, per_vote)
-
-
-class SharedErrorVotes(Parametric):
-    """Codes (batch, raters), -1 for no vote, of raters in groups that repeat a hidden answer.
-
-    log_answer (batch, groups, answers) = log A_g[u]; log_slip (batch, raters, answers, classes) = log B_j;
-    groups: rater codes by group, every rater in exactly one.
+    row: (batch,) the class of each item, or one for all. design: who votes on what when votes are drawn; without it every
+    rater votes on every item. Subclasses set ``classes`` and implement `log_prob` and `draw`.
     """
 
-    arg_constraints = {  # noqa: RUF012
-        "log_answer": constraints.independent(constraints.real, 2),
-        "log_slip": constraints.independent(constraints.real, 3),
-    }
-    parameter_dims = {"log_answer": 2, "log_slip": 3}  # noqa: RUF012
-    support = _CODES
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+    classes: int
+
+    def __init__(
+        self, row: Tensor | int, raters: int, design: Ballots | None, validate_args: bool | None
+    ) -> None:
+        self.row, self.design = torch.as_tensor(row), design
+        super().__init__(self.row.shape, torch.Size([raters]), validate_args=validate_args)
+
+    @property
+    def support(self) -> _Votes:
+        return _Votes(self.classes)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = self._get_checked_instance(type(self), _instance)
+        new.__dict__.update(self.__dict__)
+        batch = torch.Size(batch_shape)
+        new.row = self.row.expand(batch)
+        TorchDistribution.__init__(new, batch, self.event_shape, validate_args=False)
+        new._validate_args = self._validate_args
+        return new
+
+    def sample(self, sample_shape: Any = ()) -> Any:
+        """`Ballots` for the items (batch,); one draw only."""
+        if len(sample_shape) or len(self.batch_shape) > 1:
+            raise ValueError("votes are drawn once for each item of one plate")
+        items = self.batch_shape.numel()
+        design = self.design
+        if design is None or len(design) != items:
+            design = Ballots.everyone(items, self.event_shape[0])
+        with torch.no_grad():
+            return design.saying(self.draw(design, self.row.reshape(-1).expand(items)))
+
+    def draw(self, design: Ballots, row: Tensor) -> Tensor:
+        """The votes (ballots,) of ``design`` when the items' classes are ``row`` (items,)."""
+        raise NotImplementedError
+
+
+class RaterVotes(_BallotLaw):
+    """log_probs (rows, raters, classes): of each answer of each rater, for each class ``row`` an item may have."""
+
+    def __init__(
+        self,
+        log_probs: Tensor,
+        row: Tensor | int,
+        *,
+        design: Ballots | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        (self.log_probs,) = as_tensors(log_probs)
+        self.classes = log_probs.shape[-1]
+        super().__init__(row, log_probs.shape[-2], design, validate_args)
+
+    def draw(self, design: Ballots, row: Tensor) -> Tensor:
+        logits = self.log_probs[row[design.case], design.rater]
+        return Categorical(logits=logits, validate_args=False).sample()
+
+    def log_prob(self, value: Ballots) -> Tensor:
+        possible = value.said < self.classes
+        label = value.said.clamp(max=self.classes - 1)
+        if self.row.dim() == 0:
+            table = self.log_probs[self.row]
+            if bool(possible.all()):
+                return sum_of_votes(table, value.case, value.rater, label, len(value))
+            per_vote = table[value.rater, label]
+        else:
+            per_vote = self.log_probs[self.row[..., value.case], value.rater, label]
+        per_vote = torch.where(possible, per_vote, -torch.inf)
+        zeros = per_vote.new_zeros((*per_vote.shape[:-1], len(value)))
+        return zeros.index_add(-1, value.case, per_vote)
+
+
+class SharedErrorVotes(_BallotLaw):
+    """Votes of raters in groups that repeat a hidden answer.
+
+    log_answer (rows, groups, answers) = log A_g[y, u]; log_slip (raters, answers, classes) = log B_j, of raters who are
+    alone it is not used; groups: rater codes by group, every rater in exactly one.
+    """
 
     def __init__(
         self,
         log_answer: Tensor,
         log_slip: Tensor,
         groups: Sequence[Sequence[int]],
+        row: Tensor | int,
         *,
+        design: Ballots | None = None,
         validate_args: bool | None = None,
     ) -> None:
+        self.log_answer, self.log_slip = as_tensors(log_answer, log_slip)
         self.groups = tuple(tuple(g) for g in groups)
-        self._set_parameters(
-            log_slip.shape[-3:-2], validate_args, log_answer=log_answer, log_slip=log_slip
-        )
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
-        new = super().expand(batch_shape, _instance)
-        new.groups = self.groups
-        return new
-
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        with torch.no_grad():
-            hidden = torch.distributions.Categorical(
-                logits=self.log_answer, validate_args=False
-            ).sample(torch.Size(sample_shape))
-            member = torch.empty(self.log_slip.shape[-3], dtype=torch.long)
-            for g, group in enumerate(self.groups):
-                member[list(group)] = g
-            said = hidden[..., member]
-            rows = self.log_slip.expand((*said.shape, *self.log_slip.shape[-2:]))
-            at = said[..., None, None].expand((*said.shape, 1, rows.shape[-1]))
-            logits = rows.gather(-2, at)[..., 0, :]
-            return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        value = value.long()
-        total: Tensor | float = 0.0
-        answers = range(self.log_answer.shape[-1])
+        self.classes = log_slip.shape[-1]
+        raters = log_slip.shape[0]
+        self.group = torch.empty(raters, dtype=torch.long)
+        self.together = torch.zeros(raters, dtype=torch.bool)
         for g, group in enumerate(self.groups):
-            votes, slip = value[..., list(group)], self.log_slip[..., list(group), :, :]
+            self.group[list(group)] = g
+            self.together[list(group)] = len(group) > 1
+        super().__init__(row, raters, design, validate_args)
+
+    def draw(self, design: Ballots, row: Tensor) -> Tensor:
+        # One hidden answer for each item and group that has a vote.
+        keys, which = torch.unique(
+            design.case * len(self.groups) + self.group[design.rater], return_inverse=True
+        )
+        item, group = keys // len(self.groups), keys % len(self.groups)
+        logits = self.log_answer[row[item], group]
+        hidden = Categorical(logits=logits, validate_args=False).sample()[which]
+        slips = Categorical(logits=self.log_slip[design.rater, hidden], validate_args=False)
+        return torch.where(self.together[design.rater], slips.sample(), hidden)
+
+    def log_prob(self, value: Ballots) -> Tensor:
+        alone = RaterVotes(self.log_answer[:, self.group], self.row, validate_args=False)
+        total = alone.log_prob(value.of_raters(~self.together))
+        slips = self.log_slip.movedim(1, 0)
+        for g, group in enumerate(self.groups):
+            if len(group) == 1:
+                continue
+            votes = value.of_raters(self.group == g)
+            answers = range(self.log_answer.shape[-1])
             hidden = [
-                self.log_answer[..., g, u]
-                + RaterVotes(slip[..., u, :], validate_args=False).log_prob(votes)
+                self.log_answer[self.row, g, u]
+                + RaterVotes(slips, u, validate_args=False).log_prob(votes)
                 for u in answers
             ]
             total = total + torch.logsumexp(torch.stack(torch.broadcast_tensors(*hidden), -1), -1)
-        return torch.as_tensor(total)
+        return total
 
 
-def _of_votes(log_probs: Tensor, item: Tensor, rater: Tensor, label: Tensor) -> Tensor:
-    """Log probability of each vote (votes,), the parameters being one set or one per item."""
-    if log_probs.dim() == 2:
-        return log_probs[rater, label]
-    own = item if log_probs.shape[-3] > 1 else torch.zeros_like(item)
-    return log_probs[own, rater, label]
+class MixedVotes(_BallotLaw):
+    """Votes whose probabilities depend on a hidden level of the item, summed out.
 
-
-def _dense(value: Tensor, log_probs: Tensor) -> Tensor:
-    """Log probability of each vote (..., raters), zero where there is none."""
-    shape = broadcast_shapes(value.shape, log_probs.shape[:-1])
-    rows = log_probs.expand((*shape, log_probs.shape[-1]))
-    at = value.expand(shape)
-    picked = rows.gather(-1, at.clamp(min=0)[..., None])[..., 0]
-    return torch.where(at >= 0, picked, torch.zeros_like(picked))
-
-
-class MixedVotes(Parametric):
-    """Codes (batch, raters) whose answer probabilities depend on a hidden level of the item, summed out.
-
-    log_weights (levels,); log_probs (batch, levels, raters, classes).
+    log_weights (levels,); log_probs (rows, levels, raters, classes).
     """
 
-    arg_constraints = {  # noqa: RUF012
-        "log_weights": constraints.independent(constraints.real, 1),
-        "log_probs": constraints.independent(constraints.real, 3),
-    }
-    parameter_dims = {"log_weights": 1, "log_probs": 3}  # noqa: RUF012
-    support = _CODES
-
     def __init__(
-        self, log_weights: Tensor, log_probs: Tensor, *, validate_args: bool | None = None
+        self,
+        log_weights: Tensor,
+        log_probs: Tensor,
+        row: Tensor | int,
+        *,
+        design: Ballots | None = None,
+        validate_args: bool | None = None,
     ) -> None:
-        self._set_parameters(
-            log_probs.shape[-2:-1], validate_args, log_weights=log_weights, log_probs=log_probs
-        )
+        self.log_weights, self.log_probs = as_tensors(log_weights, log_probs)
+        self.classes = log_probs.shape[-1]
+        super().__init__(row, log_probs.shape[-2], design, validate_args)
 
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        with torch.no_grad():
-            level = torch.distributions.Categorical(
-                logits=self.log_weights, validate_args=False
-            ).sample(torch.Size(sample_shape))
-            shape = (*level.shape, *self.log_probs.shape[-3:])
-            at = level[..., None, None, None].expand((*level.shape, 1, *shape[-2:]))
-            logits = self.log_probs.expand(shape).gather(-3, at)[..., 0, :, :]
-            return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
+    def draw(self, design: Ballots, row: Tensor) -> Tensor:
+        law = Categorical(logits=self.log_weights, validate_args=False)
+        level = law.sample((len(design),))
+        logits = self.log_probs[row[design.case], level[design.case], design.rater]
+        return Categorical(logits=logits, validate_args=False).sample()
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
+    def log_prob(self, value: Ballots) -> Tensor:
         levels = [
-            self.log_weights[..., m]
-            + RaterVotes(self.log_probs[..., m, :, :], validate_args=False).log_prob(value)
-            for m in range(self.log_weights.shape[-1])
+            self.log_weights[m]
+            + RaterVotes(self.log_probs[:, m], self.row, validate_args=False).log_prob(value)
+            for m in range(len(self.log_weights))
         ]
-        return torch.logsumexp(torch.stack(torch.broadcast_tensors(*levels), -1), -1)
+        return torch.logsumexp(torch.stack(levels, -1), -1)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pyro
 import pyro.distributions as dist
@@ -50,7 +51,7 @@ class Hierarchical(Grouped):
 
     groups: RaterGroups | None = ()
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Any]:
         k, n, groups = len(cases.classes), self.name, self.sources(cases)
         g = len(groups)
         crowd = pyro.sample(f"{n}_crowd", dist.Normal(1.2, 0.7))
@@ -65,12 +66,12 @@ class Hierarchical(Grouped):
         # the right answer first, then the others; `order` puts the right one on the diagonal
         order = torch.tensor([[0 if c == i else c + (c < i) for c in range(k)] for i in range(k)])
 
-        def log_answer(y: Tensor) -> Tensor:
-            """Rows of class y alone, so that a run for one class does not make those of all."""
-            own = logit[y][..., None]
+        def log_answer(which: Tensor) -> Tensor:
+            """(rows, groups, answers) of the classes ``which`` (rows,)."""
+            own = logit[which][..., None]
             right = torch.nn.functional.logsigmoid(own)
             miss = torch.nn.functional.logsigmoid(-own)
-            answers = torch.cat([right, miss + wrong[y][..., None, :]], -1)
-            return answers.gather(-1, order[y][..., None, :].expand(answers.shape))
+            answers = torch.cat([right, miss + wrong[which][..., None, :]], -1)
+            return answers.gather(-1, order[which][..., None, :].expand(answers.shape))
 
-        return self.through(log_answer, k, groups)
+        return self.through(log_answer, cases, groups)

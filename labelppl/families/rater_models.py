@@ -1,4 +1,4 @@
-"""What raters' votes say about the class: two laws of a table of votes (cases, raters), -1 where none.
+"""What raters' votes say about the class: two laws of votes in long form.
 
 DawidSkene      C_j[k] ~ Dirichlet(1 + b): one confusion matrix per rater, heavier on the diagonal
 Glad            P(right) = sigmoid(a_j e^{b_i}) with the difficulty b_i of each case (`crowds.glad`)
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyro
@@ -20,18 +20,27 @@ import torch
 from torch import Tensor
 
 from .. import distributions as laws
-from ..features import Column, Feature
+from ..features import Ballots, Column, Feature
 from ..model import CasePlate
 from .law import Law
 
 
 def raters_in(cases: CasePlate, evidence: Law) -> int:
-    """How many raters the votes column has; a plate without columns has those the feature names."""
+    """How many raters the column has; a plate without columns has those the feature names."""
     try:
-        column: Tensor = getattr(cases, evidence.name)
+        column: Tensor | Ballots = getattr(cases, evidence.name)
     except AttributeError:
         return len(evidence.feature.raters)  # type: ignore[attr-defined]
     return int(column.shape[1])
+
+
+def design_of(cases: CasePlate, evidence: Law) -> Ballots | None:
+    """Who votes on what, for votes that are drawn; None without a table: everyone on everything."""
+    try:
+        ballots: Ballots = getattr(cases, evidence.name)
+    except AttributeError:
+        return None
+    return ballots
 
 
 @dataclass(frozen=True)
@@ -49,14 +58,15 @@ class DawidSkene(Law):
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         return self
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Any]:
         k, r = len(cases.classes), raters_in(cases, self)
         rows_prior = heavy(k, self.diagonal, self.elsewhere)
         rows = dist.Dirichlet(rows_prior[:, None, :].expand(k, r, k)).to_event(2)
         log_confusion = torch.log(pyro.sample(f"{self.name}_confusion", rows))
+        design = design_of(cases, self)
 
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, laws.RaterVotes(log_confusion[y]))
+        def observe(y: Tensor) -> Any:
+            return pyro.sample(self.name, laws.RaterVotes(log_confusion, y, design=design))
 
         return observe
 
@@ -76,7 +86,7 @@ class Glad(Law):
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         return self
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Any]:
         k, r = len(cases.classes), raters_in(cases, self)
         ability = pyro.sample(f"{self.name}_ability", dist.Normal(1.0, 1.0).expand([r]).to_event(1))
         spread = pyro.sample(f"{self.name}_difficulty", dist.LogNormal(-0.7, 0.5))
@@ -89,9 +99,10 @@ class Glad(Law):
         # (classes, points, raters, votes)
         log_answers = torch.where(same, right[..., None], wrong[..., None])
         mixture = torch.log(torch.tensor(weights / weights.sum()))
+        design = design_of(cases, self)
 
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, laws.MixedVotes(mixture, log_answers[y]))
+        def observe(y: Tensor) -> Any:
+            return pyro.sample(self.name, laws.MixedVotes(mixture, log_answers, y, design=design))
 
         return observe
 

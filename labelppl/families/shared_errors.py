@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyro
@@ -23,13 +23,12 @@ import torch
 from torch import Tensor
 
 from .. import distributions as laws
-from ..crowds import VoteTable
 from ..crowds.dependence import Dependence, dependence
 from ..crowds.shared_error_em import complete_groups
 from ..features import Column, Feature
 from ..model import CasePlate
 from .law import Law
-from .rater_models import heavy, raters_in
+from .rater_models import design_of, heavy, raters_in
 
 RaterGroups = tuple[tuple[int, ...], ...]
 
@@ -51,15 +50,16 @@ class Grouped(Law):
 
     def check(self, column: Column, classes: tuple[str, ...]) -> Dependence:
         """Which raters of ``column`` share errors, in words in its `message`."""
-        matrix = np.where(column.cases_observed.numpy()[:, None], column.values.numpy(), -1)
-        votes = VoteTable.from_matrix(matrix.astype(np.int64), len(classes))
-        return dependence(replace(votes, classes=classes))
+        assert column.ballots is not None
+        items = np.arange(len(column.ballots))
+        return dependence(column.ballots.table(items, column.names, classes))
 
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         if self.groups is not None:
             return self
         column = columns[self.name]
-        classes = tuple(map(str, range(int(column.values.max()) + 1)))
+        assert column.ballots is not None
+        classes = tuple(map(str, range(1 + int(column.ballots.said.max()))))
         return replace(self, groups=self.check(column, classes).groups)
 
     def sources(self, cases: CasePlate) -> RaterGroups:
@@ -68,24 +68,34 @@ class Grouped(Law):
         return complete_groups(several, raters_in(cases, self))
 
     def through(
-        self, log_answer: Callable[[Tensor], Tensor], k: int, groups: RaterGroups
-    ) -> Callable[[Tensor], Tensor]:
-        """Samples the slips; returns the law of the votes. log_answer: log A[y] (..., groups, answers) of ``k`` classes."""
-        r = sum(map(len, groups))
+        self, log_answer: Callable[[Tensor], Tensor], cases: CasePlate, groups: RaterGroups
+    ) -> Callable[[Tensor], Any]:
+        """Samples the slips; returns the law of the votes.
+
+        log_answer: log A of some classes (rows,) -> (rows, groups, answers).
+        """
+        k, r, design = len(cases.classes), sum(map(len, groups)), design_of(cases, self)
+
+        def rows(y: Tensor) -> tuple[Tensor, Tensor]:
+            """log A of the classes in ``y``, and where each item's stands in it: a run for one class does not make all."""
+            if y.dim() == 0:
+                return log_answer(y[None].long()), torch.zeros((), dtype=torch.long)
+            return log_answer(torch.arange(k)), y.long()
+
         members = [j for group in groups if len(group) > 1 for j in group]
         if not members:
-            return lambda y: pyro.sample(self.name, laws.RaterVotes(log_answer(y)))
+            return lambda y: pyro.sample(self.name, laws.RaterVotes(*rows(y), design=design))
         slip = pyro.sample(f"{self.name}_slip", dist.Beta(*SLIP).expand([len(members)]).to_event(1))
         same = torch.eye(k, dtype=torch.bool)
         kept, moved = torch.log1p(-slip), torch.log(slip) - math.log(k - 1)
         log_slip = torch.where(same, kept[:, None, None], moved[:, None, None])
-        exact = torch.where(same, 0.0, -1e6).expand(1, k, k)
-        place = [members.index(j) if j in members else len(members) for j in range(r)]
-        everyone = torch.cat([log_slip, exact.to(log_slip)])[place]
+        # Raters who are alone do not slip from themselves; any row stands for them.
+        everyone = log_slip[[members.index(j) if j in members else 0 for j in range(r)]]
 
-        def observe(y: Tensor) -> Tensor:
-            one = everyone.expand((*y.shape, *everyone.shape))
-            return pyro.sample(self.name, laws.SharedErrorVotes(log_answer(y), one, groups))
+        def observe(y: Tensor) -> Any:
+            table, row = rows(y)
+            law = laws.SharedErrorVotes(table, everyone, groups, row, design=design)
+            return pyro.sample(self.name, law)
 
         return observe
 
@@ -97,9 +107,9 @@ class SharedErrors(Grouped):
     diagonal: float = 3.0
     elsewhere: float = 1.5
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Any]:
         k, groups = len(cases.classes), self.sources(cases)
         prior = heavy(k, self.diagonal, self.elsewhere)
         rows = dist.Dirichlet(prior[:, None, :].expand(k, len(groups), k)).to_event(2)
         log_answer = torch.log(pyro.sample(f"{self.name}_answer", rows))
-        return self.through(lambda y: log_answer[y], k, groups)
+        return self.through(lambda which: log_answer[which], cases, groups)

@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import Floats
+from .ballots import Ballots
 from .faults import MOST_TOLD
 from .rows import Rows
 
@@ -33,7 +35,8 @@ class Column:
     values: (cases, ...) in the model's unit; where not observed, a harmless value inside the support.
     observed: (cases,), or (cases, components) for a vector; True where the value was measured.
     low, high: (cases,) bounds of the interval for censored cells, NaN elsewhere; None if nothing is censored.
-    names: the raters, where values have an axis of raters.
+    names: the raters, where several said something. ballots: what they said, where that is kept in long form; values
+    (cases,) are then how many ballots each case has, and every case is observed, since nobody's vote is needed.
     """
 
     values: Tensor
@@ -41,6 +44,25 @@ class Column:
     low: Tensor | None = None
     high: Tensor | None = None
     names: tuple[str, ...] = ()
+    ballots: Ballots | None = None
+
+    @classmethod
+    def of_ballots(cls, ballots: Ballots, names: Sequence[str] = ()) -> Column:
+        """The column of a feature that raters answer."""
+        observed = torch.ones(len(ballots), dtype=torch.bool)
+        return cls(ballots.counts, observed, names=tuple(names), ballots=ballots)
+
+    @property
+    def value(self) -> Tensor | Ballots:
+        """What the feature's site observes."""
+        return self.values if self.ballots is None else self.ballots
+
+    @property
+    def cells(self) -> int:
+        """How many numbers a case has, on average and rounded up."""
+        if self.ballots is None:
+            return self.values[:1].numel()
+        return 1 + self.ballots.said.numel() // max(1, len(self.values))
 
     @cached_property
     def cases_observed(self) -> Tensor:
@@ -83,6 +105,7 @@ class Column:
             None if self.low is None else self.low[index],
             None if self.high is None else self.high[index],
             self.names,
+            None if self.ballots is None else self.ballots.take(index),
         )
 
 
@@ -103,6 +126,10 @@ class Feature(ABC):
     def describe(self) -> str:
         """What the feature expects, with its unit, for messages and reports."""
         return type(self).__name__
+
+    def vote_counts(self, column: Column, classes: int) -> Floats | None:
+        """How many raters chose each class (cases, classes); None for a feature that is no vote."""
+        return None
 
 
 class Scalar(Feature):

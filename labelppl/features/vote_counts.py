@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 
+from ..arrays import Floats
 from ..errors import InputError
 from .base import Column, Feature
 from .rows import Rows, told
@@ -50,5 +51,28 @@ class VoteCounts(Feature):
                 rows.refuse_all(column, lost, [None] * len(lost), expected, "write 0 for no votes")
         return Column(torch.tensor(np.where(missing, 0.0, counts)), torch.tensor(~missing.any(1)))
 
+    def vote_counts(self, column: Column, classes: int) -> Floats:
+        return column.values.numpy()
+
     def describe(self) -> str:
         return "a whole number of votes for each class"
+
+
+def vote_counts(
+    features: Mapping[str, Feature], columns: Mapping[str, Column], classes: int
+) -> Floats | None:
+    """How many raters chose each class, from whichever feature of a table holds votes.
+
+    Args:
+        features: The label model's features by name.
+        columns: The columns of a `Cases` table by name.
+        classes: How many classes the label has.
+
+    Returns:
+        Counts (cases, classes) from the first `Votes` or `VoteCounts` feature, or None where there is none.
+    """
+    for name, feature in features.items():
+        counts = feature.vote_counts(columns[name], classes)
+        if counts is not None:
+            return counts
+    return None

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import torch
 
+from ..arrays import Floats
 from ..errors import InputError
+from .ballots import Ballots
 from .base import Column
 from .cells import near_match
 from .readers import ReaderFeature, name_list, statements
@@ -16,7 +17,7 @@ from .rows import Rows, told
 
 
 class Votes(ReaderFeature):
-    """Class codes (cases, raters), -1 where a rater gave no vote; a case without any vote is not observed.
+    """`Ballots`: for each vote its case, its rater and the code of the class; a case may have none.
 
     ``Votes()`` takes its raters from the table, ``Votes("ann", "bob")`` fixes them. Read from a long table with the columns
     ``id, rater, label`` (or ``task, worker, label``): the main table, or ``<stem>_<feature>.csv`` beside it.
@@ -55,10 +56,14 @@ class Votes(ReaderFeature):
             votes.rows.refuse_all(
                 "label", unknown, told(cells, unknown), f"one of {name_list(classes)}", mend
             )
-        table = np.full((len(rows.ids), len(votes.raters)), -1, dtype=np.int64)
-        table[votes.case, votes.rater] = codes
-        values = torch.from_numpy(table)
-        return Column(values, (values >= 0).any(1), names=votes.raters)
+        ballots = Ballots.of(votes.case, votes.rater, codes, len(rows.ids), len(votes.raters))
+        return Column.of_ballots(ballots, votes.raters)
+
+    def vote_counts(self, column: Column, classes: int) -> Floats:
+        assert column.ballots is not None
+        at = column.ballots.case.numpy() * classes + column.ballots.said.numpy()
+        counts = np.bincount(at, minlength=len(column.ballots) * classes)
+        return counts.reshape(-1, classes).astype(np.float64)
 
     def describe(self) -> str:
         return "a class chosen by each rater"

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ..comparison import Comparison, compare
 from ..errors import FailedWork
-from ..features import VoteCounts
+from ..features import vote_counts
 from ..posterior import fit
 from ..runs import record, sha256
 from ..softlabels import SoftLabels, soft_labels
@@ -55,7 +55,6 @@ def compare_job(
         return soft_labels(posterior, cases, keep_draws=KEPT_DRAWS)
 
     schedule = default_schedule(len(inputs.cases.train))
-    votes = [n for n, feature in inputs.model.features.items() if isinstance(feature, VoteCounts)]
     assert inputs.model.source is not None
     with said_warnings(say):
         done = compare(
@@ -65,7 +64,9 @@ def compare_job(
             repeats=repeats,
             student=student,
             image_size=image_size,
-            votes=inputs.cases.columns[votes[0]].values.numpy() if votes else None,
+            votes=vote_counts(
+                inputs.model.features, inputs.cases.columns, len(inputs.cases.classes)
+            ),
             augment=augment,
             lam=lam,
             validation=validation,

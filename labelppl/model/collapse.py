@@ -27,6 +27,8 @@ def distinct_cases(cases: Cases) -> tuple[Cases, Tensor]:
         for part in (column.values, column.observed, column.low, column.high):
             if part is not None:
                 parts.append(part.reshape(len(cases), -1).double().numpy())
+        if column.ballots is not None:
+            parts.append(column.ballots.codes()[:, None].astype(np.float64))
     table = np.ascontiguousarray(np.concatenate(parts, 1))
     # Rows as bytes: NaN equals NaN; adding 0 makes -0 and 0 one.
     rows = (table + 0.0).view(np.dtype((np.void, table.itemsize * table.shape[1])))[:, 0]

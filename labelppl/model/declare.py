@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..errors import InputError
 from ..features import Feature, Label
 from ..table import Cases, Delimiters, cases_from_frame, open_table, tables_beside
@@ -89,7 +87,7 @@ class LabelModel:
         """The ``cases`` argument for the Pyro function: the columns of ``cases``, or so many cases without columns."""
         if isinstance(cases, int):
             return CasePlate(cases, classes or self.label.classes, broadcast=broadcast)
-        columns: dict[str, Tensor] = {name: column.values for name, column in cases.columns.items()}
+        columns = {name: column.value for name, column in cases.columns.items()}
         return CasePlate(len(cases), cases.classes, columns, broadcast=broadcast)
 
 

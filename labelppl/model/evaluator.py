@@ -77,7 +77,7 @@ class Evaluator:
         sites: dict[str, Tensor] | None = None,
         prior: bool = True,
     ) -> Score:
-        inputs = {name: column.values for name, column in columns.items()}
+        inputs = {name: column.value for name, column in columns.items()}
         plate = CasePlate(n, self.classes, inputs, broadcast=broadcast)
         label = self.model.label_name
         with Score(

@@ -75,5 +75,5 @@ def arrange(cases: Cases, structure: Structure, relations: Relations) -> Fitted:
         pieces=tuple(pieces),
         others=None if plain.all() else pairs(cases.take(~plain), counts[~plain]),
         different=len(cases),
-        cells=max(column.values[:1].numel() for column in cases.columns.values()),
+        cells=max(column.cells for column in cases.columns.values()),
     )

@@ -23,7 +23,7 @@ def observed_log_prob(name: str, fn: Any, column: Column) -> Tensor:
     """Log density of the column's observed part, with the cases as the last axis, or broadcastable to it."""
     if column.partial:
         return _vector(name, fn, column)
-    log_prob = log_density(fn, column.values, None if column.complete else column.cases_observed)
+    log_prob = log_density(fn, column.value, None if column.complete else column.cases_observed)
     if column.low is None:
         return log_prob
     return torch.where(column.censored, _interval(name, fn, column), log_prob)

@@ -247,16 +247,13 @@ class Relations:
 
 def _whole(column: Column) -> Column:
     """The column with what is missing taken as measured, so that every site shows what it depends on."""
-    return Column(column.values, torch.ones_like(column.observed))
+    return Column(column.values, torch.ones_like(column.observed), ballots=column.ballots)
 
 
 def _changes(column: Column, codes: Tensor | None) -> list[Tensor]:
     """Values to try instead of a missing one, broadcastable to (cases, ...)."""
     if codes is not None:
         return list(codes)
-    if not column.values.is_floating_point():
-        # Votes: codes of classes, -1 for none, where no other number is known to be a class.
-        return list(column.values.clamp(min=0).unique())
     measured = column.values[column.cases_observed]
     if not len(measured):
         measured = column.values[:1]

@@ -14,12 +14,14 @@ from pyro.poutine.broadcast_messenger import BroadcastMessenger
 from pyro.poutine.subsample_messenger import SubsampleMessenger
 from torch import Tensor
 
+from ..features import Ballots
+
 
 class CasePlate(pyro.plate):
     """The plate over n cases, always the rightmost batch dimension.
 
     classes: names of the classes, so that a model may size its parameters by ``len(cases.classes)``.
-    columns: feature name -> (cases, ...) in the model's unit; an entry read as ``z.<name>`` is noted in ``read``.
+    columns: feature name -> (cases, ...) in the model's unit, or `Ballots`; an entry read as ``z.<name>`` is noted in ``read``.
     broadcast=False leaves distributions at their own batch shape, which the density uses: a distribution that does not
     differ between cases is then evaluated once instead of once per case.
     """
@@ -28,7 +30,7 @@ class CasePlate(pyro.plate):
         self,
         size: int,
         classes: Sequence[str],
-        columns: Mapping[str, Tensor] | None = None,
+        columns: Mapping[str, Tensor | Ballots] | None = None,
         *,
         broadcast: bool = True,
     ) -> None:
@@ -42,7 +44,7 @@ class CasePlate(pyro.plate):
         super().__enter__()
         return self
 
-    def __getattr__(self, name: str) -> Tensor:
+    def __getattr__(self, name: str) -> Any:
         columns = self.__dict__.get("_columns", {})
         if name in columns:
             self.read.add(name)

@@ -53,7 +53,7 @@ class Score(Messenger):
             return
         name = msg["name"]
         if name in self.columns:
-            msg["value"] = self.columns[name].values
+            msg["value"] = self.columns[name].value
         elif not msg["is_observed"]:
             msg["value"] = (self.parameters if name in self.parameters else self.discrete)[name]
         msg["done"] = True

@@ -51,7 +51,7 @@ def _points(
                 1,
             )
         some = cases.take([0])
-        data = {name: column.values for name, column in some.columns.items()}
+        data = {name: column.value for name, column in some.columns.items()}
         points = []
         for _ in range(n):
             with _Median(parameters, draws) as medians:

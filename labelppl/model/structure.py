@@ -56,7 +56,7 @@ def prior_trace(
     """A Pyro trace of the model on the first ``rows`` cases: parameters and label from the prior, features clamped."""
     some = cases.take(range(min(rows, len(cases))))
     plate = model.plate(some)
-    data = {name: column.values for name, column in some.columns.items()}
+    data = {name: column.value for name, column in some.columns.items()}
     run = poutine.trace(poutine.condition(_Declared(model), data=data))
     with forward(model, stream(seed, "prior"), validate=validate):
         trace = run.get_trace(plate)

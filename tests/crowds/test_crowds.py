@@ -133,9 +133,10 @@ def test_majority_says_what_a_tie_is() -> None:
     np.testing.assert_allclose(majority(COUNTS, "split"), [[1, 0, 0], [0.5, 0.5, 0], [1 / 3] * 3])
     assert np.isnan(majority(COUNTS, "abstain")).all(1).tolist() == [False, True, True]
     tied = np.tile(COUNTS[1], (4000, 1))
-    drawn = majority(tied, "random", seed=1)
-    assert np.array_equal(drawn, majority(tied, "random", seed=1))
+    drawn = majority(tied, "seeded", seed=1)
+    assert np.array_equal(drawn, majority(tied, "seeded", seed=1))
     assert drawn.mean(0) == pytest.approx([0.5, 0.5, 0], abs=4 * 0.5 / np.sqrt(4000))
+    assert majority(COUNTS, "lowest").argmax(1).tolist() == [0, 0, 0]
     with pytest.raises(InputError, match="ties"):
         majority(COUNTS, "first")  # type: ignore[arg-type]
 

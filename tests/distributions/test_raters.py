@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from scipy import integrate, stats
 from torch import Tensor
-from torch.func import hessian, vmap
+from torch.func import grad, hessian, vmap
 
 from labelppl import distributions as d
 from labelppl.families.hierarchical import contrasts
+from labelppl.features import Ballots
 
 
 def _votes(n: int = 30, raters: int = 6, classes: int = 3) -> Tensor:
+    """Codes (items, raters), -1 for no vote."""
     return torch.randint(-1, classes, (n, raters), generator=torch.Generator().manual_seed(1))
 
 
@@ -27,10 +32,11 @@ def _plain(logits: Tensor, votes: Tensor) -> Tensor:
 
 def test_votes_are_summed_for_all_draws_with_two_derivatives() -> None:
     votes = _votes()
+    ballots = Ballots.from_matrix(votes)
     logits = torch.randn(5, 6, 3)
 
     def law(x: Tensor) -> Tensor:
-        return d.RaterVotes(x.log_softmax(-1)).log_prob(votes)
+        return d.RaterVotes(x.log_softmax(-1)[None], 0).log_prob(ballots)
 
     expected = torch.stack([_plain(x, votes) for x in logits])
     torch.testing.assert_close(vmap(law)(logits), expected)
@@ -52,9 +58,67 @@ def test_votes_are_summed_for_all_draws_with_two_derivatives() -> None:
 
 
 def test_a_vote_for_an_unknown_class_is_impossible() -> None:
-    law = d.RaterVotes(torch.zeros(2, 2) - math.log(2), validate_args=False)
-    got = law.log_prob(torch.tensor([[0, 1], [2, 1]]))
-    torch.testing.assert_close(got, torch.tensor([-2 * math.log(2), -math.inf]))
+    votes = Ballots.from_matrix([[0, 1], [2, 1]])
+    for row in (0, torch.zeros(2, dtype=torch.long)):
+        law = d.RaterVotes(torch.zeros(1, 2, 2) - math.log(2), row, validate_args=False)
+        torch.testing.assert_close(law.log_prob(votes), torch.tensor([-2 * math.log(2), -math.inf]))
+    assert law.support.check(votes).tolist() == [True, False]
+
+
+THETA = 0.5 * torch.sin(torch.arange(1.0, 40.0, dtype=torch.float64))
+ROWS = torch.tensor([0, 1, 1, 0, 1])
+VOTES = Ballots.from_matrix([[0, 1, -1], [1, 1, 0], [-1, -1, -1], [1, -1, 0], [0, 0, 1]])
+
+
+def _rows(t: Tensor, *shape: int) -> Tensor:
+    return torch.log_softmax(t[: math.prod(shape)].reshape(shape), -1)
+
+
+LAWS: dict[str, Callable[..., Any]] = {
+    "RaterVotes": lambda t, row, **o: d.RaterVotes(_rows(t, 2, 3, 2), row, **o),
+    "MixedVotes": lambda t, row, **o: d.MixedVotes(_rows(t, 2), _rows(t[2:], 2, 2, 3, 2), row, **o),
+    "SharedErrorVotes": lambda t, row, **o: d.SharedErrorVotes(
+        _rows(t, 2, 2, 2), _rows(t[8:], 3, 2, 2), [(0, 2), (1,)], row, **o
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_laws_of_votes_sum_to_one_and_are_alike_by_class_and_by_item(name: str) -> None:
+    """Each law is a distribution, vectorises over draws, and gives an item its class's probability."""
+    law = LAWS[name]
+    by_item = law(THETA, ROWS).log_prob(VOTES)
+    by_class = torch.stack([law(THETA, k).log_prob(VOTES) for k in (0, 1)])
+    torch.testing.assert_close(by_item, by_class[ROWS, torch.arange(5)])
+    assert float(by_item[2]) == 0
+    every = Ballots.from_matrix(list(itertools.product((0, 1), repeat=3)))
+    for k in (0, 1):
+        assert float(law(THETA, k).log_prob(every).exp().sum()) == pytest.approx(1)
+    thetas = THETA + 0.1 * torch.randn(3, len(THETA))
+    for row in (ROWS, 1):
+        total = lambda t, r=row: law(t, r).log_prob(VOTES).sum()  # noqa: E731
+        for way in (total, grad(total), hessian(total)):
+            alone = torch.stack([way(t) for t in thetas])
+            torch.testing.assert_close(vmap(way)(thetas), alone, rtol=1e-9, atol=1e-9)
+        start = THETA.clone().requires_grad_()
+        assert torch.autograd.gradcheck(total, start, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_votes_are_drawn_for_the_ballots_that_were_cast(name: str) -> None:
+    n = 8000
+    every = list(itertools.product((0, 1), repeat=3))
+    law = LAWS[name](THETA, 1).expand((n,))
+    drawn = law.sample()
+    table = torch.zeros(tuple(drawn.shape), dtype=torch.long)
+    table[drawn.case, drawn.rater] = drawn.said
+    share = torch.bincount(table @ torch.tensor([4, 2, 1]), minlength=8) / n
+    wanted = LAWS[name](THETA, 1).log_prob(Ballots.from_matrix(every)).exp()
+    assert float(((share - wanted) / (wanted * (1 - wanted) / n).sqrt()).abs().max()) < 4.5
+    some = LAWS[name](THETA, ROWS, design=VOTES).sample()
+    assert torch.equal(some.start, VOTES.start)
+    assert torch.equal(some.rater, VOTES.rater)
+    assert some.said.unique().tolist() == [0, 1]
 
 
 def test_common_scale_is_a_mixture_of_normals() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from pyro import poutine
 
-from labelppl.features import Column, Vector
+from labelppl.features import Ballots, Column, Vector
 from labelppl.model import LabelModel
 from labelppl.table import Cases
 
@@ -40,7 +40,9 @@ def simulate() -> Callable[..., Simulated]:
                 seen = torch.ones(n, dtype=torch.bool)
                 if isinstance(model.features[name], Vector):
                     seen = torch.ones_like(site["value"], dtype=torch.bool)
-                columns[name] = Column(site["value"], seen)
+                value = site["value"]
+                is_votes = isinstance(value, Ballots)
+                columns[name] = Column.of_ballots(value) if is_votes else Column(value, seen)
             elif name != model.label_name:
                 parameters[name] = site["value"]
         labels = trace.nodes[model.label_name]["value"].numpy().astype(np.int64)

@@ -17,6 +17,7 @@ from labelppl.crowds.dependence import dependence
 from labelppl.errors import InputError
 from labelppl.features import (
     Angle,
+    Ballots,
     Category,
     Column,
     Label,
@@ -122,8 +123,7 @@ def test_raykar_uses_votes_and_features_together() -> None:
     right = np.array([0.9, 0.8, 0.65])
     votes = np.where(rng.random((n, 3)) < right, y[:, None], 1 - y[:, None])
     votes[:, 1:][rng.random((n, 2)) < 0.3] = -1
-    codes = torch.tensor(votes)
-    columns = {"x": cases.columns["x"], "v": Column(codes, (codes >= 0).any(1))}
+    columns = {"x": cases.columns["x"], "v": Column.of_ballots(Ballots.from_matrix(votes))}
     unknown = np.full(n, -1)
     cases = Cases(cases.ids, cases.classes, unknown, columns, cases.split)
     model = f.raykar(y=TWO, v=Votes("a", "b", "c"), x=Real(low=0, high=1))
@@ -149,7 +149,7 @@ def test_a_case_without_votes_is_labelled_by_its_features() -> None:
     cases = _with_inputs(20, TWO)
     codes = torch.zeros(20, 3, dtype=torch.int64)
     codes[::2] = -1
-    columns = {"x": cases.columns["x"], "v": Column(codes, (codes >= 0).any(1))}
+    columns = {"x": cases.columns["x"], "v": Column.of_ballots(Ballots.from_matrix(codes))}
     cases = Cases(cases.ids, cases.classes, np.full(20, -1), columns, cases.split)
     density = LabelDensity(f.raykar(y=TWO, v=Votes("a", "b", "c"), x=Real(low=0, high=1)), cases)
     values = density.constrain(density.start(1, seed=0))
@@ -230,8 +230,7 @@ def test_one_model_is_calibrated_in_every_scenario(
 ) -> None:
     """Independent sources, near-duplicates and a rare class: the same line, its gate passed."""
     votes, y = _scenario(seed, prevalence, copies)
-    codes = torch.tensor(votes)
-    columns = {"votes": Column(codes, torch.ones(2000, dtype=torch.bool))}
+    columns = {"votes": Column.of_ballots(Ballots.from_matrix(votes))}
     ids, split = np.arange(2000).astype(str), np.full(2000, "train")
     cases = Cases(ids, TWO.classes, np.full(2000, -1), columns, split)
     model = f.hierarchical_dawid_skene(y=TWO, votes=Votes(), groups="detect").for_cases(cases)
@@ -251,8 +250,7 @@ def test_one_model_is_calibrated_in_every_scenario(
 def test_shared_errors_equal_enumeration() -> None:
     model = f.dawid_skene(y=TWO, votes=FIVE, groups=[(0, 2, 4)])
     patterns = np.array(list(itertools.product((-1, 0, 1), repeat=5))[1:])
-    codes = torch.tensor(patterns)
-    columns = {"votes": Column(codes, (codes >= 0).any(1))}
+    columns = {"votes": Column.of_ballots(Ballots.from_matrix(patterns))}
     n = len(patterns)
     cases = Cases(
         np.arange(n).astype(str), TWO.classes, np.full(n, -1), columns, np.full(n, "train")
@@ -280,8 +278,7 @@ def test_shared_errors_equal_enumeration() -> None:
 
 def test_detection_is_part_of_binding_to_a_table() -> None:
     votes, _ = _scenario(1, 0.5, copies=3)
-    codes = torch.tensor(votes)
-    columns = {"votes": Column(codes, torch.ones(2000, dtype=torch.bool))}
+    columns = {"votes": Column.of_ballots(Ballots.from_matrix(votes))}
     ids, split = np.arange(2000).astype(str), np.full(2000, "train")
     cases = Cases(ids, TWO.classes, np.full(2000, -1), columns, split)
     model = f.dawid_skene(y=TWO, votes=Votes(), groups="detect").for_cases(cases)

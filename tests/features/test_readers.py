@@ -22,6 +22,14 @@ VOTES = pd.DataFrame(
 TABLE = [[0, 1, -1], [1, 0, 1], [-1, -1, 0]]
 
 
+def dense(column):
+    """The votes as a list of rows (cases, raters), -1 for none."""
+    ballots = column.ballots
+    table = torch.full(tuple(ballots.shape), -1)
+    table[ballots.case, ballots.rater] = ballots.said
+    return table.tolist()
+
+
 def model(feature, *classes, name="votes", **more):
     return label_model(y=Label(*classes), **{name: feature}, **more)(lambda cases: None)
 
@@ -38,12 +46,12 @@ def test_votes_in_a_long_main_table():
     assert cases.ids.tolist() == ["p", "q", "r"]
     assert cases.labels.tolist() == [-1, -1, -1]
     column = cases.columns["votes"]
-    assert column.values.tolist() == TABLE
+    assert dense(column) == TABLE
     assert column.names == ("ann", "bob", "cat")
     assert column.take(torch.tensor([2])).names == column.names
     crowd = VOTES.rename(columns={"id": "task", "rater": "worker"}).sample(frac=1, random_state=1)
     other = read(model(Votes()), crowd)
-    by_id = dict(zip(other.ids, other.columns["votes"].values.tolist(), strict=True))
+    by_id = dict(zip(other.ids, dense(other.columns["votes"]), strict=True))
     assert by_id == dict(zip("pqr", TABLE, strict=True))
 
 
@@ -74,12 +82,13 @@ def test_votes_beside_the_cases(tmp_path, suffix):
         frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
     declared = model(Votes(), "no", "yes", x=Real())
     got = read_cases(tmp_path / f"hips{suffix}", declared)
-    assert got.columns["votes"].values.tolist() == [TABLE[2], [-1, -1, -1], TABLE[1], TABLE[0]]
-    assert got.columns["votes"].observed.tolist() == [True, False, True, True]
+    assert dense(got.columns["votes"]) == [TABLE[2], [-1, -1, -1], TABLE[1], TABLE[0]]
+    assert got.columns["votes"].values.tolist() == [1, 0, 3, 2]
+    assert got.columns["votes"].complete
     fixed = read_cases(
         tmp_path / f"hips{suffix}", declared, raters={"votes": ("bob", "dan", "cat", "ann")}
     )
-    assert fixed.columns["votes"].values[3].tolist() == [1, -1, -1, 0]
+    assert dense(fixed.columns["votes"])[3] == [1, -1, -1, 0]
     with pytest.raises(
         InputError,
         match=r"votes table, column 'rater', row 4 \(id 'q'\): got 'cat', expected one of ann, bob",

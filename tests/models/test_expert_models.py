@@ -18,7 +18,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticD
 from sklearn.model_selection import StratifiedKFold
 
 from labelppl import LabelModel, load_model
-from labelppl.features import Column, Vector
+from labelppl.features import Ballots, Column, Vector
 from labelppl.inference.laplace import laplace
 from labelppl.model import CasePlate, LabelDensity
 from labelppl.model.score import inside_cases
@@ -37,7 +37,7 @@ def _simulate(
     try:
         with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False):
             torch.manual_seed(seed)
-            plate = CasePlate(n, classes, {name: c.values for name, c in inputs.items()})
+            plate = CasePlate(n, classes, {name: c.value for name, c in inputs.items()})
             trace = poutine.trace(model).get_trace(plate)
     finally:
         torch.set_default_dtype(before)
@@ -50,7 +50,9 @@ def _simulate(
         elif name in model.features:
             whole = isinstance(model.features[name], Vector)
             seen = torch.ones(site["value"].shape if whole else (n,), dtype=torch.bool)
-            columns[name] = Column(site["value"], seen)
+            value = site["value"]
+            is_votes = isinstance(value, Ballots)
+            columns[name] = Column.of_ballots(value) if is_votes else Column(value, seen)
         elif not inside_cases(site):
             parameters[name] = site["value"]
     assert labels is not None
@@ -66,7 +68,7 @@ def _inputs(name: str, n: int) -> dict[str, Column]:
         u = torch.rand(n, generator=generator, dtype=torch.float64)
         return Column(low + (high - low) * u, seen)
 
-    votes = Column(torch.zeros(n, 4, dtype=torch.int64), seen)
+    votes = Column.of_ballots(Ballots.everyone(n, 4))
     return {
         "liver": lambda: {f"roi_{i}": uniform(30, 220) for i in (1, 2, 3)},
         "dawid_skene": lambda: {"votes": votes},
