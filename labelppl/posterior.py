@@ -26,7 +26,7 @@ from .inference.base import Draws, Engine, Progress
 from .inference.engines import check_name, rungs_of
 from .model import LabelDensity, LabelModel
 from .runs import write_atomically
-from .table import Cases
+from .table import Cases, match_ids
 
 if TYPE_CHECKING:
     from .families.exact import ExactPosterior
@@ -229,11 +229,11 @@ def _fitted(path: str | Path, cases: Cases, observed: xr.Dataset, model: LabelMo
         if name not in observed:
             raise InputError(f"{path}: was fitted without a column '{name}'; fit again")
     ids = observed["case"].values.astype(str)
-    row = {case: i for i, case in enumerate(cases.ids)}
-    for case in ids:
-        if case not in row:
-            raise InputError(f"{path}: case '{case}' was fitted but is not in the table; fit again")
-    fitted = cases.take([row[case] for case in ids])
+    row = match_ids(ids, cases.ids)
+    if (row < 0).any():
+        case = ids[np.flatnonzero(row < 0)[0]]
+        raise InputError(f"{path}: case '{case}' was fitted but is not in the table; fit again")
+    fitted = cases.take(row)
     changed = fitted.labels != observed[model.label_name].values
     what = np.where(changed, model.label_name, "")
     for name, column in fitted.columns.items():

@@ -59,12 +59,12 @@ def make_split(labels: Ints, groups: Array | None, seed: int) -> Array:
     split = np.full(len(labels), "train")
     if number < FEWEST_GROUPS:
         return split
-    for held_out in folds(labels, groups, number, seed)[: round(TEST_SHARE * number)]:
+    for held_out in held_out_folds(labels, groups, number, seed)[: round(TEST_SHARE * number)]:
         split[held_out] = "test"
     return split
 
 
-def folds(labels: Ints, groups: Array | None, number: int, seed: int) -> list[Ints]:
+def held_out_folds(labels: Ints, groups: Array | None, number: int, seed: int) -> list[Ints]:
     """The rows held out in each of ``number`` folds, stratified by ``labels`` (cases,), whole ``groups`` together.
 
     Where every case is a group of its own the cut is by label alone, which takes no time. Labels of which none is as

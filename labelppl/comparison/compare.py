@@ -30,7 +30,7 @@ from ..errors import FailedWork, InputError
 from ..images.read import Size
 from ..runs import versions
 from ..softlabels import SoftLabels
-from ..table import Cases
+from ..table import Cases, match_ids
 from ..training.schedule import Schedule, default_schedule
 from .methods import Method, choose_methods, make_method
 from .parts import Parts
@@ -223,8 +223,7 @@ def _within_folds(label: Labelled, method: Method, train: Cases, seed: int) -> R
     def refit(rows: np.ndarray[Any, Any]) -> Floats:
         some = train.take(rows)
         made = method.given(label(some), some, seed)
-        place = {str(name): i for i, name in enumerate(made.ids)}
-        return np.asarray(made.probs[[place[str(name)] for name in some.ids]])
+        return np.asarray(made.probs[match_ids(some.ids, made.ids)])
 
     return refit
 
@@ -239,11 +238,8 @@ def _tested(cases: Cases, labels: SoftLabels) -> Unseen:
     groups = np.arange(len(cases))
     if cases.groups is not None:
         groups = pd.factorize(np.asarray(cases.groups).astype(str))[0]
-    place = {str(name): i for i, name in enumerate(labels.ids)}
-    nothing = np.full(len(cases.classes), np.nan)
-    soft = np.array(
-        [labels.probs[place[i]] if i in place else nothing for i in map(str, cases.ids[test])]
-    )
+    at = match_ids(cases.ids[test], labels.ids)
+    soft = np.where((at >= 0)[:, None], labels.probs[at], np.nan)
     return Unseen(
         np.asarray(cases.labels[test], dtype=np.int64),
         np.asarray(groups[test], dtype=np.int64),

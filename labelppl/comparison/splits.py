@@ -7,14 +7,12 @@ cases never train, choose or label anything.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from ..errors import InputError
-from ..split import make_split
+from ..split import held_out_folds, make_split
 from ..table import Cases
 
 
@@ -41,19 +39,15 @@ def split_of(cases: Cases, repeat: int, seed: int, validation: float) -> Cases:
 
 def _set_aside(cases: Cases, split: np.ndarray, seed: int, share: float) -> np.ndarray:
     train = np.flatnonzero(split == "train")
-    groups = train if cases.groups is None else cases.groups[train]
-    folds = max(2, round(1 / share))
-    if len(np.unique(groups)) < folds:
+    groups = None if cases.groups is None else cases.groups[train]
+    number = max(2, round(1 / share))
+    patients = len(train) if groups is None else len(np.unique(groups))
+    if patients < number:
         raise InputError(
-            f"cases: {len(np.unique(groups))} training groups, too few to set {share:g} of them "
+            f"cases: {patients} training groups, too few to set {share:g} of them "
             "aside for validation; add a val split or lower the share"
         )
-    hard = cases.labels[train]
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # A class with fewer cases than folds is missing from some folds, as in any small table.
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        _, aside = next(iter(splitter.split(hard, hard, groups)))
+    aside = held_out_folds(cases.labels[train], groups, number, seed)[0]
     split = split.copy()
     split[train[aside]] = "val"
     return split

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..softlabels import SoftLabels
-from ..table import Cases
+from ..table import Cases, match_ids
 
 Spoil = Callable[[SoftLabels, Cases, int], SoftLabels]
 
@@ -56,10 +56,10 @@ def _instead(labels: SoftLabels, cases: Cases, probs: NDArray[np.float64]) -> So
 
 
 def _trained(labels: SoftLabels, cases: Cases) -> NDArray[np.bool_]:
-    split = dict(zip(map(str, cases.ids), cases.split, strict=True))
-    return np.array([split.get(str(name)) == "train" for name in labels.ids])
+    at = match_ids(labels.ids, cases.ids)
+    return (at >= 0) & (cases.split[at] == "train")
 
 
 def _hard(labels: SoftLabels, cases: Cases) -> NDArray[np.int64]:
-    hard = dict(zip(map(str, cases.ids), cases.labels, strict=True))
-    return np.array([hard.get(str(name), -2) for name in labels.ids])
+    at = match_ids(labels.ids, cases.ids)
+    return np.where(at >= 0, cases.labels[at], -2)

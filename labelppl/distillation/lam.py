@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import nn
 
 from ..arrays import Array
 from ..errors import InputError
 from ..runs import write_text
+from ..split import held_out_folds
 from ..targets.base import TargetData
 from ..training.held import predict_logits
 from ..training.schedule import Schedule
@@ -169,9 +169,8 @@ def folds_of(hard: Array, groups: Array | None, folds: int, seed: int) -> list[A
             "lambda: a class has fewer than two labelled training groups, too few to "
             "cross-validate; give --lam a number"
         )
-    splitter = StratifiedGroupKFold(min(folds, rarest), shuffle=True, random_state=seed)
-    parts = splitter.split(labelled, hard[labelled], names[labelled])
-    return [labelled[test] for _, test in parts]
+    parts = held_out_folds(hard[labelled], names[labelled], min(folds, rarest), seed)
+    return [labelled[held_out] for held_out in parts]
 
 
 def choose_by_folds(

@@ -18,6 +18,7 @@ from ..runs import versions
 from ..students.logits import outputs_for
 from ..students.spec import Spec
 from ..students.student import normalise
+from ..table import match_ids
 from ..targets.base import Target, TargetData
 from ..training.held import Held
 from ..training.source import Resident, Source
@@ -100,14 +101,14 @@ def read_training_data(
     rows = np.flatnonzero(cases.split == "train")
     if len(rows) == 0:
         raise InputError("cases: column 'split' has no 'train' row, expected at least one")
-    position = {str(name): i for i, name in enumerate(labels.ids)}
-    missing = [str(cases.ids[i]) for i in rows if str(cases.ids[i]) not in position]
-    if missing:
+    ids = np.asarray(cases.ids)[rows]
+    at = match_ids(ids, labels.ids)
+    missing = np.flatnonzero(at < 0)
+    if len(missing):
         raise InputError(
-            f"labels: no soft label for training case {missing[0]!r} (and {len(missing) - 1} "
+            f"labels: no soft label for training case {str(ids[missing[0]])!r} (and {len(missing) - 1} "
             "more); label the whole table"
         )
-    at = np.array([position[str(cases.ids[i])] for i in rows])
     hard = torch.from_numpy(np.asarray(cases.labels[rows], np.int64))
     draws = getattr(labels, "draws", None)
     weights = getattr(labels, "weights", None)

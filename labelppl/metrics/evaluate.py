@@ -16,6 +16,7 @@ import pandas as pd
 from ..arrays import Floats
 from ..errors import InputError
 from ..probabilities import checked_probs
+from ..table import match_ids
 from .evaluate_probs import evaluate_probs
 from .metrics import Metrics
 
@@ -134,9 +135,5 @@ def _matched(labels: LabelsLike, ids: Any, classes: int) -> Floats:
         raise InputError(
             f"labels: got probabilities of shape {probs.shape}, expected {classes} classes"
         )
-    row = {str(name): i for i, name in enumerate(labels.ids)}
-    matched = np.full((len(ids), classes), np.nan)
-    for i, name in enumerate(ids):
-        if str(name) in row:
-            matched[i] = probs[row[str(name)]]
-    return matched
+    at = match_ids(ids, labels.ids)
+    return np.where((at >= 0)[:, None], probs[at], np.nan)

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..posterior import Posterior
-from ..table import Cases
+from ..table import Cases, match_ids
 
 EM_ITERATIONS = 2000
 EM_TOLERANCE = 1e-9
@@ -71,7 +71,7 @@ def estimate_prevalence(
 
     Raises InputError where a case was fitted, since its label has been seen, or where there are fewer than two cases.
     """
-    seen = np.isin(cases.ids, posterior.cases.ids)
+    seen = match_ids(cases.ids, posterior.cases.ids) >= 0
     if seen.any():
         raise InputError(
             f"case '{cases.ids[int(np.flatnonzero(seen)[0])]}': was fitted, so it is of the study; "

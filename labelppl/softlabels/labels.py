@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..inference.convergence import khat_limit
 from ..posterior import Posterior
 from ..prevalence import read_prevalence
-from ..table import Cases
+from ..table import Cases, match_ids
 from .blocks import Labeller
 from .record import SoftLabels
 from .refits import crossfitted, mended
@@ -84,8 +84,7 @@ def fitted_rows(fitted: Cases, cases: Cases) -> Array:
     """
     if cases is fitted:
         return np.arange(len(cases))
-    known = {case: i for i, case in enumerate(fitted.ids)}
-    row = np.array([known.get(case, -1) for case in cases.ids], dtype=np.int64)
+    row = match_ids(cases.ids, fitted.ids)
     here = np.flatnonzero(row >= 0)
     if len(here) == 0:
         return row

@@ -11,11 +11,11 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from ..arrays import Array
 from ..errors import FailedWork, InputError
 from ..posterior import fit
+from ..split import held_out_folds
 from ..table import Cases
 from .blocks import Labeller
 from .record import SoftLabels
@@ -80,30 +80,19 @@ def crossfitted(
     Raises InputError where there are fewer groups than folds.
     """
     fitted = labeller.posterior.cases
-    groups = np.arange(len(fitted)) if fitted.groups is None else fitted.groups
-    found = len(np.unique(groups))
-    if found < CROSSFIT_FOLDS:
+    number = len(fitted) if fitted.groups is None else len(np.unique(fitted.groups))
+    if number < CROSSFIT_FOLDS:
         raise InputError(
-            f"cross-fitting: got {found} groups, expected at least {CROSSFIT_FOLDS}; use --leave-out loo"
+            f"cross-fitting: got {number} groups, expected at least {CROSSFIT_FOLDS}; use --leave-out loo"
         )
-    cut = StratifiedGroupKFold(
-        n_splits=CROSSFIT_FOLDS, shuffle=True, random_state=labeller.posterior.seed
-    )
-    with warnings.catch_warnings():
-        # A class with fewer members than folds is missing from some folds, which is what a small table can give.
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        strata = fitted.labels if _frequent(fitted.labels) else np.zeros(len(fitted))
-        folds = list(cut.split(strata, strata, groups))
-    for kept, held in folds:
-        at = np.flatnonzero(wanted & np.isin(row, held))
+    everyone = np.arange(len(fitted))
+    seed = labeller.posterior.seed
+    for held_out in held_out_folds(fitted.labels, fitted.groups, CROSSFIT_FOLDS, seed):
+        at = np.flatnonzero(wanted & np.isin(row, held_out))
         if len(at):
+            kept = ~np.isin(everyone, held_out)
             labels = labels.with_rows(at, refitted(labeller, kept, cases.take(at), "crossfit"))
     return labels
-
-
-def _frequent(labels: Array) -> bool:
-    """Whether some class fills the folds; scikit-learn refuses to stratify by rarer ones."""
-    return bool(np.unique(labels, return_counts=True)[1].max() >= CROSSFIT_FOLDS)
 
 
 def _named(ids: Array) -> str:

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..features.cells import clean_text
 
 #: Rows read at once where the whole table is wanted; measured, more is no faster.
-ROWS_AT_ONCE = 100_000
+ROWS_IN_MEMORY = 100_000
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import InputError
-from .files import ROWS_AT_ONCE, TableFile
+from .files import ROWS_IN_MEMORY, TableFile
 
 #: How pandas calls index levels that have no name.
 UNNAMED = "__index_level_"
@@ -36,7 +36,7 @@ class ParquetTable(TableFile):
         with self._opened(self.path) as file:
             try:
                 for batch in file.iter_batches(
-                    ROWS_AT_ONCE, columns=[self._written[c] for c in stored], use_threads=False
+                    ROWS_IN_MEMORY, columns=[self._written[c] for c in stored], use_threads=False
                 ):
                     by_name = dict(zip(batch.schema.names, batch.columns, strict=True))
                     arrays = [
