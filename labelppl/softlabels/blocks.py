@@ -72,6 +72,7 @@ class Labeller:
         kept = whole.pop("draws", None)
         return SoftLabels(
             ids=cases.ids,
+            id_type=cases.id_type,
             classes=cases.classes,
             labels=cases.labels,
             source=np.full(len(cases), SOURCE[used]),

@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from ..arrays import Array
 from ..errors import InputError
 from ..runs import write_atomically
+from ..table import TEXT_IDS, typed_ids, untyped_ids
 
 #: Columns of the file: one for each class, then one for each case.
 BY_CLASS = {"p": "probs", "sd": "sd", "lo": "lo", "hi": "hi"}
-TEXT_COLUMNS = ("id", "label", "source")
+TEXT_COLUMNS = ("label", "source")
 BY_CASE = ("entropy", "aleatoric", "epistemic", "concentration", "source", "khat")
 
 
@@ -30,7 +31,8 @@ class SoftLabels:
     nats (cases,). concentration: of a Dirichlet with the same spread. mean_log: (cases, classes) posterior mean of
     log p(Y|Z, theta), all that distilling the distribution needs. source: 'loo', 'refit', 'crossfit', 'fitted' or 'new'.
     khat: Pareto k of leave-one-out, NaN where there is none. labels: the given labels, -1 where none. prevalence:
-    (classes,) in force, or None for the study's own. draws: (draws, cases, classes) of p(Y|Z, theta), of equal weight, if
+    (classes,) in force, or None for the study's own. id_type: numpy type of the ids in the table's own column, such as
+    'int64', or 'str'; they are written in it. draws: (draws, cases, classes) of p(Y|Z, theta), of equal weight, if
     they were asked for.
     """
 
@@ -50,6 +52,7 @@ class SoftLabels:
     khat: Array
     prevalence: Array | None = None
     draws: Array | None = None
+    id_type: str = TEXT_IDS
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -70,7 +73,7 @@ class SoftLabels:
         """One row per case, with the columns of ``labels.parquet``."""
         names = np.array([*self.classes, None], dtype=object)
         columns: dict[str, Any] = {
-            "id": self.ids,
+            "id": typed_ids(self.ids, self.id_type),
             "label": pd.Series(names[self.labels], dtype="object"),
         }
         for short, name in BY_CLASS.items():
@@ -90,7 +93,7 @@ class SoftLabels:
         frame = self.to_frame()
         table = pa.Table.from_pandas(frame, preserve_index=False)
         for at, name in enumerate(table.column_names):
-            if name in TEXT_COLUMNS:
+            if name in TEXT_COLUMNS or (name == "id" and self.id_type == TEXT_IDS):
                 table = table.set_column(at, name, table[name].cast(pa.large_string()))
         told = {b"PANDAS_ATTRS": json.dumps(frame.attrs).encode()} if frame.attrs else {}
         return table.replace_schema_metadata({**(table.schema.metadata or {}), **told})
@@ -117,8 +120,10 @@ class SoftLabels:
             for short, name in {**BY_CLASS, "mean_log": "mean_log"}.items()
         }
         prevalence = frame.attrs.get("prevalence")
+        ids, id_type = untyped_ids(frame["id"])
         return SoftLabels(
-            ids=frame["id"].to_numpy(dtype=str),
+            ids=ids,
+            id_type=id_type,
             classes=classes,
             labels=pd.Index(classes).get_indexer(pd.Index(frame["label"])),
             prevalence=None if prevalence is None else np.array([prevalence[k] for k in classes]),
@@ -130,7 +135,7 @@ class SoftLabels:
         )
 
 
-PER_CASE = {f.name for f in fields(SoftLabels)} - {"classes", "prevalence", "draws"}
+PER_CASE = {f.name for f in fields(SoftLabels)} - {"classes", "prevalence", "draws", "id_type"}
 
 
 def joined(parts: list[SoftLabels]) -> SoftLabels:

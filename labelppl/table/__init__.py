@@ -11,10 +11,11 @@ at once or in batches; `cases_from_frame` reads them as the declarations say and
 
 from .cases import Cases
 from .files import Delimiters, TableFile, open_table
-from .ids import match_ids
+from .ids import TEXT_IDS, match_ids, typed_ids, untyped_ids
 from .read import cases_from_frame, read_frame, tables_beside
 
 __all__ = [
+    "TEXT_IDS",
     "Cases",
     "Delimiters",
     "TableFile",
@@ -23,4 +24,6 @@ __all__ = [
     "open_table",
     "read_frame",
     "tables_beside",
+    "typed_ids",
+    "untyped_ids",
 ]

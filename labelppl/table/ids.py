@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 
 from ..arrays import Array, Ints
 from ..errors import InputError
-from ..features.cells import NUMBER, TEXT
+from ..features.cells import NUMBER, TEXT, as_text
 from ..features.readers import as_strings, required_names
 from ..features.rows import Rows
 
@@ -77,6 +78,14 @@ def guessed_type(cells: pa.Array) -> str:
                 else TEXT_IDS
             )
     return TEXT_IDS
+
+
+def untyped_ids(column: pd.Series[Any]) -> tuple[Array, str]:
+    """Ids (cases,) as text, and their type, of a column that `typed_ids` wrote."""
+    numeric = pd.api.types.is_numeric_dtype(column.dtype)
+    return np.array([as_text(name) for name in column], dtype=str), str(
+        column.dtype
+    ) if numeric else TEXT_IDS
 
 
 def typed_ids(ids: Array, id_type: str) -> Array:
