@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+#: Unicode categories of characters that a terminal obeys or hides: control, format, surrogate.
+HIDDEN = ("Cc", "Cf", "Cs")
+
 
 class InputError(ValueError):
     """The user's model file, table, image or argument is not usable.
@@ -10,9 +15,35 @@ class InputError(ValueError):
     The command line prints it and exits with status 2.
     """
 
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
+
 
 class FailedWork(RuntimeError):  # noqa: N818 - a stated outcome of the work, not a defect
     """The work was done but its result must not be used, e.g. a fit that did not converge.
 
     The command line prints it and exits with status 1.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
+
+
+class OutOfTime(BaseException):
+    """The time that ``--max-time`` allows is over; no `Exception`, so that a model file cannot catch it by accident."""
+
+
+def one_line(text: str) -> str:
+    """``text`` as one line that a terminal shows as it is: what a user's cell holds cannot break or colour it.
+
+    Line breaks become spaces; other control characters and those that change the direction of writing are shown as
+    Python writes them.
+
+    Example:
+        >>> one_line("row 3: got 'a\\nb'")
+        "row 3: got 'a b'"
+    """
+    words = " ".join(text.split())
+    return "".join(
+        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs") else ascii(c)[1:-1] for c in words
+    )

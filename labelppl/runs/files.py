@@ -1,0 +1,126 @@
+"""Files that are whole or absent: written under a name nobody can guess, flushed to the disk, then renamed.
+
+The temporary file is locked (``flock``) while its writer lives. A temporary whose lock is free was left by a process
+that died, and `sweep` removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import InputError
+from .lock import held, try_lock
+
+TEMPORARY = re.compile(r"\.labelppl-[0-9a-f]{16}(\.\w+)?")
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call ``write`` with a temporary path beside ``path``, then rename; nothing half-written is left behind.
+
+    The file gets the mode that the user's umask asks for, whatever ``write`` did.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".labelppl-{secrets.token_hex(8)}{path.suffix}")
+    try:
+        with _created(temporary) as file, held(file):
+            try_lock(file)
+            write(temporary)
+            os.chmod(temporary, 0o666 & ~_umask())
+            _flush(temporary)
+            os.replace(temporary, path)
+        _flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content``, atomically."""
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` as indented JSON, atomically; numbers that JSON has no word for become text (inf, nan)."""
+    write_text(path, json.dumps(plain(content), indent=2, default=str, allow_nan=False) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """``value`` with text in place of the numbers that JSON has no word for."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file, empty if there is no file. Raises InputError for anything else in it."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: damaged, not JSON ({error}); make it again with the command that wrote it"
+        ) from None
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path}: damaged, got {type(content).__name__}, expected an object of names and values; make it again "
+            "with the command that wrote it"
+        )
+    return content
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files that a killed process left in ``folder``; those of a living one stay."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if not TEMPORARY.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+            continue
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            if try_lock(file):
+                path.unlink(missing_ok=True)
+
+
+def _created(path: Path) -> IO[bytes]:
+    """A new file that no one else can read or has put there before."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb")
+
+
+def _flush(path: Path) -> None:
+    """Wait until the disk has the file, or the folder's list of names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:
+        if not path.is_dir():  # some file systems cannot flush a folder
+            raise
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    """The process's umask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

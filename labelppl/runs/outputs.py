@@ -1,0 +1,68 @@
+"""Whether a path can be written, said before any work is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..errors import InputError
+
+
+def check_folder(folder: Path, what: str = "--run") -> None:
+    """Raise InputError where ``folder`` can be no folder of files: a file, a dangling link, a place one may not write to."""
+    if folder.is_symlink() and not folder.exists():
+        raise InputError(
+            f"{folder}: is a link to {os.readlink(folder)}, which does not exist; name a folder with {what}"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file, expected a folder; name another with {what}")
+    _check_writable(folder, what)
+
+
+def check_file(
+    path: Path,
+    *,
+    suffixes: Sequence[str] = (),
+    inputs: Iterable[Path | None] = (),
+    what: str = "--out",
+) -> None:
+    """Raise InputError where ``path`` cannot be a file to write.
+
+    suffixes: what its name may end in. inputs: files that the command reads, which it must not replace.
+    """
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"{path}: is a link to {os.readlink(path)}, which does not exist; name a file with {what}"
+        )
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected the name of a file; name one with {what}")
+    if suffixes and path.suffix not in suffixes:
+        raise InputError(
+            f"{path}: expected a file name ending in {' or '.join(suffixes)}; name one with {what}"
+        )
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no ordinary file; name another with {what}")
+    for source in inputs:
+        if source is not None and source.exists() and path.exists() and path.samefile(source):
+            raise InputError(
+                f"{path}: is an input of this command and is never overwritten; name another file with {what}"
+            )
+    _check_writable(path, what)
+
+
+def _check_writable(path: Path, what: str) -> None:
+    """The nearest folder above that exists must be a folder and let this user write."""
+    above = path if path.is_dir() else path.absolute().parent
+    while not above.exists():
+        if above.is_symlink():
+            raise InputError(
+                f"{path}: {above} is a link that leads nowhere; name another place with {what}"
+            )
+        above = above.parent
+    if not above.is_dir():
+        raise InputError(
+            f"{path}: {above} is a file, expected a folder; name another place with {what}"
+        )
+    if not os.access(above, os.W_OK | os.X_OK) or (path.is_file() and not os.access(path, os.W_OK)):
+        raise InputError(f"{path}: may not be written by this user; name another place with {what}")
