@@ -1,7 +1,6 @@
 """The command line: one verb per file. Bodies parse, call one library function, and write.
 
-A mistake in the input ends as one line and exit status 2, a stated failure of the work as one line and exit status 1;
-``--debug`` shows the traceback instead. Heavy imports wait until a verb runs, so that ``--help`` answers at once.
+Whatever goes wrong ends as one line (`one_line`); ``--debug`` shows the traceback instead. Heavy imports wait until a verb runs, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -17,13 +16,14 @@ from .evaluate import evaluate
 from .fit import fit
 from .init import init
 from .label import label
-from .one_line import OneLineGroup
+from .models import models
 from .predict import predict
 from .report import report
+from .shared import Verbs
 from .simulate import simulate
 
 
-@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="labelppl")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:
@@ -36,5 +36,17 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (init, simulate, check, fit, label, distill, compare, evaluate, predict, report):
+for command in (
+    init,
+    models,
+    simulate,
+    check,
+    fit,
+    label,
+    distill,
+    compare,
+    evaluate,
+    predict,
+    report,
+):
     main.add_command(command)

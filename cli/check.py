@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from . import options
+from .shared import teller
 
 
 @click.command(epilog="Example: labelppl check --model hip.py --sbc")
@@ -14,8 +15,8 @@ from . import options
 @options.model_options
 @options.data
 @click.option(
-    "--out",
     "--run",
+    "--out",
     "run",
     type=options.FILE,
     help="Folder for sbc.json and sbc.png [default: runs/NAME].",
@@ -33,7 +34,6 @@ from . import options
     help="How many, with --sbc.",
 )
 @options.seed
-@options.quiet
 def check(
     model_name: str,
     model_options: tuple[str, ...],
@@ -44,7 +44,6 @@ def check(
     sbc: bool,
     simulations: int,
     seed: int,
-    quiet: bool,
 ) -> None:
     """Look for mistakes in a model file and its table before and after a fit.
 
@@ -59,6 +58,4 @@ def check(
     )
     folder = options.run_folder(run, model_name)
     wanted = simulations if sbc else 0
-    check_job(
-        inputs, folder, engine=engine, simulations=wanted, seed=seed, quiet=quiet, say=click.echo
-    )
+    check_job(inputs, folder, engine=engine, simulations=wanted, seed=seed, say=teller())

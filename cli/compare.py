@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from . import options
+from .shared import teller
 
 
 @click.command(
@@ -16,8 +17,8 @@ from . import options
 @options.model_options
 @options.data
 @click.option(
-    "--out",
     "--run",
+    "--out",
     "run",
     type=options.FILE,
     help="Folder of the comparison [default: runs/NAME-compare].",
@@ -105,7 +106,7 @@ def compare(
         resume=resume,
         force=force,
         quiet=quiet,
-        say=click.echo,
+        say=teller(),
     )
     click.echo(done.to_markdown())
     click.echo(f"comparison in {folder}")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from . import options
+from .shared import teller
 
 
 @click.command(epilog="Example: labelppl distill --model hip.py --seed 1 --out runs/hip-1")
@@ -76,4 +77,4 @@ def distill(
     chosen = DistillSettings(
         lam=options.read_lam(lam), prevalence=options.read_prevalence(prevalence), **settings
     )
-    distill_job(inputs, options.run_folder(run, model_name), chosen, say=click.echo)
+    distill_job(inputs, options.run_folder(run, model_name), chosen, say=teller())

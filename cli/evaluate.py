@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from . import options
+from .shared import teller
 
 
 @click.command(epilog="Example: labelppl evaluate --run runs/hip")
@@ -27,4 +28,4 @@ def evaluate(run: Path, data: Path | None, split: str, out: Path | None, seed: i
     """Measure the student on held-out cases; writes metrics.json and predictions.parquet."""
     from labelppl.jobs.evaluate import evaluate_job
 
-    evaluate_job(run, data, split=split, out=out, seed=seed, say=click.echo)
+    evaluate_job(run, data, split=split, out=out, seed=seed, say=teller())

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from . import options
+from .shared import teller
 
 
 @click.command(epilog="Example: labelppl fit --model hip.py --run runs/hip")
@@ -17,7 +18,6 @@ from . import options
 @options.group
 @options.engine
 @options.seed
-@options.quiet
 def fit(
     model_name: str,
     model_options: tuple[str, ...],
@@ -26,7 +26,6 @@ def fit(
     group: str,
     engine: str,
     seed: int,
-    quiet: bool,
 ) -> None:
     """Fit the label model to the training cases; writes posterior.nc for ArviZ.
 
@@ -39,4 +38,4 @@ def fit(
         options.open_model(model_name, model_options), model_name, data, group, seed
     )
     folder = options.run_folder(run, model_name)
-    fit_job(inputs, folder, engine=engine, seed=seed, quiet=quiet, say=click.echo)
+    fit_job(inputs, folder, engine=engine, seed=seed, say=teller())

@@ -13,7 +13,7 @@ from . import options
 @click.argument("path", metavar="NAME.py", type=options.FILE)
 def init(path: Path) -> None:
     """Write a commented starter model file; an existing file is never overwritten."""
-    from labelppl.model.starter import write_starter
+    from labelppl.starter import write_starter
 
     written = write_starter(path)
     table = written.with_suffix(".csv")

@@ -3,38 +3,84 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from labelppl.errors import InputError
+
+if TYPE_CHECKING:
+    from labelppl.softlabels.labels import LeaveOut
+
 from . import options
+from .shared import teller
 
 
 @click.command(epilog="Example: labelppl label --run runs/hip --prevalence dysplastic=0.03")
-@options.run
 @click.option(
-    "--data", type=options.FILE, help="Another cases table [default: the one that was fitted]."
+    "--run", "run", type=options.FILE, help="Run folder [default with --model: runs/NAME]."
+)
+@click.option(
+    "--model",
+    "model_name",
+    metavar="FILE.py|NAME",
+    help="Fit this label model first, or use the matching fit in the run folder.",
+)
+@options.model_options
+@click.option(
+    "--data",
+    type=options.FILE,
+    help="Another cases table [default: the one that was fitted]; with --model, the table to fit and to label.",
 )
 @click.option(
     "--out", type=options.FILE, help="Where to write [default: labels.parquet in the run folder]."
 )
+@options.group
+@options.engine
 @options.leave_out
 @options.prevalence
+@click.option(
+    "--draws",
+    type=click.IntRange(min=1),
+    help="Draws for cases that are not left out [default: 4096; 200 in batches].",
+)
+@options.seed
+@options.trust
 def label(
-    run: Path, data: Path | None, out: Path | None, leave_out: str, prevalence: tuple[str, ...]
+    run: Path | None,
+    model_name: str | None,
+    model_options: tuple[str, ...],
+    data: Path | None,
+    out: Path | None,
+    group: str,
+    engine: str,
+    leave_out: LeaveOut,
+    prevalence: tuple[str, ...],
+    draws: int | None,
+    seed: int,
+    trust: bool,
 ) -> None:
     """Write p(Y|Z) of every case, with intervals and uncertainty, from a fitted run.
 
     Cases fitted with their label are labelled as if it had been left out, unless --leave-out says otherwise.
     A Parquet file of more than 100,000 rows is labelled in batches, in the memory of one.
-    ``--prevalence auto`` estimates it from the measurements of the new cases.
+    ``--prevalence auto`` estimates it from the measurements of the new cases. With --model, the label model is fitted
+    first; --option, --group, --engine and --seed belong to that fit.
     """
-    from labelppl.jobs.fit import label_job
+    from labelppl.jobs.fit import LabelSettings, label_job, label_model_job
+    from labelppl.jobs.inputs import Inputs
 
-    label_job(
-        run,
-        data,
-        out,
-        leave_out=leave_out,
-        prevalence=options.read_prevalence_or_auto(prevalence),
-        say=click.echo,
+    shift = options.read_prevalence_or_auto(prevalence)
+    if model_name is None:
+        if run is None:
+            raise InputError(
+                "label: give --run DIR with a fitted run, or --model FILE.py to fit first"
+            )
+        settings = LabelSettings(data, out, leave_out, shift, draws, trust)
+        return label_job(run, settings, say=teller())
+    model = options.open_model(model_name, model_options)
+    inputs = Inputs.open(model, model_name, data, group, seed)
+    settings = LabelSettings(None, out, leave_out, shift, draws, trust)
+    return label_model_job(
+        inputs, options.run_folder(run, model_name), engine, settings, say=teller()
     )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 FILE = click.Path(path_type=Path)
+#: NumPy's older generators, which scikit-learn uses, take no larger seed.
+LARGEST_SEED = 2**32 - 1
 
 model = click.option(
     "--model",
@@ -44,7 +46,7 @@ seed = click.option(
     "--seed",
     default=0,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, LARGEST_SEED),
     help="Seed of everything random.",
 )
 device = click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
@@ -52,8 +54,8 @@ engine = click.option(
     "--engine",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "exact", "laplace", "chains", "nuts", "svi"]),
-    help="Inference engine.",
+    metavar="NAME|FILE.py:NAME",
+    help="Inference engine: auto, exact, laplace, chains, nuts, svi, or your own function.",
 )
 leave_out = click.option(
     "--leave-out",
@@ -68,7 +70,12 @@ prevalence = click.option(
     metavar="CLASS=P",
     help="Prevalence where the labels or the student will be used; one class may be left out.",
 )
-out = click.option("--out", "--run", "run", type=FILE, help="Run folder [default: runs/NAME].")
+out = click.option("--run", "--out", "run", type=FILE, help="Run folder [default: runs/NAME].")
+trust = click.option(
+    "--trust",
+    is_flag=True,
+    help="Execute the model file that the run folder names, although the folder was made elsewhere.",
+)
 run = click.option("--run", "run", type=FILE, required=True, help="Folder of a finished run.")
 quiet = click.option("--quiet", is_flag=True, help="No progress bars.")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from . import options
+from .shared import teller
 
 
 @click.command(epilog="Example: labelppl predict --run runs/hip new/*.png --out predictions.csv")
@@ -31,9 +32,7 @@ def predict(
     their 90 % interval, whose width follows lam; epistemic, the information in nats that knowing the weights would add.
     A Dirichlet student writes epistemic alone.
     """
-    from labelppl.students.predict import write_predictions
+    from labelppl.jobs.predict import predict_job
 
-    write_predictions(
-        run, images, out, prevalence=options.read_prevalence(prevalence), device=device
-    )
-    click.echo(f"{len(images)} predictions in {out}")
+    shift = options.read_prevalence(prevalence)
+    predict_job(run, images, out, prevalence=shift, device=device, say=teller())

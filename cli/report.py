@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from . import options
+from .shared import teller
 
 
 @click.command(epilog="Example: labelppl report --run runs/hip")
 @options.run
 def report(run: Path) -> None:
     """Write report.html: label posteriors, doubtful cases, calibration, learning curves, provenance."""
-    from labelppl.report.write import write_report
+    from labelppl.jobs.report import report_job
 
-    click.echo(f"report in {write_report(run)}")
+    report_job(run, say=teller())

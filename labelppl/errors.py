@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 #: Unicode categories of characters that a terminal obeys or hides: control, format, surrogate.
-HIDDEN = ("Cc", "Cf", "Cs")
+INVISIBLE = ("Cc", "Cf", "Cs")
 
 
 class InputError(ValueError):

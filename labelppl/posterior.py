@@ -6,6 +6,7 @@ uses them; a family with a closed form keeps that too, and its labels need no dr
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from .inference.auto import run_engines
 from .inference.base import Draws, Engine, Progress
 from .inference.engines import check_name, rungs_of
 from .model import LabelDensity, LabelModel
-from .runs import write_atomically
+from .runs import write_bytes
 from .table import Cases, match_ids
 
 if TYPE_CHECKING:
@@ -118,13 +119,14 @@ class Posterior:
         return groups(self)
 
     def save(self, path: str | Path) -> None:
-        """Write ``posterior.nc`` (NetCDF 4); opens with ``arviz.from_netcdf``."""
+        """Write ``posterior.nc`` (NetCDF 4); opens with ``arviz.from_netcdf``.
 
-        def write(temporary: Path) -> None:
-            for i, (name, dataset) in enumerate(self.datasets().items()):
-                dataset.to_netcdf(temporary, mode="a" if i else "w", group=name, engine="h5netcdf")
-
-        write_atomically(Path(path), write)
+        It is made in memory: HDF5 that cannot close its file, as on a full disk, ends the process.
+        """
+        content = io.BytesIO()
+        for i, (name, dataset) in enumerate(self.datasets().items()):
+            dataset.to_netcdf(content, mode="a" if i else "w", group=name, engine="h5netcdf")
+        write_bytes(Path(path), content.getvalue())
 
     @staticmethod
     def load(path: str | Path, model: LabelModel, cases: Cases) -> Posterior:

@@ -12,17 +12,21 @@ from ..checks.sbc_record import Sbc
 from ..checks.static import check_static
 from ..errors import FailedWork
 from ..posterior import fit, sized
+from ..runs import check_folder, step
+from .engines import chosen_engine
 from .inputs import Inputs
-from .telling import Say, bar, fit_line
+from .telling import Teller, bar, fit_line
 
 
 def check_job(
-    inputs: Inputs, folder: Path, *, engine: str, simulations: int, seed: int, quiet: bool, say: Say
+    inputs: Inputs, folder: Path, *, engine: str, simulations: int, seed: int, say: Teller
 ) -> None:
     """Static checks, prior predictive, a fit with its posterior predictive, and SBC where simulations were asked for.
 
     Raises FailedWork if there is an error, the fit fails, or SBC does.
     """
+    check_folder(folder)
+    chosen_engine(engine)
     cases = inputs.training
     model = sized(inputs.model, cases)
     found = [*check_static(model, cases)]
@@ -30,9 +34,11 @@ def check_job(
     problems: tuple[str, ...] = ()
     if usable:
         found += check_prior(model, cases, seed=seed)
-        with bar("fit", quiet) as progress:
-            posterior = fit(inputs.model, cases, engine=engine, seed=seed, progress=progress)
-        say(fit_line(posterior))
+        with bar("fit", say.quiet) as progress:
+            posterior = fit(
+                inputs.model, cases, engine=chosen_engine(engine), seed=seed, progress=progress
+            )
+        say.stage(fit_line(posterior))
         problems = posterior.problems
         found += check_dependence(posterior, seed=seed)
     for finding in found:
@@ -41,7 +47,7 @@ def check_job(
     if usable and simulations:
         problems = (
             *problems,
-            *_calibration(inputs, folder, engine, simulations, seed, quiet, say).problems,
+            *_calibration(inputs, folder, engine, simulations, seed, say).problems,
         )
     if problems:
         raise FailedWork(f"model '{inputs.model.name}' failed its check: {problems[0]}")
@@ -49,20 +55,20 @@ def check_job(
 
 
 def _calibration(
-    inputs: Inputs, folder: Path, engine: str, simulations: int, seed: int, quiet: bool, say: Say
+    inputs: Inputs, folder: Path, engine: str, simulations: int, seed: int, say: Teller
 ) -> Sbc:
-    with bar("sbc", quiet) as progress:
+    with bar("sbc", say.quiet) as progress:
         result = sbc(
             inputs.model,
             inputs.training,
             simulations=simulations,
-            engine=engine,
+            engine=chosen_engine(engine),
             seed=seed,
             progress=progress,
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    result.save(folder / "sbc.json")
-    result.plot(folder / "sbc.png")
+    with step(folder, "check", {"engine": engine, "simulations": simulations, "seed": seed}):
+        result.save(folder / "sbc.json")
+        result.plot(folder / "sbc.png")
     say(
         f"calibration over {simulations} simulations {'passed' if result.passed else 'FAILED'}: {folder / 'sbc.png'}"
     )

@@ -10,13 +10,17 @@ from typing import Literal
 from ..comparison import Comparison, compare
 from ..errors import FailedWork
 from ..features import vote_counts
+from ..images.augment import augmentation
 from ..posterior import fit
-from ..runs import record, sha256
+from ..runs import check_folder, record, sha256, step
 from ..softlabels import SoftLabels, soft_labels
+from ..students.network import check_student
 from ..table import Cases
+from ..training.device import check_device
 from ..training.schedule import default_schedule
+from .engines import chosen_engine
 from .inputs import Inputs
-from .telling import Say, said_warnings
+from .telling import Teller, said_warnings
 
 #: Draws of p(Y|Z) kept for the Dirichlet student.
 KEPT_DRAWS = 200
@@ -39,7 +43,7 @@ def compare_job(
     resume: bool,
     force: bool,
     quiet: bool,
-    say: Say,
+    say: Teller,
 ) -> Comparison:
     """Run the methods ``repeats`` times; writes ``compare.csv``, ``compare.md`` and ``compare.json``.
 
@@ -47,16 +51,22 @@ def compare_job(
     """
 
     def labelled(cases: Cases) -> SoftLabels:
-        posterior = fit(inputs.model, cases.train, engine=engine, seed=inputs.seed)
+        posterior = fit(inputs.model, cases.train, engine=chosen_engine(engine), seed=inputs.seed)
         if posterior.problems and not force:
             raise FailedWork(
                 f"the fit must not be trusted: {'; '.join(posterior.problems)}; --force compares all the same"
             )
         return soft_labels(posterior, cases, keep_draws=KEPT_DRAWS)
 
+    check_folder(folder)
+    check_device(device)
+    augmentation(augment)
+    check_student(student)
+    chosen_engine(engine)
+    arguments = {"methods": methods, "repeats": repeats, "engine": engine, "lam": lam}
     schedule = default_schedule(len(inputs.cases.train))
     assert inputs.model.source is not None
-    with said_warnings(say):
+    with step(folder, "compare", arguments), said_warnings(say):
         done = compare(
             labelled,
             inputs.cases,
@@ -79,8 +89,6 @@ def compare_job(
             progress=not quiet,
             say=say,
         )
-    inputs.record(
-        folder, "compare", {"methods": methods, "repeats": repeats, "engine": engine, "lam": lam}
-    )
-    record(folder, status="done")
+        inputs.record(folder, "compare", arguments)
+        record(folder, status="done")
     return done

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,20 +10,25 @@ from typing import Any, Literal
 from ..distillation.distill import distill
 from ..distillation.lam import LAM_FOLDS, Refit
 from ..errors import FailedWork, InputError
+from ..images.augment import augmentation
 from ..images.read import check_images
 from ..posterior import Posterior, fit
 from ..prevalence import read_prevalence
 from ..report.write import write_report
-from ..runs import read_json, record
+from ..runs import check_folder, read_json, read_run_json, record, step
+from ..runs.files import TEMPORARY
+from ..runs.lock import LOCK_FILE
 from ..softlabels import SoftLabels, soft_labels
+from ..softlabels.labels import LeaveOut
+from ..students.network import check_student
 from ..students.student import load_student
 from ..table import Cases
+from ..training.device import check_device
 from ..training.schedule import default_schedule
-from .evaluate import evaluate_job
-from .inputs import Inputs
-from .telling import Say, bar, fit_line, fit_record, in_force, in_words, said_warnings, timed
-
-LEFTOVER = re.compile(r"\..+\.\d+\.\w+")
+from .engines import chosen_engine
+from .evaluate import measure
+from .inputs import Inputs, matches
+from .telling import Teller, bar, fit_line, fit_record, in_force, in_words, said_warnings, timed
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class DistillSettings:
     lam: float | Literal["auto"] = "auto"
     prevalence: Mapping[str, float] | None = None
     engine: str = "auto"
-    leave_out: str = "loo"
+    leave_out: LeaveOut = "loo"
     student: str = "cnn"
     weights: Path | None = None
     image_size: int | None = None
@@ -50,32 +54,42 @@ class DistillSettings:
     quiet: bool = False
 
 
-def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say: Say) -> None:
+def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say: Teller) -> None:
     """The whole job: fit, label, train, evaluate, report; every file of the run folder."""
     cases = inputs.cases
     if cases.images is None:
         raise InputError(
             f"{cases.path}: no column 'image'; expected the path of each case's image, relative to the table"
         )
+    check_folder(folder)
     _refuse_used(folder, settings.resume)
     _check_settings(settings, cases)
+    check_device(settings.device)
+    augmentation(settings.augment)
+    check_student(settings.student, settings.weights)
     check_images(cases.images, size=settings.image_size)
-    if settings.resume:
-        _refuse_other(folder, inputs)
-    for leftover in _leftovers(folder):
-        leftover.unlink()
+    arguments = {k: v for k, v in asdict(settings).items() if k != "quiet"}
+    with step(folder, "distill", {**arguments, "group": inputs.group}):
+        _refuse_used(folder, settings.resume)
+        if settings.resume:
+            _refuse_other(folder, inputs)
+        _distilled(inputs, folder, settings, say)
+
+
+def _distilled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Teller) -> None:
+    """The work, in a folder that is this job's own."""
     # Where labelppl made the split itself it holds all the same: test cases never reach the label model.
-    inputs = replace(inputs, cases=replace(cases, split_given=True))
+    inputs = replace(inputs, cases=replace(inputs.cases, split_given=True))
     with said_warnings(say):
         labels = _labelled(inputs, folder, settings, say)
         _trained(inputs, labels, folder, settings, say)
-    metrics = evaluate_job(folder, None, split="test", out=None, seed=settings.seed, say=say)
+    metrics = measure(folder, None, split="test", out=None, seed=settings.seed, say=say)
     write_report(folder)
     record(folder, status="done")
     say(f"done: {folder.resolve()} ({len(metrics.values)} metrics, report.html)")
 
 
-def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Say) -> SoftLabels:
+def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Teller) -> SoftLabels:
     """Posterior and soft labels of the run, made or, with ``resume``, read."""
     path = folder / "posterior.nc"
     if settings.resume and path.is_file():
@@ -85,7 +99,7 @@ def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Say)
             posterior = fit(
                 inputs.model,
                 inputs.training,
-                engine=settings.engine,
+                engine=chosen_engine(settings.engine),
                 seed=settings.seed,
                 progress=progress,
             )
@@ -106,7 +120,7 @@ def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Say)
     labels = SoftLabels.load(path) if settings.resume and path.is_file() else None
     if labels is None or labels.prevalence is not None:  # training lives at the study prevalence
         with timed(folder, "label"):
-            labels = soft_labels(posterior, inputs.cases, leave_out=settings.leave_out)  # type: ignore[arg-type]
+            labels = soft_labels(posterior, inputs.cases, leave_out=settings.leave_out)
         record(folder, label={"leave_out": settings.leave_out, "prevalence": in_force(labels)})
         labels.save(path)
     say(f"{len(labels)} soft labels at {in_words(labels)}")
@@ -114,7 +128,7 @@ def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Say)
 
 
 def _trained(
-    inputs: Inputs, labels: SoftLabels, folder: Path, settings: DistillSettings, say: Say
+    inputs: Inputs, labels: SoftLabels, folder: Path, settings: DistillSettings, say: Teller
 ) -> None:
     cases = inputs.cases
     schedule = default_schedule(len(cases.train))
@@ -156,8 +170,13 @@ def _refit(inputs: Inputs, settings: DistillSettings) -> Refit:
     train = inputs.cases.train
 
     def refit(rows: Any) -> Any:
-        posterior = fit(inputs.model, train.take(rows), engine=settings.engine, seed=settings.seed)
-        return soft_labels(posterior, leave_out=settings.leave_out).probs  # type: ignore[arg-type]
+        posterior = fit(
+            inputs.model,
+            train.take(rows),
+            engine=chosen_engine(settings.engine),
+            seed=settings.seed,
+        )
+        return soft_labels(posterior, leave_out=settings.leave_out).probs
 
     return refit
 
@@ -173,7 +192,7 @@ def _check_settings(settings: DistillSettings, cases: Cases) -> None:
 
 
 def _refuse_used(folder: Path, resume: bool) -> None:
-    if not resume and folder.exists() and set(folder.iterdir()) - set(_leftovers(folder)):
+    if not resume and folder.is_dir() and any(not _hidden(path) for path in folder.iterdir()):
         raise InputError(
             f"{folder}: holds a run already; --resume continues it, --out DIR starts another"
         )
@@ -181,15 +200,13 @@ def _refuse_used(folder: Path, resume: bool) -> None:
         raise InputError(f"{folder}: nothing to resume; leave --resume out")
 
 
-def _leftovers(folder: Path) -> list[Path]:
-    """Files that a killed process was still writing (see ``runs.write_atomically``)."""
-    return [path for path in folder.glob(".*") if LEFTOVER.fullmatch(path.name)]
+def _hidden(path: Path) -> bool:
+    """The lock, and what a killed command was still writing."""
+    return path.name == LOCK_FILE or TEMPORARY.fullmatch(path.name) is not None
 
 
 def _refuse_other(folder: Path, inputs: Inputs) -> None:
     """A run continues only with the model file and the table it was started with."""
-    before = Inputs.of_run(folder)
-    if before.key != inputs.key:
-        raise InputError(
-            f"{folder}: was started with another model, table or option; --out DIR starts another run"
-        )
+    difference = matches(read_run_json(folder), inputs)
+    if difference:
+        raise InputError(f"{folder}: was started with {difference}; --run DIR starts another run")

@@ -3,116 +3,234 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from ..errors import FailedWork, InputError
 from ..posterior import Posterior, fit
-from ..runs import record
+from ..prevalence import read_prevalence
+from ..runs import Step, check_file, check_folder, read_json, read_run_json, record, step, verified
 from ..softlabels import label_parquet, parquet_rows, soft_labels
 from ..softlabels.deployment import estimate_prevalence
+from ..softlabels.labels import LeaveOut
 from ..table import Cases
-from .inputs import Inputs
-from .telling import Say, bar, fit_line, fit_record, in_force, in_words, said_warnings
+from .engines import chosen_engine
+from .inputs import Inputs, matches
+from .telling import Teller, bar, fit_line, fit_record, in_force, in_words, said_warnings
 
 FEWEST_TO_ESTIMATE = 10
 #: Rows of a Parquet file that are labelled with all draws; longer ones in batches, with 200 draws, at a twentieth of the time.
 MOST_AT_ONCE = 100_000
+#: What is made from a posterior, by the command that makes it; a new fit makes the first of no use.
+FROM_A_FIT = {
+    "label": ("labels.parquet", "explain.parquet"),
+    "distill": ("student.json", "student.safetensors"),
+}
 
 
-def fit_job(
-    inputs: Inputs, folder: Path, *, engine: str, seed: int, quiet: bool, say: Say
-) -> Posterior:
+def fit_job(inputs: Inputs, folder: Path, *, engine: str, seed: int, say: Teller) -> Posterior:
     """Fit, write ``posterior.nc``, say how it went. Raises FailedWork, after writing, if the fit fails its checks."""
-    with bar("fit", quiet) as progress:
-        posterior = fit(inputs.model, inputs.training, engine=engine, seed=seed, progress=progress)
-    inputs.record(folder, "fit", {"engine": engine})
+    check_folder(folder)
+    chosen_engine(engine)
+    with step(folder, "fit", {"engine": engine, "group": inputs.group, "seed": seed}) as work:
+        return _fitted(inputs, folder, engine, seed, work, say)
+
+
+def _fitted(
+    inputs: Inputs, folder: Path, engine: str, seed: int, work: Step, say: Teller
+) -> Posterior:
+    stale = _stale(inputs, folder, engine)
+    with bar("fit", say.quiet) as progress, said_warnings(say):
+        posterior = fit(
+            inputs.model,
+            inputs.training,
+            engine=chosen_engine(engine),
+            seed=seed,
+            progress=progress,
+        )
+    for name in stale:
+        (folder / name).unlink()
+        say(f"note: {folder / name} was made from another fit and is removed; run labelppl label")
     posterior.save(folder / "posterior.nc")
-    record(folder, fit=fit_record(posterior))
-    say(fit_line(posterior))
+    work.keep(**inputs.entries("fit", {"engine": engine}), fit=fit_record(posterior))
+    say.stage(fit_line(posterior))
     if posterior.problems:
         raise FailedWork(f"the fit must not be trusted: {'; '.join(posterior.problems)}")
     say(f"posterior in {folder / 'posterior.nc'}")
     return posterior
 
 
-def label_job(
-    run: Path,
-    data: Path | None,
-    out: Path | None,
-    *,
-    leave_out: str,
-    prevalence: Mapping[str, float] | Literal["auto"] | None,
-    say: Say,
-) -> None:
+def _stale(inputs: Inputs, folder: Path, engine: str) -> list[str]:
+    """Soft labels in the folder that a new fit would belie. Raises InputError where there is a student."""
+    if not (folder / "run.json").is_file() or fit_in(folder, inputs, engine):
+        return []
+    for name in FROM_A_FIT["distill"]:
+        if (folder / name).exists():
+            raise InputError(
+                f"{folder}: holds a student ({name}) that was made from another fit; name another folder with --run"
+            )
+    return [name for name in FROM_A_FIT["label"] if (folder / name).is_file()]
+
+
+def fit_in(folder: Path, inputs: Inputs, engine: str) -> bool:
+    """Whether the folder holds a whole fit of the same model, table, options, engine and seed."""
+    content = read_json(folder / "run.json")
+    if not (folder / "posterior.nc").is_file() or "model" not in content:
+        return False
+    made = read_run_json(folder)
+    if made.arguments.get("engine") != engine or matches(made, inputs):
+        return False
+    verified(folder, "posterior.nc")
+    return True
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """The options of ``labelppl label``; see there."""
+
+    data: Path | None = None
+    out: Path | None = None
+    leave_out: LeaveOut = "loo"
+    prevalence: Mapping[str, float] | Literal["auto"] | None = None
+    draws: int | None = None
+    trust: bool = False
+
+
+def label_job(run: Path, settings: LabelSettings, *, say: Teller) -> None:
     """Soft labels of the run's cases, or of those in ``data``, written as Parquet.
 
     prevalence ``auto``: estimated from the measurements of the cases that were not fitted. A long Parquet file is
     labelled in batches.
     """
-    fitted = Inputs.of_run(run)
-    posterior = Posterior.load(_existing(run / "posterior.nc"), fitted.model, fitted.cases)
+    made = read_run_json(run)
+    _check_label(run, settings, made.model, made.data)
+    fitted = Inputs.of_run(run, trust=settings.trust)
+    if isinstance(settings.prevalence, Mapping):
+        read_prevalence(settings.prevalence, fitted.cases.classes)
+    posterior = _posterior(run, fitted, say)
+    with step(run, "label", _arguments(settings)) as work:
+        _label(run, posterior, fitted, settings, work, say)
+
+
+def label_model_job(
+    inputs: Inputs, folder: Path, engine: str, settings: LabelSettings, *, say: Teller
+) -> None:
+    """Fit into ``folder``, or use the matching fit that is there, then label the cases of ``inputs``."""
+    assert inputs.model.source is not None
+    _check_label(folder, settings, inputs.model.source, inputs.cases.path)
+    check_folder(folder)
+    chosen_engine(engine)
+    with step(folder, "label", {**_arguments(settings), "engine": engine}) as work:
+        if fit_in(folder, inputs, engine):
+            say.stage(f"the fit in {folder} is of the same model, table and seed, and is used")
+            posterior = _posterior(folder, inputs, say)
+        else:
+            posterior = _fitted(inputs, folder, engine, inputs.seed, work, say)
+        _label(folder, posterior, inputs, settings, work, say)
+
+
+def _check_label(run: Path, settings: LabelSettings, model: Path, table: Path | None) -> None:
+    """Everything about the paths and options of ``label`` that can be known before any work."""
+    if settings.out is not None:
+        check_file(settings.out, suffixes=(".parquet",), inputs=(model, table, settings.data))
+    if settings.draws is not None and settings.draws < 1:
+        raise InputError(f"--draws {settings.draws}: expected 1 or more")
+    if settings.data is not None and not settings.data.is_file():
+        raise InputError(f"{settings.data}: no such table; expected a CSV or Parquet file")
+
+
+def _arguments(settings: LabelSettings) -> dict[str, Any]:
+    return {
+        "data": None if settings.data is None else str(settings.data),
+        "out": None if settings.out is None else str(settings.out),
+        "leave_out": settings.leave_out,
+        "prevalence": settings.prevalence,
+        "draws": settings.draws,
+    }
+
+
+def _posterior(run: Path, fitted: Inputs, say: Teller) -> Posterior:
+    """The run's posterior, whole and still fitting its model and table."""
+    if not (run / "posterior.nc").is_file():
+        raise InputError(f"{run / 'posterior.nc'}: no such file; run labelppl fit first")
+    posterior = Posterior.load(verified(run, "posterior.nc"), fitted.model, fitted.cases)
+    if posterior.problems:
+        say(f"warning: the fit must not be trusted: {'; '.join(posterior.problems)}")
+    return posterior
+
+
+def _label(
+    run: Path,
+    posterior: Posterior,
+    fitted: Inputs,
+    settings: LabelSettings,
+    work: Step,
+    say: Teller,
+) -> None:
+    data, path = settings.data, settings.out or run / "labels.parquet"
+    own = settings.out is None
     if data is not None and data.suffix == ".parquet" and parquet_rows(data) > MOST_AT_ONCE:
-        return _label_in_batches(
-            posterior, data, out or run / "labels.parquet", leave_out, prevalence, say
-        )
-    inputs = fitted if data is None else Inputs.of_run(run, data)
+        return _label_in_batches(posterior, data, path, settings, say)
+    cases = fitted.cases if data is None else Inputs.of_run(run, data, trust=settings.trust).cases
+    prevalence = settings.prevalence
     if prevalence == "auto":
-        prevalence = _estimated(posterior, inputs.cases, run, say)
+        prevalence = _estimated(posterior, cases, run if own else None, say)
+    most: dict[str, Any] = {} if settings.draws is None else {"draws": settings.draws}
     with said_warnings(say):
-        labels = soft_labels(posterior, inputs.cases, leave_out=leave_out, prevalence=prevalence)  # type: ignore[arg-type]
-    path = out or run / "labels.parquet"
+        labels = soft_labels(
+            posterior,
+            cases,
+            leave_out=settings.leave_out,
+            prevalence=prevalence,
+            **most,
+        )
     labels.save(path)
-    if out is None:
-        record(run, label={"leave_out": leave_out, "prevalence": in_force(labels)})
+    if own:
+        work.keep(label={"leave_out": settings.leave_out, "prevalence": in_force(labels)})
     say(f"{len(labels)} soft labels at {in_words(labels)} in {path}")
 
 
 def _label_in_batches(
-    posterior: Posterior,
-    data: Path,
-    out: Path,
-    leave_out: str,
-    prevalence: Mapping[str, float] | Literal["auto"] | None,
-    say: Say,
+    posterior: Posterior, data: Path, out: Path, settings: LabelSettings, say: Teller
 ) -> None:
     """As `label_job`, in the memory of one batch; ``run.json`` keeps what it says of the run's own labels."""
-    if prevalence == "auto":
+    if settings.prevalence == "auto":
         raise InputError(
             f"--prevalence auto: {data} is labelled in batches; estimate it on a file of at most {MOST_AT_ONCE} rows, "
             "then give --prevalence CLASS=P"
         )
-    with said_warnings(say), bar("label", quiet=False) as progress:
+    most: dict[str, Any] = {} if settings.draws is None else {"draws": settings.draws}
+    with said_warnings(say), bar("label", say.quiet) as progress:
         rows = label_parquet(
             posterior,
             data,
             out,
-            leave_out=leave_out,  # type: ignore[arg-type]
-            prevalence=prevalence,
+            leave_out=settings.leave_out,
+            prevalence=settings.prevalence,
             progress=progress,
+            **most,
         )
     say(f"{rows} soft labels, made in batches, in {out}")
 
 
-def _estimated(posterior: Posterior, cases: Cases, run: Path, say: Say) -> dict[str, float]:
+def _estimated(
+    posterior: Posterior, cases: Cases, run: Path | None, say: Teller
+) -> dict[str, float]:
     new = cases.take(~np.isin(cases.ids, posterior.cases.ids))
     if len(new) < FEWEST_TO_ESTIMATE:
         raise InputError(
             f"--prevalence auto: got {len(new)} cases that were not fitted, expected at least {FEWEST_TO_ESTIMATE}; "
             "give --data with new cases, or --prevalence CLASS=P"
         )
-    found = estimate_prevalence(posterior, new, seed=posterior.seed)
-    for k, name in enumerate(found.classes):
+    estimate = estimate_prevalence(posterior, new, seed=posterior.seed)
+    for k, name in enumerate(estimate.classes):
         say(
-            f"prevalence of {name} among {len(new)} new cases: {found.mean[k]:.3f} [{found.lo[k]:.3f}, {found.hi[k]:.3f}]"
+            f"prevalence of {name} among {len(new)} new cases: {estimate.mean[k]:.3f} "
+            f"[{estimate.lo[k]:.3f}, {estimate.hi[k]:.3f}]"
         )
-    record(run, estimated_prevalence=found.to_frame().set_index("class").to_dict("index"))
-    return found.as_mapping()
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; run labelppl fit first")
-    return path
+    if run is not None:
+        record(run, estimated_prevalence=estimate.to_frame().set_index("class").to_dict("index"))
+    return estimate.as_mapping()

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..model import LabelModel, find_table, load_model, read_cases
-from ..runs import read_json, record, sha256, versions
-from ..table import Cases
+from ..features import Label, Votes
+from ..features.readers import is_long
+from ..model import LabelModel, find_table, load_model, read_cases, zoo
+from ..python_files import files_of, whole_digest
+from ..runs import RunRecord, read_run_json, record, refuse_stranger, sha256, versions
+from ..table import Cases, cases_from_frame, read_frame
 
 
 @dataclass(frozen=True)
@@ -34,31 +37,32 @@ class Inputs:
         )
 
     @staticmethod
-    def of_run(run: Path, data: Path | None = None) -> Inputs:
+    def of_run(run: Path, data: Path | None = None, *, trust: bool = False) -> Inputs:
         """What the run in ``run`` was made from, with another table if ``data`` is given.
 
-        Raises InputError if there is no run, or if its model file or table has changed.
+        The model file is executed, so the run must be this user's own unless ``trust``. Raises InputError if there is no
+        run, if it is a stranger's, or if its model file or table has changed.
         """
-        made = read_json(run / "run.json")
-        if "model" not in made:
-            raise InputError(
-                f"{run}: no run.json; expected the folder of a run; make one with labelppl fit or distill"
+        made = read_run_json(run)
+        if not trust and made.model not in zoo().values():
+            refuse_stranger(run, made.content, made.model)
+        _same_file(run, made.model, made.model_sha256, digest=sha256)
+        model = load_model(made.model).with_options(**made.model_options)
+        if files_of(made.model):
+            _same_file(
+                run, made.model, str(made.content["model"].get("whole")), digest=whole_digest
             )
-        for what in ("model", "data"):
-            path, digest = Path(made[what]["path"]), made[what]["sha256"]
-            if (what == "model" or data is None) and (not path.is_file() or sha256(path) != digest):
-                state = "has changed" if path.is_file() else "is gone"
-                raise InputError(
-                    f"{path}: {state} since the run in {run} was made; run labelppl fit again"
-                )
-        model = load_model(made["model"]["path"]).with_options(**made["model"]["options"])
-        table = data or Path(made["data"]["path"])
-        group, seed = made["arguments"]["group"], int(made["arguments"]["seed"])
-        raters = {name: tuple(names) for name, names in made["raters"].items()}
+        if data is None:
+            _same_file(run, made.data, made.data_sha256, digest=sha256)
         cases = read_cases(
-            table, model, classes=made["classes"], group=group, seed=seed, raters=raters
+            data or made.data,
+            model,
+            classes=made.classes,
+            group=made.group,
+            seed=made.seed,
+            raters=made.raters,
         )
-        return Inputs(model, made["model"]["path"], cases, group, seed)
+        return Inputs(model, str(made.model), cases, made.group, made.seed)
 
     @property
     def training(self) -> Cases:
@@ -68,32 +72,80 @@ class Inputs:
     @property
     def key(self) -> tuple[object, ...]:
         """What two runs from the same source share."""
-        assert self.model.source is not None
         assert self.cases.path is not None
         return (
-            self.model.source.resolve(),
+            self.model_record(),
             self.cases.path.resolve(),
-            dict(self.model.options),
             self.group,
         )
 
+    def model_record(self) -> dict[str, Any]:
+        """What ``run.json`` says of the label model."""
+        assert self.model.source is not None
+        source = self.model.source.resolve()
+        beside = {"whole": whole_digest(source)} if files_of(source) else {}
+        return {
+            "path": str(source),
+            "sha256": sha256(source),
+            "options": dict(self.model.options),
+            **beside,
+        }
+
     def record(self, folder: Path, command: str, arguments: Mapping[str, Any]) -> None:
         """Say in ``run.json`` what the run is made from."""
-        assert self.model.source is not None
+        record(folder, **self.entries(command, arguments))
+
+    def entries(self, command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The entries of ``run.json`` that say what the run is made from."""
         assert self.cases.path is not None
-        model_file = self.model.source.resolve()
-        record(
-            folder,
-            command=command,
-            arguments={**arguments, "group": self.group, "seed": self.seed},
-            model={
-                "path": str(model_file),
-                "sha256": sha256(model_file),
-                "options": dict(self.model.options),
-            },
-            data={"path": str(self.cases.path.resolve()), "sha256": sha256(self.cases.path)},
-            classes=list(self.cases.classes),
-            raters={name: list(c.names) for name, c in self.cases.columns.items() if c.names},
-            label_name=self.model.label_name,
-            versions=versions(),
-        )
+        return {
+            "command": command,
+            "arguments": {**arguments, "group": self.group, "seed": self.seed},
+            "seed": self.seed,
+            "model": self.model_record(),
+            "data": {"path": str(self.cases.path.resolve()), "sha256": sha256(self.cases.path)},
+            "classes": list(self.cases.classes),
+            "raters": {name: list(c.names) for name, c in self.cases.columns.items() if c.names},
+            "label_name": self.model.label_name,
+            "versions": versions(),
+        }
+
+
+def cases_without_model(run: Path, data: Path | None = None) -> Cases:
+    """The cases of the run, or of ``data``, without their measurements: labels, images, patients, split, truth.
+
+    What must be known of the label model stands in ``run.json``, so that no model file is executed. Raises InputError if
+    there is no run or its table has changed.
+    """
+    made = read_run_json(run)
+    if data is None:
+        _same_file(run, made.data, made.data_sha256, digest=sha256)
+    path = data or made.data
+    frame = read_frame(path)
+    return cases_from_frame(
+        frame,
+        made.label_name,
+        Label(*made.classes),
+        {name: Votes() for name in made.raters} if is_long(list(frame.columns)) else {},
+        path=path,
+        classes=made.classes,
+        group=made.group,
+        seed=made.seed,
+        raters=made.raters,
+    )
+
+
+def matches(made: RunRecord, inputs: Inputs) -> str:
+    """The first thing in which a run differs from ``inputs``, in words; empty where it was made from the same."""
+    now = inputs.entries(made.command, {})
+    for name, words in (("model", "model file or option"), ("data", "table"), ("seed", "seed")):
+        if made.content[name] != now[name]:
+            return f"another {words}"
+    return "another --group" if made.group != inputs.group else ""
+
+
+def _same_file(run: Path, path: Path, stated: str, *, digest: Any) -> None:
+    """Raise InputError where ``path`` is gone or is no longer the file that the run was made from."""
+    if not path.is_file() or digest(path) != stated:
+        state = "has changed" if path.is_file() else "is gone"
+        raise InputError(f"{path}: {state} since the run in {run} was made; run labelppl fit again")

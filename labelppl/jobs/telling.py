@@ -1,20 +1,59 @@
-"""What a job tells its user: progress, warnings as lines, the fit and the prevalence in words; and what it records."""
+"""What a job tells its user: stages, warnings as lines, progress; the fit and the prevalence in words."""
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..inference.base import Progress
-from ..posterior import Posterior
+from ..errors import one_line
 from ..runs import record
-from ..softlabels import SoftLabels
+
+if TYPE_CHECKING:
+    from ..inference.base import Progress
+    from ..posterior import Posterior
+    from ..softlabels import SoftLabels
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Where a job's lines go: results and warnings always to ``echo``, the rest by the user's wish; all of it to ``log``.
+
+    quiet: results and warnings alone, no progress. verbose: details too. log: a file that gets every line with its time.
+    """
+
+    echo: Say = print
+    quiet: bool = False
+    verbose: bool = False
+    log: Path | None = None
+
+    def __call__(self, line: str) -> None:
+        """A result or a warning."""
+        self._write(line, shown=True)
+
+    def stage(self, line: str) -> None:
+        """What the job has done or does now."""
+        self._write(line, shown=not self.quiet)
+
+    def detail(self, line: str) -> None:
+        """What only the curious want to see."""
+        self._write(line, shown=self.verbose)
+
+    def _write(self, line: str, *, shown: bool) -> None:
+        line = "\n".join(one_line(part) for part in line.split("\n"))
+        if shown:
+            self.echo(line)
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
 
 
 def fit_record(posterior: Posterior) -> dict[str, Any]:
@@ -29,14 +68,14 @@ def fit_record(posterior: Posterior) -> dict[str, Any]:
 
 
 def fit_line(posterior: Posterior) -> str:
-    found = ", ".join(
+    measured = ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in posterior.diagnostics.items()
         if not isinstance(value, str)
     )
     tried = posterior.diagnostics.get("tried")
     why = f" ({tried})" if tried else ""
-    return f"fitted {len(posterior.cases)} cases by {posterior.sampled.engine}{why}: {found}"
+    return f"fitted {len(posterior.cases)} cases by {posterior.sampled.engine}{why}: {measured}"
 
 
 def in_force(labels: SoftLabels) -> dict[str, float] | str:
@@ -55,6 +94,7 @@ def in_words(labels: SoftLabels) -> str:
 
 @contextmanager
 def timed(folder: Path, what: str) -> Iterator[None]:
+    """Record how long the block took."""
     began = time.perf_counter()
     yield
     record(folder, seconds={what: round(time.perf_counter() - began, 2)})
@@ -73,13 +113,17 @@ def said_warnings(say: Say) -> Iterator[None]:
 
 @contextmanager
 def bar(what: str, quiet: bool) -> Iterator[Progress | None]:
-    """A progress bar on standard error for an inference engine."""
+    """Progress of ``what`` on standard error: a bar on a terminal, elsewhere a line when it begins."""
     if quiet:
+        yield None
+        return
+    if not sys.stderr.isatty():
+        print(f"{what} …", file=sys.stderr, flush=True)
         yield None
         return
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with Bar(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)

@@ -1,9 +1,10 @@
 """Declaring a label model in Pyro, and its one density."""
 
+from ..zoo import zoo
 from .class_joint import ClassJoint
 from .declare import LabelModel, label_model, read_cases
 from .density import LabelDensity
-from .load import find_model, find_table, load_model, zoo
+from .load import find_model, find_table, load_model
 from .plate import CasePlate
 
 __all__ = [

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pyro
 
 from ..errors import InputError
+from ..python_files import line_in
 from ..seeds import Stream
-from .load import line_in
 from .precision import float64_defaults
 
 if TYPE_CHECKING:

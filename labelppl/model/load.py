@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 from ..errors import InputError
+from ..python_files import run_file
+from ..zoo import zoo
 from .declare import LabelModel
 
 TABLE_SUFFIXES = (".csv", ".parquet")
-
-
-def zoo() -> dict[str, Path]:
-    """Name -> file of every label model that comes with labelppl."""
-    models = importlib.import_module("labelppl.models")
-    files = sorted(Path(p) for folder in models.__path__ for p in Path(folder).glob("*.py"))
-    return {p.stem: p for p in files if not p.stem.startswith("_")}
 
 
 def load_model(name: str | Path) -> LabelModel:
@@ -29,7 +20,7 @@ def load_model(name: str | Path) -> LabelModel:
     Raises InputError if there is no such file, if it fails, or if it holds no label model or several.
     """
     path = find_model(name)
-    named = [(v, k) for k, v in vars(_run(path)).items() if isinstance(v, LabelModel)]
+    named = [(v, k) for k, v in vars(run_file(path)).items() if isinstance(v, LabelModel)]
     models = [v for v, _ in named]
     models = [_called(k, path, v) for i, (v, k) in enumerate(named) if v not in models[:i]]
     if len(models) != 1:
@@ -69,38 +60,6 @@ def find_table(model: str | Path) -> Path:
         if stem.with_suffix(suffix).is_file():
             return stem.with_suffix(suffix)
     raise InputError(f"{stem.with_suffix('.csv')}: no table beside the model; give --data FILE")
-
-
-def _run(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"labelppl_model_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{path}: not a Python file; expected a model file ending in .py")
-    module = importlib.util.module_from_spec(spec)
-    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        spec.loader.exec_module(module)
-    except InputError:
-        raise
-    except (Exception, SystemExit) as error:
-        where = line_in(path, error)
-        raise InputError(
-            f"{path}{where}: {type(error).__name__}: {' '.join(str(error).split())}; mend the model file"
-        ) from error
-    finally:
-        sys.dont_write_bytecode = writes_bytecode
-    return module
-
-
-def line_in(path: Path, error: BaseException) -> str:
-    """The deepest line of the model file on the error's way, as ', line 12'."""
-    if isinstance(error, SyntaxError) and error.lineno:
-        return f", line {error.lineno}"
-    line, step = None, error.__traceback__
-    while step is not None:
-        if Path(step.tb_frame.f_code.co_filename) == path:
-            line = step.tb_lineno
-        step = step.tb_next
-    return f", line {line}" if line else ""
 
 
 def _listed(names: Iterable[str]) -> str:

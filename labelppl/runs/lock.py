@@ -24,7 +24,7 @@ try:
 except ImportError:  # no such locks on Windows
     fcntl = None  # type: ignore[assignment]
 
-NAME = ".lock"
+LOCK_FILE = ".lock"
 TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 #: Locked files of this process: a child made by fork would keep their locks after its parent's death.
 _held: set[IO[bytes]] = set()
@@ -47,7 +47,7 @@ def lock(folder: Path, command: str) -> Iterator[None]:
     Raises InputError at once where another command has it, naming process, host and command.
     """
     made = _make(folder)
-    path = folder / NAME
+    path = folder / LOCK_FILE
     try:
         with _taken(path, folder) as file:
             file.truncate(0)

@@ -14,7 +14,7 @@ from ..errors import InputError
 from .files import read_json, sha256, write_json
 from .signature import sign
 
-NAME = "run.json"
+RUN_JSON = "run.json"
 RECORDED = (
     "labelppl",
     "torch",
@@ -52,13 +52,13 @@ class RunRecord:
 
 def record(folder: Path, **entries: Any) -> None:
     """Add ``entries`` to the folder's ``run.json`` and sign it; a mapping is merged into the mapping that is there."""
-    run = read_json(folder / NAME)
+    run = read_json(folder / RUN_JSON)
     for name, value in entries.items():
         known = run.get(name)
         run[name] = (
             {**known, **value} if isinstance(known, dict) and isinstance(value, Mapping) else value
         )
-    write_json(folder / NAME, sign(run))
+    write_json(folder / RUN_JSON, sign(run))
 
 
 def read_run_json(folder: Path) -> RunRecord:
@@ -66,7 +66,7 @@ def read_run_json(folder: Path) -> RunRecord:
 
     Raises InputError where there is none, and for the first entry that is not what a run writes.
     """
-    path = folder / NAME
+    path = folder / RUN_JSON
     content = read_json(path)
     if not content and not path.is_file():
         raise InputError(
@@ -108,7 +108,7 @@ def verified(folder: Path, name: str) -> Path:
     path = folder / name
     if path.exists() and not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{path}: leads out of the run folder; put the file itself there")
-    stated = digests(read_json(folder / NAME)).get(name)
+    stated = digests(read_json(folder / RUN_JSON)).get(name)
     if stated is not None and path.is_file() and sha256(path) != stated:
         raise InputError(
             f"{path}: damaged, or not the file that the run wrote (run.json has another SHA-256); make it again with "

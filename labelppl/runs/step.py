@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from .files import TEMPORARY, read_json, sha256, sweep
-from .lock import NAME as LOCK
-from .lock import lock
-from .run_json import NAME, digests, record
+from .lock import LOCK_FILE, lock
+from .run_json import RUN_JSON, digests, record
 
-State = dict[str, tuple[int, int, int]]
+_Files = dict[str, tuple[int, int, int]]
 
 
 class Step:
@@ -48,7 +47,7 @@ class Step:
     def holds(self, name: str) -> bool:
         """Whether the folder has the whole file ``name`` of this run, as a step recorded it."""
         path = self.folder / name
-        stated = digests(read_json(self.folder / NAME)).get(name)
+        stated = digests(read_json(self.folder / RUN_JSON)).get(name)
         return path.is_file() and stated is not None and sha256(path) == stated
 
     def end(self, status: str) -> None:
@@ -60,7 +59,7 @@ class Step:
             self.keep()
 
     def _record(self, entries: Mapping[str, Any]) -> None:
-        steps = read_json(self.folder / NAME).get("steps")
+        steps = read_json(self.folder / RUN_JSON).get("steps")
         steps = list(steps) if isinstance(steps, list) else []
         steps = [*(steps[:-1] if self._listed else steps), self._entry]
         self._listed = True
@@ -87,12 +86,12 @@ def step(folder: Path, command: str, arguments: Mapping[str, Any]) -> Iterator[S
         work.end("done")
 
 
-def _state(folder: Path) -> State:
+def _state(folder: Path) -> _Files:
     """Inode, size and time of every file of the run but the record, the lock and temporary ones."""
     return {
         path.relative_to(folder).as_posix(): (s.st_ino, s.st_size, s.st_mtime_ns)
         for path in folder.rglob("*")
-        if path.name not in (NAME, LOCK)
+        if path.name not in (RUN_JSON, LOCK_FILE)
         and not TEMPORARY.fullmatch(path.name)
         and path.is_file()
         and not path.is_symlink()

@@ -25,6 +25,22 @@ class Shape:
     outputs: int
 
 
+def check_student(name: str, weights: Path | None = None) -> None:
+    """Raise InputError for a name that no network has, and for starting weights that are not there, before any work."""
+    if name.startswith("timm:"):
+        from .timm import import_timm_for
+
+        import_timm_for(name.removeprefix("timm:"))
+    elif name not in ("cnn", "logistic"):
+        raise InputError(f"student: got {name!r}, expected cnn, logistic or timm:NAME")
+    elif weights is not None:
+        raise InputError(f"student {name}: starting weights are for timm: students only")
+    if weights is not None and not weights.is_file():
+        raise InputError(
+            f"{weights}: no such file; expected a local safetensors file with --weights"
+        )
+
+
 def build_network(
     name: str, shape: Shape, *, seed: int = 0, weights: Path | None = None
 ) -> nn.Module:

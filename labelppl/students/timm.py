@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from safetensors import SafetensorError
@@ -23,17 +24,7 @@ def timm_network(name: str, shape: Shape, weights: Path | None = None) -> nn.Mod
     Raises InputError where timm is missing, does not know the name or cannot take the image size,
     and where the weights are not those of the backbone.
     """
-    try:
-        import timm
-    except (ImportError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"student timm:{name}: timm cannot be imported ({reason}); pip install 'labelppl[timm]'"
-        ) from error
-    if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('.', maxsplit=1)[0][:8]}*")[:3]
-        hint = f", for instance {', '.join(near)}" if near else ""
-        raise InputError(f"student timm:{name}: unknown to timm; expected a model name{hint}")
+    timm = import_timm_for(name)
     options: dict[str, Any] = {"num_classes": shape.outputs, "in_chans": shape.channels}
     try:
         network: nn.Module = timm.create_model(name, pretrained=False, **options)
@@ -48,6 +39,23 @@ def timm_network(name: str, shape: Shape, weights: Path | None = None) -> nn.Mod
     if weights is not None:
         _load(network, name, shape.channels, weights)
     return network
+
+
+def import_timm_for(name: str) -> ModuleType:
+    """timm, which has a model of that name. Raises InputError where it has not, or where there is no timm."""
+    try:
+        import timm
+    except (ImportError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"student timm:{name}: timm cannot be imported ({reason}); pip install 'labelppl[timm]'"
+        ) from error
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.split('.', maxsplit=1)[0][:8]}*")[:3]
+        hint = f", for instance {', '.join(near)}" if near else ""
+        raise InputError(f"student timm:{name}: unknown to timm; expected a model name{hint}")
+    module: ModuleType = timm
+    return module
 
 
 def _load(network: nn.Module, name: str, channels: int, path: Path) -> None:

@@ -20,15 +20,7 @@ def make_fabric(device: str = "auto", precision: Literal["auto", "32", "bf16"] =
     Started by torchrun, each process joins the group (gloo on CPU, NCCL on GPUs). Raises InputError
     for a device this machine does not have.
     """
-    kind, _, number = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (number and not number.isdecimal()):
-        raise InputError(f"device: got {device!r}, expected auto, cpu, cuda, cuda:N or mps")
-    if kind == "auto":
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device: got {device!r}, but torch sees no GPU here; use cpu")
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise InputError(f"device: got {device!r}, but torch sees no Apple GPU here; use cpu")
+    kind, number = check_device(device)
     half = bf16_wins(kind) if precision == "auto" else precision == "bf16"
     distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1 and "LOCAL_WORLD_SIZE" in os.environ
     devices: int | list[int] = [int(number)] if number else 1
@@ -50,6 +42,26 @@ def make_fabric(device: str = "auto", precision: Literal["auto", "32", "bf16"] =
     if distributed:
         atexit.register(_leave)
     return fabric
+
+
+def check_device(device: str) -> tuple[str, str]:
+    """The kind of a device, with `auto` resolved, and its number or "". Raises InputError for one this machine lacks."""
+    kind, colon, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (
+        colon and not (kind == "cuda" and number.isdecimal())
+    ):
+        raise InputError(f"device: got {device!r}, expected auto, cpu, cuda, cuda:N or mps")
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device: got {device!r}, but torch sees no GPU here; use cpu")
+    if number and int(number) >= torch.cuda.device_count():
+        raise InputError(
+            f"device: got {device!r}, but torch sees {torch.cuda.device_count()} GPUs here, from cuda:0 on"
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise InputError(f"device: got {device!r}, but torch sees no Apple GPU here; use cpu")
+    return kind, number
 
 
 def _leave() -> None:

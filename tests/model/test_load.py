@@ -63,13 +63,16 @@ WRONG = {
     ),
     "none": ("x = 1\n", r"expected one label model, found none; keep one @label_model per file"),
     "undecorated": ("def hip(cases):\n    pass\n", r"expected one label model, found none"),
-    "syntax": ("def broken(:\n", r"mine\.py, line 1: SyntaxError: .*; mend the model file"),
+    "syntax": ("def broken(:\n", r"mine\.py, line 1: SyntaxError: .*; mend the file"),
     "raises": (
         "x = 1\ny = x / 0\n",
-        r"mine\.py, line 2: ZeroDivisionError: .*; mend the model file",
+        r"mine\.py, line 2: ZeroDivisionError: .*; mend the file",
     ),
     "imports": ("import no_such_module_here\n", r"mine\.py, line 1: ModuleNotFoundError"),
-    "exits": ("raise SystemExit('bye')\n", r"mine\.py, line 1: SystemExit: bye"),
+    "exits": (
+        "raise SystemExit('bye')\n",
+        r"mine\.py, line 1: it ends the program \(sys.exit\(bye\)\)",
+    ),
     "binary": ("x = '\\ud800'\n\x00", r"mine\.py.*: (SyntaxError|ValueError)"),
 }
 

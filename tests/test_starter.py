@@ -8,7 +8,7 @@ import pytest
 
 from labelppl import InputError
 from labelppl.model import LabelDensity, load_model, read_cases
-from labelppl.model.starter import starter, write_starter
+from labelppl.starter import starter, write_starter
 
 
 def test_the_starter_is_a_working_model(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 from pathlib import Path
 
-from ..errors import InputError
+from .errors import InputError
 
 STARTER_TEXT = '''"""WHAT IS DIAGNOSED, from which measurements. Source: …
 

@@ -1,0 +1,41 @@
+"""``predict``: a student and image files -> probabilities. Needs neither Pyro nor measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..runs import check_file, read_json, verified
+from ..students.predict import write_predictions
+from ..training.device import check_device
+from .telling import Teller
+
+
+def predict_job(
+    run: Path,
+    images: Sequence[Path],
+    out: Path,
+    *,
+    prevalence: Mapping[str, float] | None,
+    device: str,
+    say: Teller,
+) -> None:
+    """Classify the image files with the run's student and write the table ``out``."""
+    check_device(device)
+    own = [run / name for name in ("student.json", "student.safetensors", "run.json")]
+    check_file(out, suffixes=(".csv", ".parquet"), inputs=(*images, *own, *_sources(run)))
+    for name in ("student.json", "student.safetensors"):
+        verified(run, name)
+    write_predictions(run, images, out, prevalence=prevalence, device=device)
+    say(f"{len(images)} predictions in {out}")
+
+
+def _sources(run: Path) -> list[Path]:
+    """The table and the model file that the run was made from, where the folder says so."""
+    made = read_json(run / "run.json")
+    sources = [made.get(name) for name in ("data", "model")]
+    return [
+        Path(str(source["path"]))
+        for source in sources
+        if isinstance(source, dict) and "path" in source
+    ]

@@ -1,0 +1,13 @@
+"""The label models that come with labelppl, by name."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+
+def zoo() -> dict[str, Path]:
+    """Name -> file of every label model that comes with labelppl."""
+    models = importlib.import_module("labelppl.models")
+    files = sorted(Path(p) for folder in models.__path__ for p in Path(folder).glob("*.py"))
+    return {p.stem: p for p in files if not p.stem.startswith("_")}
