@@ -122,7 +122,6 @@ def _compare(name: str, feature: Scalar, drawn: Tensor, measured: Tensor) -> lis
 
 
 def _in_unit(feature: Scalar, value: float) -> str:
-    """A number of the model as it would stand in the column: both differ by a factor and a shift."""
-    zero, one = feature.to_model(np.array([0.0, 1.0]))
+    """A number of the model as it would stand in the column."""
     unit = f" {feature.unit_name}" if feature.unit_name else ""
-    return f"{(value - zero) / (one - zero):.4g}{unit}"
+    return f"{float(feature.from_model(np.array([value]))[0]):.4g}{unit}"

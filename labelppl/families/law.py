@@ -101,13 +101,7 @@ def place(name: str, feature: Scalar, typical: Typical | None) -> tuple[float, f
             )
         typical = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 4
     center, spread = typical
-    if isinstance(feature, Angle):
-        unit = math.pi / 180 if feature.unit == "deg" else 1.0
-        return float(feature.to_model(np.array([center]))[0]), spread * unit * (
-            2 if feature.kind == "axial" else 1
-        )
-    low, at, high = feature.to_model(np.array([center - spread, center, center + spread]))
-    return float(at), float(high - low) / 2
+    return float(feature.to_model(np.array([center]))[0]), spread / feature.scale
 
 
 def typical_of(name: str, feature: Scalar, column: Column) -> Typical:
@@ -118,14 +112,13 @@ def typical_of(name: str, feature: Scalar, column: Column) -> Typical:
             f"feature '{name}': fewer than two different values in the table, so its prior's size cannot be "
             "taken from them; give typical=(mean, SD)"
         )
-    if not isinstance(feature, Angle):
-        zero, one = feature.to_model(np.array([0.0, 1.0]))
-        return float((seen.mean() - zero) / (one - zero)), float(seen.std() / (one - zero))
-    mean = torch.exp(1j * seen).mean()
-    length = float(mean.abs().clamp(1e-3, 1 - 1e-9))
-    unit = math.pi / 180 if feature.unit == "deg" else 1.0
-    double = 2 if feature.kind == "axial" else 1
-    return float(mean.angle()) / unit / double, math.sqrt(-2 * math.log(length)) / unit / double
+    if isinstance(feature, Angle):
+        resultant = torch.exp(1j * seen).mean()
+        length = float(resultant.abs().clamp(1e-3, 1 - 1e-9))
+        mean, spread = float(resultant.angle()), math.sqrt(-2 * math.log(length))
+    else:
+        mean, spread = float(seen.mean()), float(seen.std())
+    return float(feature.from_model(np.array([mean]))[0]), spread * feature.scale
 
 
 def bind(

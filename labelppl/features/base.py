@@ -149,6 +149,12 @@ class Scalar(Feature):
         """From the model's unit back to the column's: the inverse of `to_model`, up to whole turns of an angle."""
         return values
 
+    @property
+    def scale(self) -> float:
+        """How many of the column's units one of the model's units is."""
+        zero, one = self.from_model(np.array([0.0, 1.0]))
+        return float(one - zero)
+
     def mend(self, value: float) -> str:
         """What to do about a value out of bounds."""
         return "mend the cell or widen the bounds in the model file"

@@ -7,7 +7,6 @@ whether the table is a CSV file, a Parquet file or a data frame.
 
 from __future__ import annotations
 
-import datetime
 import difflib
 import math
 import re
@@ -24,6 +23,7 @@ import pyarrow.compute as pc
 
 from ..arrays import Array
 from ..errors import InputError
+from .faults import MOST_TOLD
 
 #: Refuses the rows (from 0) with what they hold, what was expected instead, and the mend.
 Refuse = Callable[[Array, Sequence[object], str, str], NoReturn]
@@ -32,6 +32,21 @@ Refuse = Callable[[Array, Sequence[object], str, str], NoReturn]
 EMPTY = ("", "NA", "N/A", "NaN", "nan")
 #: What a spreadsheet writes where a formula failed; never a name, never a number.
 FORMULA_ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!")
+#: Types of cells that are neither text nor numbers, by words of their names: what to call them, and the mend.
+NO_CELLS = {
+    "timedelta duration": (
+        "the time span",
+        "write a number and declare its unit, e.g. Real('days')",
+    ),
+    "datetime timestamp date": (
+        "the date",
+        "write a number (e.g. an age in years), or text where it is a name",
+    ),
+    "time": ("the time", "write a number (e.g. hours), or text where it is a name"),
+    "bytes binary bytearray": ("the bytes", "save the column as text"),
+    "list ndarray tuple": ("the list", "write one value in each cell"),
+    "dict struct map": ("the record", "write one value in each cell"),
+}
 #: Characters that nobody sees at the ends of a cell: white space, and Unicode's invisible format marks.
 OUTER = "".join(
     c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace() or unicodedata.category(c) == "Cf"
@@ -148,20 +163,33 @@ def _clean(cells: pa.Array, refuse: Refuse) -> pa.Array:
 def _typed(column: pd.Series[Any], refuse: Refuse) -> pa.Array:
     """The column as an Arrow array of an allowed type."""
     dtype = column.dtype
-    if isinstance(dtype, pd.CategoricalDtype | pd.ArrowDtype):
-        column = column.astype(object)
-    elif pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
-        return _one(pa.array(column, from_pandas=True))
-    elif isinstance(dtype, pd.StringDtype):
-        return _one(pa.array(column, from_pandas=True)).cast(TEXT)
-    elif not pd.api.types.is_object_dtype(dtype):
-        row = int(np.flatnonzero(column.notna())[:1].sum())
-        _refuse_types(np.array([row]), [column.iloc[row]], refuse, str(dtype))
-    return _from_objects(list(column), refuse)
+    if isinstance(dtype, pd.CategoricalDtype):
+        codes = pa.array(column.cat.codes, pa.int64(), mask=column.isna().to_numpy())
+        return _typed(pd.Series(dtype.categories), refuse).take(codes)
+    if pd.api.types.is_object_dtype(dtype):
+        return _from_objects(list(column), refuse)
+    try:
+        cells = pa.array(column, from_pandas=True)
+    except pa.ArrowException:  # a type that Arrow has not, such as complex numbers
+        return _from_objects(list(column.astype(object)), refuse)
+    return _from_arrow(
+        cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells, refuse
+    )
 
 
-def _one(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+def _from_arrow(cells: pa.Array, refuse: Refuse) -> pa.Array:
+    kind = cells.type
+    if pa.types.is_dictionary(kind):
+        return _from_arrow(cells.dictionary_decode(), refuse)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return cells.cast(TEXT)
+    if pa.types.is_decimal(kind) or pa.types.is_float16(kind) or pa.types.is_null(kind):
+        return cells.cast(pa.float64())
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return cells
+    filled = np.flatnonzero(cells.is_valid().to_numpy(zero_copy_only=False))
+    rows = filled if len(filled) else np.arange(len(cells))
+    _refuse_types(rows, [cells[int(row)].as_py() for row in rows[:MOST_TOLD]], refuse, str(kind))
 
 
 def _from_objects(cells: list[Any], refuse: Refuse) -> pa.Array:
@@ -181,7 +209,7 @@ def _from_objects(cells: list[Any], refuse: Refuse) -> pa.Array:
             at for at, v in enumerate(values) if v is not None and not isinstance(v, (*allowed,))
         ]
         if rows:
-            _refuse_types(np.array(rows), [values[at] for at in rows], refuse)
+            _refuse_types(np.array(rows), [values[at] for at in rows[:MOST_TOLD]], refuse)
     if kinds == {bool}:
         return pa.array(values, pa.bool_())
     if kinds and kinds <= {int, float, Decimal}:
@@ -213,36 +241,14 @@ def _encodable(text: str) -> bool:
 def _refuse_types(
     rows: Array, cells: Sequence[object], refuse: Refuse, dtype: str = ""
 ) -> NoReturn:
-    cell = cells[0]
-    if isinstance(cell, datetime.timedelta | np.timedelta64) or dtype.startswith("timedelta"):
-        mend = "write a number and declare its unit, e.g. Real('days')"
-    elif isinstance(cell, datetime.date | datetime.time | np.datetime64) or dtype.startswith(
-        ("datetime", "period")
-    ):
-        mend = "write a number (e.g. an age in years), or text where it is a name"
-    elif isinstance(cell, bytes | bytearray):
-        mend = "save the column as text"
-    elif isinstance(cell, list | tuple | dict | set | np.ndarray):
-        mend = "write one value in each cell"
-    else:
-        mend = "save the column as text or as numbers"
-    shown = [f"{_kind(cell, dtype)} {str(cell)[:60]}" for cell in cells]
-    refuse(rows, shown, "text or a number", mend)
-
-
-def _kind(cell: object, dtype: str) -> str:
-    names = {
-        "date": "the date",
-        "datetime": "the date",
-        "Timestamp": "the date",
-        "NaTType": f"an empty cell of type {dtype}",
-        "time": "the time",
-        "timedelta": "the time span",
-        "Timedelta": "the time span",
-        "bytes": "the bytes",
-        "list": "the list",
-        "tuple": "the list",
-        "ndarray": "the list",
-        "dict": "the record",
-    }
-    return names.get(type(cell).__name__, f"the {type(cell).__name__}")
+    """Refuse ``rows``, of which the first hold ``cells``; dtype: the column's type, which tells what an empty cell is."""
+    name = f"{type(cells[0]).__name__} {dtype}".lower()
+    kind, mend = next(
+        (why for types, why in NO_CELLS.items() if any(t in name for t in types.split())),
+        (f"the {type(cells[0]).__name__}", "save the column as text or as numbers"),
+    )
+    told = [
+        f"an empty cell of type {dtype}" if cell is None else f"{kind} {str(cell)[:60]}"
+        for cell in cells[:MOST_TOLD]
+    ]
+    refuse(rows, told, "text or a number", mend)
