@@ -3,8 +3,7 @@
 A mean is over repeats. Its 95 % interval draws repeats and groups of cases with replacement: the
 same draw of groups serves every repeat and every method, so that the interval of a difference to
 `hard` is paired over both. Calibration errors are biased upwards by noise, and resampling adds that
-bias once more, so their intervals are reflected about the estimate (basic bootstrap), which they
-never exclude.
+bias once more; their intervals follow the rule that each metric declares, as in `evaluate`.
 """
 
 from __future__ import annotations
@@ -17,26 +16,31 @@ import numpy as np
 import pandas as pd
 
 from ..arrays import Floats, Ints
-from ..metrics.accuracy import correct_per_case
-from ..metrics.auc import auc_replicates
-from ..metrics.bootstrap import group_weights, percentile_interval, reflected_interval
-from ..metrics.brier import brier_per_case
-from ..metrics.collector import Member
-from ..metrics.ece import ece_replicates
+from ..arrays import Floats, Ints
+from ..metrics.bootstrap import group_weights
 from ..metrics.evaluate_probs import evaluate_probs
-from ..metrics.kl import EPS, kl_per_case
-from ..metrics.macro_accuracy import macro_accuracy_replicates
-from ..metrics.nll import nll_per_case
-from ..metrics.pairs import default_quantity, select
-from ..metrics.smece import smece_replicates
+from ..metrics.listed import METRICS, choose_metrics
+from ..metrics.metric import Metric
+from ..metrics.operating_point import OPERATING_POINT
+from ..metrics.scored import Member, Scored, Settings
+
+LEFT_OUT = ("ece_debiased", "accuracy_bayes_expected")
+"""Metrics that describe one set of cases and say nothing about the difference of two methods."""
 
 KEYS = (
-    "accuracy", "macro_accuracy", "auc", "nll", "brier", "ece", "smece", "hl_statistic", "hl_dof",
-    "hl_p", "kl", "kl_true", "accuracy_bayes", "n",
-)  # fmt: skip
-"""The columns of compare.csv, after method and repeat."""
+    *(
+        metric.key
+        for metric in METRICS
+        if not metric.detail
+        and not metric.asked
+        and metric not in OPERATING_POINT
+        and metric.key not in LEFT_OUT
+    ),
+    "hl_dof",
+    "n",
+)
+"""The columns of compare.csv, after method and repeat, as far as they apply; `top<k>` is one more."""
 
-REFLECTED = ("ece", "smece")
 BASELINE = "hard"
 
 
@@ -65,8 +69,13 @@ def row_of(probs: Floats, tested: Unseen, classes: Sequence[str], seed: int) -> 
         n_boot=0,
         seed=seed,
     )
-    found = {**metrics.values, "n": metrics.n}
-    return {key: found[key] for key in KEYS if key in found}
+    values = {**metrics.values, "n": metrics.n}
+    return {key: value for key, value in values.items() if key in KEYS or key.startswith("top")}
+
+
+def columns_of(rows: pd.DataFrame) -> list[str]:
+    """The metric keys that the rows hold, in the order of the list."""
+    return [key for key in rows if key not in ("method", "repeat", "n")]
 
 
 def summarise(
@@ -81,7 +90,12 @@ def summarise(
     probs: predictions (cases, classes) by method and repeat. Repeats that `hard` or the method did
     not finish are left out of the difference.
     """
-    drawn = _replicates(probs, tested, n_boot, seed)
+    classes = len(next(iter(probs.values()))[0])
+    known = {metric.key: metric for metric in choose_metrics(classes=classes)}
+    columns = columns_of(rows)
+    scored = {at: scored_of(p, tested[at[1]], seed) for at, p in probs.items()}
+    metrics = [known[key] for key in columns]
+    drawn = _replicates(scored, metrics, tested, n_boot, seed)
     values: dict[tuple[str, int], Any] = {
         (row["method"], row["repeat"]): row for row in rows.to_dict("records")
     }
@@ -93,29 +107,34 @@ def summarise(
     def mean(method: str, key: str, repeats: Sequence[int]) -> float:
         return float(np.mean([_number(values[method, r][key]) for r in repeats]))
 
-    found = []
+    entries = []
     for method, repeats in made.items():
         shared = [r for r in repeats if r in made.get(BASELINE, [])]
-        for key in (k for k in KEYS[:-1] if k in rows):
+        for key in columns:
+            rule = known[key].interval
             spread = (method, repeats[0], key) in drawn
             point = mean(method, key, repeats)
             entry: dict[str, Any] = {"method": method, "metric": key, "mean": point}
             entry["repeats"] = len(repeats)
-            if spread:
+            if spread and rule is not None:
                 draws = _pick(drawn, method, key, repeats, picks)
-                entry["lo"], entry["hi"] = _interval(key, point, draws)
+                parts = [part_of(known[key], scored[method, r]) for r in repeats]
+                if np.isfinite(draws).any():
+                    finite = draws[np.isfinite(draws)]
+                    entry["lo"], entry["hi"] = rule.ends(point, finite, parts)
             if method != BASELINE and shared:
                 gap = mean(method, key, shared) - mean(BASELINE, key, shared)
                 entry["difference"] = gap
-                if spread:
+                if spread and rule is not None:
                     draws = _pick(drawn, method, key, shared, picks)
                     draws = draws - _pick(drawn, BASELINE, key, shared, picks)
-                    ends = _interval(key, gap, draws, bounded=False)
-                    entry["difference_lo"], entry["difference_hi"] = ends
-            found.append(entry)
-    columns = ["method", "metric", "mean", "lo", "hi", "difference", "difference_lo",
+                    if np.isfinite(draws).any():
+                        ends = rule.of_difference(gap, draws[np.isfinite(draws)])
+                        entry["difference_lo"], entry["difference_hi"] = ends
+            entries.append(entry)
+    head = ["method", "metric", "mean", "lo", "hi", "difference", "difference_lo",
                "difference_hi", "repeats"]  # fmt: skip
-    return pd.DataFrame(found, columns=columns)
+    return pd.DataFrame(entries, columns=head)
 
 
 def _number(value: float | None) -> float:
@@ -123,7 +142,11 @@ def _number(value: float | None) -> float:
 
 
 def _replicates(
-    probs: Mapping[tuple[str, int], Floats], tested: Sequence[Unseen], n_boot: int, seed: int
+    scored: Mapping[tuple[str, int], Scored],
+    metrics: Sequence[Metric],
+    tested: Sequence[Unseen],
+    n_boot: int,
+    seed: int,
 ) -> dict[tuple[str, int, str], Floats]:
     """Replicates (n_boot,) by method, repeat and metric, from one draw of groups."""
     if n_boot == 0:
@@ -131,53 +154,53 @@ def _replicates(
     parts: dict[tuple[str, int, str], list[Floats]] = {}
     everyone = np.arange(max(int(t.groups.max()) for t in tested) + 1)
     for weights in group_weights(everyone, n_boot, seed):
-        for (method, repeat), p in probs.items():
+        for (method, repeat), cases in scored.items():
             case_weights = weights[:, tested[repeat].groups]
-            for key, replicate in replicators(p, tested[repeat]).items():
-                parts.setdefault((method, repeat, key), []).append(replicate(case_weights))
+            for metric in metrics:
+                if metric.interval is not None and cases.member(metric.needs).any():
+                    values = replicates_of(metric, cases, case_weights)
+                    parts.setdefault((method, repeat, metric.key), []).append(values)
     return {at: np.concatenate(some) for at, some in parts.items()}
 
 
-def replicators(probs: Floats, tested: Unseen) -> dict[str, Callable[[Floats], Floats]]:
-    """By metric, a function of case weights (replicates, cases) to its values (replicates,)."""
-    seen = tested.labels >= 0
-    p, y = probs[seen], tested.labels[seen]
-    target = np.eye(p.shape[1])[y]
-    forecast, outcome, _ = select(p, target, default_quantity(p.shape[1]))
-    found = {
-        "accuracy": _mean(correct_per_case(p, y), seen),
-        "macro_accuracy": _where(lambda w: macro_accuracy_replicates(p, y, w), seen),
-        "auc": _where(lambda w: auc_replicates(p, y, w), seen),
-        "nll": _mean(nll_per_case(p, y), seen),
-        "brier": _mean(brier_per_case(p, target), seen),
-        "ece": _where(lambda w: ece_replicates(forecast, outcome, w), seen),
-        "smece": _where(lambda w: smece_replicates(forecast, outcome, w), seen),
-    }
-    if tested.soft is not None:
-        given: Member = np.asarray(~np.isnan(tested.soft).all(axis=1))
-        found["kl"] = _mean(kl_per_case(tested.soft[given], probs[given], EPS), given)
-    if tested.p_true is not None:
-        every = np.ones(len(probs), dtype=bool)
-        found["kl_true"] = _mean(kl_per_case(tested.p_true, probs, EPS), every)
-        right = correct_per_case(tested.p_true[seen], y)
-        found["accuracy_bayes"] = _mean(right, seen)
-    return found
+def scored_of(probs: Floats, tested: Unseen, seed: int) -> Scored:
+    """The predictions of one method and repeat with what they are compared with."""
+    names = tuple(map(str, range(probs.shape[1])))
+    return Scored(
+        probs,
+        tested.labels,
+        tested.groups,
+        names,
+        soft=tested.soft,
+        truth=tested.p_true,
+        settings=Settings(seed=seed),
+    )
 
 
-def _mean(per_case: Floats, member: Member) -> Callable[[Floats], Floats]:
-    return _where(lambda weights: (weights @ per_case) / weights.sum(axis=1), member)
+def part_of(metric: Metric, cases: Scored) -> Scored:
+    """The cases that a metric can use; parts of the same cases are made once."""
+    member = cases.member(metric.needs)
+    return cases if member.all() else cases.once(_Some(member.tobytes()))
 
 
-def _where(replicate: Callable[[Floats], Floats], member: np.ndarray) -> Callable[[Floats], Floats]:
-    """The replicates of the member cases; NaN where a draw holds none of them."""
+@dataclass(frozen=True)
+class _Some:
+    """Takes the cases of a mask, given as bytes so that equal masks are equal."""
 
-    def values(weights: Floats) -> Floats:
-        kept = weights[:, member]
-        some = kept.sum(axis=1) > 0
-        result = np.full(len(kept), np.nan)
-        result[some] = replicate(kept[some])
-        return result
+    mask: bytes
 
+    def __call__(self, cases: Scored) -> Scored:
+        return cases.take(np.frombuffer(self.mask, dtype=np.bool_))
+
+
+def replicates_of(metric: Metric, cases: Scored, weights: Floats) -> Floats:
+    """A metric's replicates (replicates,); NaN where a draw holds none of its cases."""
+    member: Member = cases.member(metric.needs)
+    kept = weights[:, member]
+    some = kept.sum(axis=1) > 0
+    values = np.full(len(kept), np.nan)
+    if some.any():
+        values[some] = metric.replicate(part_of(metric, cases), kept[some])
     return values
 
 
@@ -192,14 +215,3 @@ def _pick(
     table = np.stack([drawn[method, r, key] for r in repeats], 1)
     chosen = picks % len(repeats)
     return np.asarray(np.take_along_axis(table, chosen[:, : len(repeats)], 1).mean(1))
-
-
-def _interval(
-    key: str, point: float, replicates: Floats, bounded: bool = True
-) -> tuple[float, float]:
-    if not np.isfinite(replicates).any():
-        return np.nan, np.nan
-    if key not in REFLECTED:
-        return percentile_interval(replicates)
-    lo, hi = reflected_interval(point, replicates)
-    return (max(lo, 0.0), hi) if bounded else (lo, hi)

@@ -13,6 +13,8 @@ from sklearn.metrics import accuracy_score
 
 from ..arrays import Floats, Ints
 from ..probabilities import hard_pair
+from .intervals import share_of
+from .metric import mean_metric
 
 
 def accuracy(probs: ArrayLike, labels: ArrayLike) -> float:
@@ -27,3 +29,30 @@ def accuracy(probs: ArrayLike, labels: ArrayLike) -> float:
 def correct_per_case(probs: Floats, labels: Ints) -> Floats:
     """Return 1.0 where the most probable class is the label, else 0.0 (cases,)."""
     return np.asarray(probs.argmax(axis=1) == labels, dtype=np.float64)
+
+
+ACCURACY = mean_metric(
+    "accuracy",
+    "Accuracy",
+    "share of cases whose most probable class is the label",
+    "up",
+    lambda scored: correct_per_case(scored.probs, scored.labels),
+    interval=share_of(),
+)
+ACCURACY_BAYES = mean_metric(
+    "accuracy_bayes",
+    "Accuracy of the true p(Y|X)",
+    "accuracy of the true p(Y|X) itself on these labels: the ceiling",
+    "none",
+    lambda scored: correct_per_case(scored.require("truth"), scored.labels),
+    needs=("labels", "truth"),
+    interval=share_of(),
+)
+ACCURACY_BAYES_EXPECTED = mean_metric(
+    "accuracy_bayes_expected",
+    "Expected ceiling of accuracy",
+    "mean of the largest true probability: that ceiling without label luck",
+    "none",
+    lambda scored: scored.require("truth").max(axis=1),
+    needs=("truth",),
+)

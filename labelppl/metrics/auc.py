@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from ..arrays import Floats, Ints
 from ..probabilities import hard_pair
+from .metric import Metric
 
 
 def auc(probs: ArrayLike, labels: ArrayLike) -> float | None:
@@ -56,3 +57,19 @@ def _one_class(score: Floats, positive: np.ndarray, weights: Floats) -> Floats:
     pairs = positives.sum(axis=1) * negatives.sum(axis=1)
     wins = (positives * below).sum(axis=1)
     return np.divide(wins, pairs, out=np.full(len(wins), np.nan), where=pairs > 0)
+
+
+AUC = Metric(
+    "auc",
+    "AUC",
+    "chance that a case of the class is ranked above one of another (½ = no information)",
+    "up",
+    needs=("labels",),
+    value=lambda scored: auc(scored.probs, scored.labels),
+    replicates=lambda scored, weights: auc_replicates(scored.probs, scored.labels, weights),
+    remark=lambda scored: (
+        "auc is null: the labelled cases hold a single class"
+        if len(np.unique(scored.labels)) < 2
+        else None
+    ),
+)

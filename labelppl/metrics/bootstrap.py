@@ -99,6 +99,12 @@ def exact_interval(successes: int, trials: int, level: float = LEVEL) -> Interva
     return float(interval.low), float(interval.high)
 
 
+def wilson_interval(successes: int, trials: int, level: float = LEVEL) -> Interval:
+    """Return Wilson's interval of a proportion of independent cases (Wilson 1927)."""
+    interval = binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
 def statistic_interval(point: float, replicates: Floats, level: float = LEVEL) -> Interval:
     """Return the interval of a quadratic statistic >= 0: percentile, shifted by the bootstrap bias.
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from ..arrays import Floats
 from ..errors import InputError
 from ..probabilities import checked_probs, hard_pair
+from .metric import mean_metric
 
 
 def brier(probs: ArrayLike, reference: ArrayLike) -> float:
@@ -39,3 +40,12 @@ def brier_per_case(probs: Floats, target: Floats) -> Floats:
     """Return the score of each case (cases,) against `target` (cases, classes)."""
     squares = np.square(probs - target)
     return squares[:, 1] if probs.shape[1] == 2 else np.asarray(squares.sum(axis=1))
+
+
+BRIER = mean_metric(
+    "brier",
+    "Brier score",
+    "mean squared error of the probabilities; proper, lower is better",
+    "down",
+    lambda scored: brier_per_case(scored.probs, scored.target),
+)

@@ -1,106 +1,97 @@
-"""Gathering metrics and bootstrapping them all over the same resamples.
+"""Measuring many metrics and bootstrapping them all over the same resamples.
 
-A metric is added with the cases it is about and a function from their weights (replicates, cases)
-to its replicates. One pass over the resamples then serves every metric, and two metrics of the
-same cases are resampled together.
+One pass over the resamples serves every metric, and two metrics of the same cases are resampled
+together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import Floats, Ints
-from .bootstrap import Interval, group_weights, percentile_interval
-from .metrics import MEANING
+from ..arrays import Floats
+from .bootstrap import Interval, group_weights
+from .metric import Metric
+from .scored import Member, Scored
 
-Replicator = Callable[[Floats], Floats]
-ToInterval = Callable[[Floats], Interval]
-Member = NDArray[np.bool_]
+MOST_UNDEFINED = 0.5
+"""A metric that more than this share of the resamples do not define has no interval."""
 
 
 class Collector:
-    """Collects values, intervals and notes for one set of cases in `groups` (cases,)."""
+    """Values, intervals and notes of metrics on one set of cases."""
 
-    def __init__(self, groups: Ints, n_boot: int, seed: int) -> None:
-        self.groups, self.n_boot, self.seed = groups, n_boot, seed
+    def __init__(self, scored: Scored) -> None:
+        self.scored = scored
         self.notes: list[str] = []
         self.values: dict[str, float | None] = {}
         self.intervals: dict[str, Interval] = {}
-        self._waiting: dict[str, tuple[Member, Replicator, ToInterval]] = {}
+        self._parts: dict[bytes, Scored] = {}
+        self._waiting: list[tuple[Metric, Member, Scored]] = []
 
-    def add(
-        self,
-        key: str,
-        value: float | None,
-        member: Member | None = None,
-        replicator: Replicator | None = None,
-        interval: ToInterval = percentile_interval,
-    ) -> None:
-        """Record a metric; with a `replicator`, also how to get its interval.
+    def part(self, member: Member) -> Scored:
+        """Return the cases of `member` (cases,); metrics of the same cases share one part."""
+        key = member.tobytes()
+        if key not in self._parts:
+            self._parts[key] = self.scored if member.all() else self.scored.take(member)
+        return self._parts[key]
 
-        `member` (cases,) marks the cases that `replicator` is given the weights of.
-        """
-        self.values[key] = value
-        if value is not None and member is not None and replicator is not None:
-            self._waiting[key] = (member, replicator, interval)
+    def measure(self, metrics: Sequence[Metric]) -> None:
+        """Record the value of every metric that has cases."""
+        for metric in metrics:
+            member = self.scored.member(metric.needs)
+            if not member.any():
+                continue
+            part = self.part(member)
+            value = metric.value(part)
+            self.values[metric.key] = None if value is None else float(value)
+            remark = metric.remark(part) if metric.remark is not None else None
+            if remark is not None:
+                self.notes.append(remark)
+            if value is not None and metric.interval is not None:
+                self._waiting.append((metric, member, part))
 
-    def add_mean(
-        self,
-        key: str,
-        per_case: Floats,
-        member: Member,
-        interval: ToInterval = percentile_interval,
-    ) -> None:
-        """Record the mean of `per_case`, given for the cases of `member` only."""
-        self.add(
-            key,
-            float(per_case.mean()),
-            member,
-            lambda weights: (weights @ per_case) / weights.sum(axis=1),
-            interval,
-        )
-
-    def bootstrap(self) -> None:
-        """Compute the intervals of everything added; says in `notes` where there is none."""
-        if self.n_boot == 0 or not self._waiting:
+    def bootstrap(self, n_boot: int, seed: int) -> None:
+        """Compute the intervals of everything measured; says in `notes` where there is none."""
+        if n_boot == 0 or not self._waiting:
             return
-        if self.groups.max() == 0:
+        if self.scored.group_count() == 1:
             self.notes.append("no intervals: all cases belong to one group, nothing to resample")
             return
-        drawn: dict[str, list[Floats]] = {key: [] for key in self._waiting}
-        for weights in group_weights(self.groups, self.n_boot, self.seed):
-            for key, (member, replicator, _) in self._waiting.items():
+        resampled = [
+            entry for entry in self._waiting if entry[0].interval and not entry[0].interval.alone
+        ]
+        drawn: dict[str, list[Floats]] = {metric.key: [] for metric, _, _ in resampled}
+        for weights in group_weights(self.scored.groups, n_boot, seed):
+            for metric, member, part in resampled:
                 kept = weights if member.all() else weights[:, member]
                 some = kept.sum(axis=1) > 0
                 result = np.full(len(kept), np.nan)
-                result[some] = replicator(kept[some])
-                drawn[key].append(result)
-        for key, (_, _, interval) in self._waiting.items():
-            replicates = np.concatenate(drawn[key])
-            known = np.isfinite(replicates)
-            undefined = int((~known).sum())
-            if undefined > 0.5 * self.n_boot:
-                self.notes.append(f"{key}: no interval, most bootstrap samples do not define it")
-                continue
-            if undefined:
-                self.notes.append(
-                    f"{key}: {undefined} of {self.n_boot} bootstrap samples do not define it and "
-                    "are left out of its interval"
-                )
-            lo, hi = self.intervals[key] = interval(replicates[known])
-            if lo == hi:
-                self.notes.append(
-                    f"{key}: every bootstrap sample gives the same value; an interval without "
-                    "width says nothing about new cases"
-                )
+                if some.any():
+                    result[some] = metric.replicate(part, kept[some])
+                drawn[metric.key].append(result)
+        for metric, _, part in self._waiting:
+            replicates = np.concatenate(drawn.get(metric.key, [np.zeros(1)]))
+            self._interval(metric, part, replicates)
 
-    def ordered(self) -> tuple[dict[str, float | None], dict[str, Interval]]:
-        """Return values and intervals in the order of `MEANING`."""
-        order = [key for key in MEANING if key in self.values]
-        return (
-            {key: self.values[key] for key in order},
-            {key: self.intervals[key] for key in order if key in self.intervals},
-        )
+    def _interval(self, metric: Metric, part: Scored, replicates: Floats) -> None:
+        rule, value = metric.interval, self.values[metric.key]
+        assert rule is not None
+        assert value is not None
+        known = np.isfinite(replicates)
+        undefined = int((~known).sum())
+        if undefined > MOST_UNDEFINED * len(replicates):
+            self.notes.append(f"{metric.key}: no interval, most bootstrap samples do not define it")
+            return
+        if undefined:
+            self.notes.append(
+                f"{metric.key}: {undefined} of {len(replicates)} bootstrap samples do not define it "
+                "and are left out of its interval"
+            )
+        lo, hi = self.intervals[metric.key] = rule.ends(value, replicates[known], [part])
+        if lo == hi:
+            self.notes.append(
+                f"{metric.key}: every bootstrap sample gives the same value; an interval without "
+                "width says nothing about new cases"
+            )

@@ -18,7 +18,9 @@ from numpy.typing import ArrayLike
 
 from ..arrays import Floats
 from ..calibration.pav import isotonic
+from .metric import Metric
 from .pairs import calibration_pairs
+from .scored import Scored
 
 
 class Corp(NamedTuple):
@@ -51,3 +53,42 @@ def corp(probs: ArrayLike, labels: ArrayLike) -> Corp:
 
     raw, best, climate = score(forecast), score(recalibrated), score(outcome.mean(axis=0))
     return Corp(raw, raw - best, climate - best, climate, recalibrated)
+
+
+def _parts(scored: Scored) -> Corp:
+    return corp(scored.probs, scored.labels)
+
+
+BRIER_PARTS = (
+    Metric(
+        "brier_mcb",
+        "Lost to miscalibration",
+        "part of the Brier score lost to miscalibration (CORP)",
+        "none",
+        needs=("labels",),
+        value=lambda scored: scored.once(_parts).miscalibration,
+        interval=None,
+        detail=True,
+    ),
+    Metric(
+        "brier_dsc",
+        "Gained by discrimination",
+        "part of the Brier score gained by discrimination (CORP)",
+        "none",
+        needs=("labels",),
+        value=lambda scored: scored.once(_parts).discrimination,
+        interval=None,
+        detail=True,
+    ),
+    Metric(
+        "brier_unc",
+        "Of the class frequencies",
+        "Brier score of always forecasting the class frequencies (CORP)",
+        "none",
+        needs=("labels",),
+        value=lambda scored: scored.once(_parts).uncertainty,
+        interval=None,
+        detail=True,
+    ),
+)
+"""The parts of the Brier score, as metrics of their own."""

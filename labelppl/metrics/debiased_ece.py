@@ -22,8 +22,13 @@ from scipy.stats import foldnorm
 
 from ..arrays import Floats
 from ..errors import InputError
-from .ece import Binning, bin_index, bin_sums
+from .bins import Binning, bin_index, bin_sums
+from .ece import plug_in
+from .intervals import error_of
+from .metric import Metric
+from .null_band import null_of
 from .pairs import Quantity, calibration_pairs
+from .scored import Scored
 
 
 def debiased_ece(
@@ -91,3 +96,20 @@ def debiased_replicates(
 def _folded_mean(gap: Floats, spread: Floats) -> Floats:
     safe = np.where(spread > 0, spread, 1.0)
     return np.asarray(foldnorm.mean(gap / safe) * safe)
+
+
+def _replicates(scored: Scored, weights: Floats) -> Floats:
+    forecast, outcome, _ = scored.pairs
+    return debiased_replicates(forecast, outcome, weights, bins=scored.settings.bins)
+
+
+ECE_DEBIASED = Metric(
+    "ece_debiased",
+    "Calibration error, debiased",
+    "ece with the upward bias of its own sampling noise removed",
+    "down",
+    needs=("labels",),
+    value=lambda scored: float(_replicates(scored, np.ones((1, len(scored))))[0]),
+    replicates=_replicates,
+    interval=error_of(lambda scored: scored.once(null_of).ece_upper, plug_in=plug_in),
+)

@@ -19,12 +19,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import Floats, Ints
+from ..arrays import Floats
 from ..errors import InputError
+from .bins import Binning, bin_index, bin_sums
+from .intervals import error_of
+from .metric import Metric
+from .null_band import null_of
 from .pairs import Quantity, calibration_pairs
+from .scored import Scored
 
 Norm = Literal["l1", "l2", "max"]
-Binning = Literal["width", "mass"]
 
 
 def ece(
@@ -72,32 +76,6 @@ def ece_replicates(
     return np.asarray(np.mean(per_column, axis=0), dtype=np.float64)
 
 
-def bin_index(forecast: Floats, bins: int, binning: Binning = "width") -> Ints:
-    """Return the bin (cases,) of every forecast (cases,), numbered from 0."""
-    if bins < 1:
-        raise InputError(f"bins: got {bins}, expected at least 1")
-    if binning == "width":
-        # Compared with the rounded edges j/bins: .29 * 100 is below 29, .29 is not below 29/100.
-        edges = np.arange(bins + 1) / bins
-    elif binning == "mass":
-        edges = np.unique(np.quantile(forecast, np.arange(bins + 1) / bins))
-    else:
-        raise InputError(f"binning: got {binning!r}, expected width or mass")
-    last = max(len(edges) - 2, 0)
-    return np.clip(np.searchsorted(edges, forecast, side="right") - 1, 0, last).astype(np.int64)
-
-
-def bin_sums(
-    forecast: Floats, outcome: Floats, weights: Floats, index: Ints
-) -> tuple[Floats, Floats, Floats]:
-    """Return count, sum of forecasts and sum of outcomes per bin, each (replicates, bins).
-
-    `outcome` is (cases,), or (replicates, cases) where the replicates draw outcomes.
-    """
-    member = np.eye(int(index.max()) + 1)[index]
-    return weights @ member, weights @ (member * forecast[:, None]), (weights * outcome) @ member
-
-
 def _pooled(count: Floats, predicted: Floats, observed: Floats, norm: Norm) -> Floats:
     filled = count > 0
     gap = np.divide(np.abs(predicted - observed), count, out=np.zeros_like(count), where=filled)
@@ -109,3 +87,25 @@ def _pooled(count: Floats, predicted: Floats, observed: Floats, norm: Norm) -> F
     if norm == "l2":
         return np.asarray(np.sqrt((share * gap**2).sum(axis=1)))
     raise InputError(f"norm: got {norm!r}, expected l1, l2 or max")
+
+
+def _replicates(scored: Scored, weights: Floats) -> Floats:
+    forecast, outcome, _ = scored.pairs
+    return ece_replicates(forecast, outcome, weights, bins=scored.settings.bins)
+
+
+def plug_in(scored: Scored) -> float:
+    """Return the binned error of `scored`, bias and all."""
+    return float(_replicates(scored, np.ones((1, len(scored))))[0])
+
+
+ECE = Metric(
+    "ece",
+    "Calibration error (ECE)",
+    "expected calibration error in equal-width bins; compare with its null band",
+    "down",
+    needs=("labels",),
+    value=plug_in,
+    replicates=_replicates,
+    interval=error_of(lambda scored: scored.once(null_of).ece_upper),
+)

@@ -17,9 +17,12 @@ from scipy.special import rel_entr
 
 from ..arrays import Floats
 from ..errors import InputError
-from ..probabilities import checked_probs
+from ..probabilities import FLOOR, checked_probs
+from .metric import mean_metric
 
-EPS = 1e-12
+EPS = FLOOR
+DCIC_EPS = 1e-5
+"""The clip of the benchmark's own code (Schmarje et al. 2022)."""
 
 
 def kl_divergence(reference: ArrayLike, probs: ArrayLike, *, eps: float = EPS) -> float:
@@ -35,13 +38,17 @@ def kl_per_case(reference: Floats, probs: Floats, eps: float = EPS) -> Floats:
     return np.asarray(rel_entr(reference, np.maximum(probs, eps)).sum(axis=1))
 
 
-def kl_dcic(reference: ArrayLike, probs: ArrayLike, *, eps: float = 1e-5) -> float:
+def kl_dcic(reference: ArrayLike, probs: ArrayLike, *, eps: float = DCIC_EPS) -> float:
     """Return the KL of the DCIC benchmark: both sides clipped to [eps, 1 − eps], row mean, nats.
 
     A replica, see the module. Raises InputError as `kl_divergence` does.
     """
-    p, q = (np.clip(side, eps, 1 - eps) for side in _pair(reference, probs, eps))
-    return float((p * np.log(p / q)).sum(axis=1).mean())
+    return float(_dcic_per_case(*_pair(reference, probs, eps), eps).mean())
+
+
+def _dcic_per_case(reference: Floats, probs: Floats, eps: float) -> Floats:
+    p, q = (np.clip(side, eps, 1 - eps) for side in (reference, probs))
+    return np.asarray((p * np.log(p / q)).sum(axis=1))
 
 
 def _pair(reference: ArrayLike, probs: ArrayLike, eps: float) -> tuple[Floats, Floats]:
@@ -51,3 +58,30 @@ def _pair(reference: ArrayLike, probs: ArrayLike, eps: float) -> tuple[Floats, F
     if p.shape != q.shape:
         raise InputError(f"reference: got shape {p.shape}, expected {q.shape} like probs")
     return p, q
+
+
+KL = mean_metric(
+    "kl",
+    "KL from the soft labels",
+    "mean KL divergence from the soft labels to the student, in nats; 0 is perfect recovery",
+    "down",
+    lambda scored: kl_per_case(scored.require("soft"), scored.probs, scored.settings.eps),
+    needs=("soft",),
+)
+KL_TRUE = mean_metric(
+    "kl_true",
+    "KL from the true p(Y|X)",
+    "mean KL divergence from the phantom's true p(Y|X) to the student, in nats",
+    "down",
+    lambda scored: kl_per_case(scored.require("truth"), scored.probs, scored.settings.eps),
+    needs=("truth",),
+)
+KL_DCIC = mean_metric(
+    "kl_dcic",
+    "KL as in the DCIC benchmark",
+    "KL from the soft labels as the data-centric benchmark prints it, only to compare with its tables",
+    "down",
+    lambda scored: _dcic_per_case(scored.require("soft"), scored.probs, DCIC_EPS),
+    needs=("soft",),
+    asked=True,
+)

@@ -15,6 +15,7 @@ from sklearn.metrics import recall_score
 from ..arrays import Floats, Ints
 from ..probabilities import hard_pair
 from .accuracy import correct_per_case
+from .metric import Metric
 
 
 def macro_accuracy(probs: ArrayLike, labels: ArrayLike) -> float:
@@ -37,3 +38,16 @@ def macro_accuracy_replicates(probs: Floats, labels: Ints, weights: Floats) -> F
     present = count > 0
     recall = np.divide(right, count, out=np.zeros_like(right), where=present)
     return np.asarray(recall.sum(axis=1) / present.sum(axis=1), dtype=np.float64)
+
+
+MACRO_ACCURACY = Metric(
+    "macro_accuracy",
+    "Macro accuracy",
+    "mean recall over the classes present, so that a rare class counts equally",
+    "up",
+    needs=("labels",),
+    value=lambda scored: macro_accuracy(scored.probs, scored.labels),
+    replicates=lambda scored, weights: macro_accuracy_replicates(
+        scored.probs, scored.labels, weights
+    ),
+)

@@ -21,43 +21,22 @@ import pandas as pd
 from ..errors import InputError
 from ..runs import write_atomically, write_text
 from .bootstrap import Interval
+from .listed import metric_of
 
-MEANING: dict[str, str] = {
-    "accuracy": "share of cases whose most probable class is the label",
-    "macro_accuracy": "mean recall over the classes present, so that a rare class counts equally",
-    "auc": "chance that a case of the class is ranked above one of another (½ = no information)",
-    "nll": "mean −log probability of the label, in nats; proper, lower is better",
-    "brier": "mean squared error of the probabilities; proper, lower is better",
-    "ece": "expected calibration error in equal-width bins; compare with its null band",
-    "smece": "smooth calibration error, free of bins; compare with its null band",
-    "ece_debiased": "ece with the upward bias of its own sampling noise removed",
-    "hl_statistic": "Hosmer–Lemeshow chi-square of observed against expected counts; lower is better",
-    "hl_dof": "its degrees of freedom on hold-out cases",
-    "hl_p": "its p-value; a small one is evidence of miscalibration",
-    "kl": "mean KL divergence from the soft labels to the student, in nats; 0 is perfect recovery",
-    "kl_true": "mean KL divergence from the phantom's true p(Y|X) to the student, in nats",
-    "accuracy_bayes": "accuracy of the true p(Y|X) itself on these labels: the ceiling",
-    "accuracy_bayes_expected": "mean of the largest true probability: that ceiling without label luck",
-    "ece_null_mean": "mean ece of a perfectly calibrated classifier with these forecasts",
-    "ece_null_upper": "ece that perfect calibration exceeds once in twenty samples",
-    "smece_null_mean": "mean smece of a perfectly calibrated classifier with these forecasts",
-    "smece_null_upper": "smece that perfect calibration exceeds once in twenty samples",
-    "brier_mcb": "part of the Brier score lost to miscalibration (CORP)",
-    "brier_dsc": "part of the Brier score gained by discrimination (CORP)",
-    "brier_unc": "Brier score of always forecasting the class frequencies (CORP)",
-}
-"""One line per metric, in the order of the file and of the tables."""
+RESERVED = ("n", "n_labelled", "n_groups", "classes", "notes", "settings", "meanings", "verdict")
+"""Keys of `metrics.json` that are no metric."""
 
 
 @dataclass(frozen=True)
 class Metrics:
     """Metrics of one set of predictions.
 
-    `values` maps each key of `MEANING` that applies to a number, or to None where the cases do not
+    `values` maps the key of each metric that applies to a number, or to None where the cases do not
     define it; `intervals` maps keys to (lo, hi). `n` cases were given, `n_labelled` of them with a
-    hard label, in `n_groups` independent groups. `predictions` is the table of
-    `predictions.parquet` (id, p_<class>, label) when the metrics come from `evaluate`.
-    A metric is also an attribute: `metrics.accuracy`.
+    hard label, in `n_groups` independent groups. `verdict` says in words what the cases show about
+    calibration. `meanings` holds those of the user's own metrics. From `evaluate` come also
+    `predictions`, the table of `predictions.parquet` (id, p_<class>, label), and `curves`, that of
+    `curves.csv` (curve, class, x, y, lo, hi). A metric is also an attribute: `metrics.accuracy`.
     """
 
     values: Mapping[str, float | None]
@@ -68,18 +47,28 @@ class Metrics:
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    verdict: str | None = None
     predictions: pd.DataFrame | None = field(default=None, compare=False, repr=False)
+    curves: pd.DataFrame | None = field(default=None, compare=False, repr=False)
 
     def __getattr__(self, name: str) -> float | None:
         """Return the metric called `name`; AttributeError where it is absent."""
-        if name in MEANING and name in self.values:
-            return self.values[name]
-        reason = " (absent: see .notes)" if name in MEANING else ""
+        # Looked up past __getattr__, which a half-made copy would call without end.
+        values = self.__dict__.get("values", {})
+        if name in values:
+            return values[name]
+        reason = "" if metric_of(name) is None else " (absent: see .notes)"
         raise AttributeError(f"Metrics has no {name!r}{reason}")
 
-    def with_predictions(self, predictions: pd.DataFrame) -> Metrics:
-        """Return these metrics with the table they were computed from."""
-        return replace(self, predictions=predictions)
+    def with_tables(self, predictions: pd.DataFrame, curves: pd.DataFrame | None) -> Metrics:
+        """Return these metrics with the tables they were computed from."""
+        return replace(self, predictions=predictions, curves=curves)
+
+    def meaning(self, key: str) -> str:
+        """Return what a metric means, in one line."""
+        known = metric_of(key)
+        return self.meanings.get(key, "" if known is None else known.meaning)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the flat, JSON-safe dictionary of `metrics.json`."""
@@ -95,6 +84,8 @@ class Metrics:
             "classes": list(self.classes),
             "notes": list(self.notes),
             "settings": dict(self.settings),
+            "meanings": dict(self.meanings),
+            "verdict": self.verdict,
         }
 
     def to_json(self) -> str:
@@ -110,7 +101,7 @@ class Metrics:
                     key,
                     math.nan if value is None else value,
                     *self.intervals.get(key, nothing),
-                    MEANING[key],
+                    self.meaning(key),
                 )
                 for key, value in self.values.items()
             ],
@@ -120,8 +111,8 @@ class Metrics:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the JSON to `path`, or, where `path` is a folder, to its `metrics.json`.
 
-        In a folder, `predictions.parquet` is written too where there are predictions. Each file
-        appears complete or not at all. Returns the path of the JSON.
+        In a folder, `predictions.parquet` and `curves.csv` are written too where there are such
+        tables. Each file appears complete or not at all. Returns the path of the JSON.
         """
         target = Path(path)
         if target.is_dir():
@@ -129,6 +120,11 @@ class Metrics:
                 table = self.predictions
                 write_atomically(
                     target / "predictions.parquet", lambda path: table.to_parquet(path, index=False)
+                )
+            if self.curves is not None:
+                drawn = self.curves
+                write_atomically(
+                    target / "curves.csv", lambda path: drawn.to_csv(path, index=False)
                 )
             target = target / "metrics.json"
         write_text(target, self.to_json())
@@ -138,12 +134,16 @@ class Metrics:
     def load(cls, path: str | os.PathLike[str]) -> Metrics:
         """Read what `save` wrote: a JSON file, or a folder that holds `metrics.json`.
 
-        From a folder, `predictions.parquet` is read as well where it is present. Raises InputError
+        From a folder, `predictions.parquet` and `curves.csv` are read as well where they are present.
+        Raises InputError
         where the file is missing or is not a metrics file.
         """
         source = Path(path)
         table: pd.DataFrame | None = None
+        drawn: pd.DataFrame | None = None
         if source.is_dir():
+            if (source / "curves.csv").exists():
+                drawn = pd.read_csv(source / "curves.csv", keep_default_na=True)
             if (source / "predictions.parquet").exists():
                 table = pd.read_parquet(source / "predictions.parquet")
             source = source / "metrics.json"
@@ -164,7 +164,7 @@ class Metrics:
                 "run evaluate again"
             )
         return cls(
-            {key: flat[key] for key in flat if key in MEANING},
+            {key: flat[key] for key in flat if key not in RESERVED and not key.endswith("_ci")},
             {key: (*flat[f"{key}_ci"],) for key in flat if f"{key}_ci" in flat},
             flat["n"],
             flat["n_labelled"],
@@ -172,5 +172,8 @@ class Metrics:
             tuple(flat["classes"]),
             tuple(flat.get("notes", ())),
             flat.get("settings", {}),
+            flat.get("meanings", {}),
+            flat.get("verdict"),
             table,
+            drawn,
         )

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from ..errors import InputError
 from ..probabilities import hard_pair
 from .ece import ece_replicates
+from .metric import Metric
 
 
 def mix_ece_replica(probs: ArrayLike, labels: ArrayLike, *, bins: int = 10) -> float:
@@ -31,3 +32,15 @@ def mix_ece_replica(probs: ArrayLike, labels: ArrayLike, *, bins: int = 10) -> f
         )
     right = np.asarray((p[:, 1] > 0.5) == (y == 1), dtype=np.float64)
     return float(ece_replicates(p[:, 1:], right[:, None], np.ones((1, len(p))), bins=bins)[0])
+
+
+MIX_ECE = Metric(
+    "mix_ece",
+    "Calibration error as paper 1 prints it",
+    "replica of a published number that is not a calibration error; only to compare with that table",
+    "none",
+    needs=("labels", "two classes"),
+    value=lambda scored: mix_ece_replica(scored.probs, scored.labels, bins=scored.settings.bins),
+    interval=None,
+    asked=True,
+)

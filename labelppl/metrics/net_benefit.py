@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import Floats
 from ..calibration.two_classes import positive
@@ -49,8 +49,6 @@ def net_benefit(
     t = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
     if not ((t >= 0) & (t < 1)).all():
         raise InputError(f"thresholds: got {t.tolist()}, expected numbers in [0, 1)")
-    act = p[None, :] >= t[:, None]
-    hits, alarms = (act & (y == 1)).mean(axis=1), (act & (y == 0)).mean(axis=1)
     share = float((y == 1).mean())
     if prevalence is not None:
         if not 0 <= prevalence <= 1 or share in (0.0, 1.0):
@@ -58,7 +56,27 @@ def net_benefit(
                 f"prevalence: got {prevalence:g} with {share:.0%} of the cases positive, expected "
                 "a number in [0, 1] and cases of both classes"
             )
-        hits, alarms = hits / share * prevalence, alarms / (1 - share) * (1 - prevalence)
         share = prevalence
-    odds = t / (1 - t)
-    return NetBenefit(t, hits - alarms * odds, share - (1 - share) * odds, share)
+    model = net_benefit_replicates(p, y == 1, np.ones((1, len(p))), t, prevalence)[0]
+    return NetBenefit(t, model, share - (1 - share) * t / (1 - t), share)
+
+
+def net_benefit_replicates(
+    score: Floats,
+    positive: NDArray[np.bool_],
+    weights: Floats,
+    thresholds: Floats,
+    prevalence: float | None,
+) -> Floats:
+    """Return net benefit (replicates, thresholds) of the cases counted by `weights`.
+
+    `score` and `positive` are (cases,), `weights` (replicates, cases).
+    """
+    act = (score[:, None] >= thresholds[None, :]).astype(np.float64)
+    hits, alarms = weights @ (act * positive[:, None]), weights @ (act * ~positive[:, None])
+    ups, downs = (weights @ positive)[:, None], (weights @ ~positive)[:, None]
+    if prevalence is None:
+        hits, alarms = hits / (ups + downs), alarms / (ups + downs)
+    else:
+        hits, alarms = prevalence * hits / ups, (1 - prevalence) * alarms / downs
+    return np.asarray(hits - alarms * thresholds / (1 - thresholds))

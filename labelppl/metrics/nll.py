@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import Floats, Ints
 from ..probabilities import FLOOR, hard_pair
+from .metric import mean_metric
 
 
 def nll(probs: ArrayLike, labels: ArrayLike) -> float:
@@ -25,5 +26,14 @@ def nll(probs: ArrayLike, labels: ArrayLike) -> float:
 
 def nll_per_case(probs: Floats, labels: Ints) -> Floats:
     """Return −log of the probability given to each label (cases,), in nats."""
-    given = np.take_along_axis(probs, labels[:, None], axis=1)[:, 0]
-    return np.asarray(-np.log(np.maximum(given, FLOOR)), dtype=np.float64)
+    of_label = np.take_along_axis(probs, labels[:, None], axis=1)[:, 0]
+    return np.asarray(-np.log(np.maximum(of_label, FLOOR)), dtype=np.float64)
+
+
+NLL = mean_metric(
+    "nll",
+    "Log loss (NLL)",
+    "mean −log probability of the label, in nats; proper, lower is better",
+    "down",
+    lambda scored: nll_per_case(scored.probs, scored.labels),
+)

@@ -16,22 +16,28 @@ from numpy.typing import ArrayLike
 from ..arrays import Floats, Ints
 from ..errors import InputError
 from ..probabilities import checked_probs
-from .ece import bin_index, bin_sums
+from .bins import bin_index, bin_sums
+from .metric import Metric
 from .pairs import Quantity, default_quantity
-from .smece import fixed_point, residual_mass
+from .scored import Scored
+from .smoothing import fixed_point, residual_mass
 
 NULL_NUMBERS = 2_000_000
 """Outcomes held at once (replicates × cases), 16 MB per array."""
 
 
 class NullBand(NamedTuple):
-    """Mean and upper quantile of each error under perfect calibration, and that quantile's level."""
+    """Mean and upper quantile of each error under perfect calibration, and that quantile's level.
+
+    `smece_draws` (draws,) are the smooth errors themselves.
+    """
 
     ece_mean: float
     ece_upper: float
     smece_mean: float
     smece_upper: float
     level: float
+    smece_draws: Floats
 
 
 def null_band(
@@ -67,7 +73,13 @@ def null_band(
         float(smoothed.mean()),
         float(np.quantile(smoothed, level)),
         level,
+        smoothed,
     )
+
+
+def null_of(scored: Scored) -> NullBand:
+    """Return the null band of `scored` with its own bins and seed."""
+    return null_band(scored.probs, bins=scored.settings.bins, seed=scored.settings.seed)
 
 
 def draw_labels(probs: Floats, draws: int, rng: np.random.Generator) -> Ints:
@@ -105,3 +117,48 @@ def _errors(probs: Floats, labels: Ints, quantity: Quantity, bins: int) -> tuple
 def _chunks(draws: int, cases: int) -> list[int]:
     size = max(1, NULL_NUMBERS // cases)
     return [min(size, draws - start) for start in range(0, draws, size)]
+
+
+NULL_BANDS = (
+    Metric(
+        "ece_null_mean",
+        "Calibration error by chance",
+        "mean ece of a perfectly calibrated classifier with these forecasts",
+        "none",
+        needs=("labels",),
+        value=lambda scored: scored.once(null_of).ece_mean,
+        interval=None,
+        detail=True,
+    ),
+    Metric(
+        "ece_null_upper",
+        "Upper calibration error by chance",
+        "ece that perfect calibration exceeds once in twenty samples",
+        "none",
+        needs=("labels",),
+        value=lambda scored: scored.once(null_of).ece_upper,
+        interval=None,
+        detail=True,
+    ),
+    Metric(
+        "smece_null_mean",
+        "Smooth calibration error by chance",
+        "mean smece of a perfectly calibrated classifier with these forecasts",
+        "none",
+        needs=("labels",),
+        value=lambda scored: scored.once(null_of).smece_mean,
+        interval=None,
+        detail=True,
+    ),
+    Metric(
+        "smece_null_upper",
+        "Upper smooth calibration error by chance",
+        "smece that perfect calibration exceeds once in twenty samples",
+        "none",
+        needs=("labels",),
+        value=lambda scored: scored.once(null_of).smece_upper,
+        interval=None,
+        detail=True,
+    ),
+)
+"""The noise floor of the calibration errors, as metrics of their own."""

@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike
 
 from ..arrays import Floats, Ints
 from ..errors import InputError
-from .ece import bin_index, bin_sums
+from .bins import bin_index, bin_sums
 from .pairs import Quantity, calibration_pairs
-from .smece import MESH, fixed_point, kernel_smooth, residual_mass
+from .smoothing import MESH, fixed_point, kernel_smooth, residual_mass
 
 WIDEST = 0.1
 SUPPORTED = 0.02

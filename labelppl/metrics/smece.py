@@ -5,10 +5,8 @@
 
 K_σ is the Gaussian kernel reflected at 0 and 1, which keeps all mass inside [0, 1], and cut at ±½,
 as in the authors' implementation (it matters from σ ≈ .2 on: saturated forecasts that are right
-74 % of the time score .238; without the cut they would score .226). Reflecting is what the cosine
-transform does, so smoothing is a multiplication of its coefficients and thousands of resamples are
-smoothed at once. smECE_σ falls as σ grows, hence a bisection.
-Source: Błasiok & Nakkiran 2023, "Smooth ECE".
+74 % of the time score .238; without the cut they would score .226). smECE_σ falls as σ grows, hence
+a bisection. Source: Błasiok & Nakkiran 2023, "Smooth ECE".
 
 It is a consistent measure: continuous in the forecasts and zero only for calibration, unlike the
 binned error, which jumps when a forecast crosses an edge.
@@ -16,19 +14,16 @@ binned error, which jumps when a forecast crosses an edge.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.fft import dct, idct
-from scipy.sparse import csr_array
 
 from ..arrays import Floats
+from .intervals import error_of
+from .metric import Metric
+from .null_band import null_of
 from .pairs import Quantity, calibration_pairs
-
-MESH = 256
-STEPS = 2**12
-"""Bandwidths tried are multiples of 1/STEPS."""
+from .scored import Scored
+from .smoothing import fixed_point, residual_mass
 
 
 def smece(probs: ArrayLike, reference: ArrayLike, *, quantity: Quantity | None = None) -> float:
@@ -55,55 +50,18 @@ def smece_replicates(forecast: Floats, outcome: Floats, weights: Floats) -> Floa
     return np.asarray(np.mean(per_column, axis=0), dtype=np.float64)
 
 
-def residual_mass(forecast: Floats, residual: Floats, weights: Floats) -> Floats:
-    """Return the mean residual spread over the cells of the mesh (replicates, mesh).
-
-    `residual` is (cases,) or (replicates, cases). Each case is shared linearly between the two
-    nearest cell centres; beyond the outermost centres the mesh is reflected, like the kernel.
-    """
-    cases = len(forecast)
-    position = forecast * MESH - 0.5
-    left = np.floor(position).astype(np.int64)
-    share = position - left
-    rows = np.tile(np.arange(cases), 2)
-    cells = np.clip(np.concatenate([left, left + 1]), 0, MESH - 1)
-    spread = csr_array((np.concatenate([1 - share, share]), (rows, cells)), shape=(cases, MESH))
-    total = weights.sum(axis=1, keepdims=True)
-    return np.asarray(((weights * residual) / total) @ spread)
+def _replicates(scored: Scored, weights: Floats) -> Floats:
+    forecast, outcome, _ = scored.pairs
+    return smece_replicates(forecast, outcome, weights)
 
 
-def kernel_smooth(mass: Floats, width: float) -> Floats:
-    """Return `mass` (replicates, mesh) after the kernel of `width`, in units of probability."""
-    return np.asarray(idct(dct(mass, axis=1) * _spectrum(np.array([width])), axis=1))
-
-
-def fixed_point(mass: Floats) -> tuple[Floats, Floats]:
-    """Return smECE and its bandwidth σ*, both (replicates,), of `mass` (replicates, mesh)."""
-    coefficients = dct(mass, axis=1)
-    spectra = _all_spectra()
-    low = np.zeros(len(mass), dtype=np.int64)
-    step = STEPS
-    while step > 1:
-        step //= 2
-        error = np.abs(idct(coefficients * spectra[low + step], axis=1)).sum(axis=1)
-        low += np.where(error > (low + step) / STEPS, step, 0)
-    # The width just above the fixed point: the smallest tried that exceeds its error.
-    error = np.abs(idct(coefficients * spectra[low + 1], axis=1)).sum(axis=1)
-    return error, (low + 1) / STEPS
-
-
-def _spectrum(width: Floats) -> Floats:
-    """Cosine coefficients of the kernel of each `width` (widths,), shape (widths, mesh)."""
-    offset = np.arange(MESH + 1) / MESH
-    scale = np.maximum(width, 1e-6)[:, None]
-    # exp(-100) is already nothing, and exp is many times slower where it underflows.
-    kernel = np.exp(np.maximum(-0.5 * np.square(offset / scale), -100.0))
-    kernel[:, offset > 0.5] = 0.0
-    kernel[:, offset == 0.5] *= 0.5
-    spectrum = dct(kernel, type=1, axis=1)
-    return np.asarray(spectrum[:, :MESH] / spectrum[:, :1])
-
-
-@cache
-def _all_spectra() -> Floats:
-    return _spectrum(np.arange(STEPS + 1) / STEPS)
+SMECE = Metric(
+    "smece",
+    "Smooth calibration error",
+    "smooth calibration error, free of bins; compare with its null band",
+    "down",
+    needs=("labels",),
+    value=lambda scored: float(_replicates(scored, np.ones((1, len(scored))))[0]),
+    replicates=_replicates,
+    interval=error_of(lambda scored: scored.once(null_of).smece_upper, union=True),
+)
