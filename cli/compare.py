@@ -47,6 +47,11 @@ from .shared import teller
     type=click.FloatRange(0, 1, max_open=True),
     help="Share of the training cases set aside where the table has no val rows; 0: lambda by cross-validation.",
 )
+@click.option(
+    "--columns",
+    metavar="KEY,KEY",
+    help="Metrics that compare.md shows, such as accuracy,macro_accuracy,hl_p [default: the usual ones].",
+)
 @options.seed
 @options.device
 @click.option("--resume", is_flag=True, help="Continue an interrupted comparison.")
@@ -69,6 +74,7 @@ def compare(
     epochs: int | None,
     lam: str,
     validation: float,
+    columns: str | None,
     seed: int,
     device: str,
     resume: bool,
@@ -102,6 +108,7 @@ def compare(
         epochs=epochs,
         lam=strength,
         validation=validation,
+        columns=[key.strip() for key in columns.split(",")] if columns else None,
         device=device,
         resume=resume,
         force=force,

@@ -28,6 +28,7 @@ from ..distillation.distill import Distilled, distill
 from ..distillation.lam import GRID, Refit
 from ..errors import FailedWork, InputError
 from ..images.read import Size
+from ..metrics.listed import metric_named
 from ..runs import versions
 from ..softlabels import SoftLabels
 from ..table import Cases, match_ids
@@ -59,6 +60,7 @@ def compare(
     grid: Sequence[float] = GRID,
     schedule: Schedule | None = None,
     validation: float = VALIDATION,
+    columns: Sequence[str] | None = None,
     seed: int = 0,
     device: str = "auto",
     n_boot: int = 1000,
@@ -77,6 +79,7 @@ def compare(
     with `cases`. schedule: of step 1, None = by the number of training cases; see the module for
     the budget. validation: the share of training groups set aside in each repeat where the table
     names no validation case; 0: none, checkpoints are the last and lambda is cross-validated.
+    columns: metric keys that compare.md shows, None = the usual ones.
     n_boot: bootstrap draws for the intervals, 0 = none. out: the folder for compare.csv, .md, .json
     and parts/. identity: what else must be the same for a resumed comparison (the model file).
 
@@ -90,6 +93,7 @@ def compare(
         )
     if cases.images is None:
         raise InputError("cases: no column 'image', expected the path of an image per case")
+    shown = None if columns is None else [metric_named(key).key for key in columns]
     if methods is not None:
         for name in methods:
             make_method(name)
@@ -169,7 +173,7 @@ def compare(
         summarise(ordered, rows, tested, n_boot, seed),
         pd.DataFrame(runs),
         {**settings, "methods": list(names), "repeats": repeats, "n_boot": n_boot,
-         "versions": versions()},
+         "columns": shown, "versions": versions()},
         tuple(dict.fromkeys(notes)),
     )  # fmt: skip
     if parts.folder is not None:

@@ -15,11 +15,21 @@ from typing import Any
 import pandas as pd
 
 from ..errors import InputError
-from ..metrics.metrics import MEANING
+from ..metrics.listed import metric_named
 from ..runs import read_json, write_atomically, write_json, write_text
 
-TABLE_METRICS = ("accuracy", "auc", "nll", "brier", "ece", "kl", "kl_true")
-COMPARED = ("accuracy", "auc", "nll", "ece", "kl", "kl_true")
+TABLE_METRICS = (
+    "accuracy",
+    "macro_accuracy",
+    "auc",
+    "nll",
+    "brier",
+    "ece",
+    "hl_p",
+    "kl",
+    "kl_true",
+)
+"""Columns of compare.md where none are asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +38,8 @@ class Comparison:
 
     summary: method, metric, mean, lo, hi, difference (to hard), difference_lo, difference_hi,
     repeats. runs: method, repeat, seconds, epochs (of all steps, the teacher's included), lam.
-    settings: what all methods shared. notes: what the reader should know.
+    settings: what all methods shared; `columns` among them are the keys that compare.md shows, None =
+    the usual ones. notes: what the reader should know.
     """
 
     rows: pd.DataFrame
@@ -54,7 +65,8 @@ class Comparison:
         """Both tables, their captions and the notes."""
         table = self.summary.set_index(["method", "metric"])
         methods = list(dict.fromkeys(self.summary["method"]))
-        shown = [key for key in TABLE_METRICS if key in set(self.summary["metric"])]
+        known = set(self.summary["metric"])
+        shown = [key for key in self.settings.get("columns") or TABLE_METRICS if key in known]
         repeats = self.settings.get("repeats", "?")
         lines = [
             f"# Comparison of {len(methods)} methods, {repeats} repeats",
@@ -70,7 +82,7 @@ class Comparison:
             "where it excludes 0.",
             "",
         ]  # fmt: skip
-        compared = [key for key in COMPARED if key in shown]
+        compared = [key for key in shown if metric_named(key).interval is not None]
         ends = ("difference", "difference_lo", "difference_hi")
         lines += _table(
             ["method", *compared],
@@ -83,7 +95,7 @@ class Comparison:
         if "accuracy_bayes" in self.rows:
             best = self.rows.groupby("repeat")["accuracy_bayes"].first().mean()
             lines += ["", f"Accuracy of the true p(Y|X) on the same cases: {best:.3f}."]
-        lines += ["", *(f"- {key}: {MEANING[key]}" for key in shown)]
+        lines += ["", *(f"- {key}: {metric_named(key).meaning}" for key in shown)]
         if self.notes:
             lines += ["", "Notes", "", *(f"- {note}" for note in self.notes)]
         return "\n".join(lines) + "\n"

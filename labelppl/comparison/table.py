@@ -8,14 +8,13 @@ bias once more; their intervals follow the rule that each metric declares, as in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..arrays import Floats, Ints
 from ..arrays import Floats, Ints
 from ..metrics.bootstrap import group_weights
 from ..metrics.evaluate_probs import evaluate_probs
@@ -75,7 +74,7 @@ def row_of(probs: Floats, tested: Unseen, classes: Sequence[str], seed: int) -> 
 
 def columns_of(rows: pd.DataFrame) -> list[str]:
     """The metric keys that the rows hold, in the order of the list."""
-    return [key for key in rows if key not in ("method", "repeat", "n")]
+    return [str(key) for key in rows if key not in ("method", "repeat", "n")]
 
 
 def summarise(

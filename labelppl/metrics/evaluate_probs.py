@@ -221,7 +221,7 @@ def _soft(soft: ArrayLike, p: Floats) -> Floats:
     array = np.asarray(soft, dtype=np.float64)
     if array.shape != p.shape:
         raise InputError(f"soft: got shape {array.shape}, expected {p.shape} like probs")
-    known = ~np.isnan(array).all(axis=1)
+    known = np.asarray(~np.isnan(array).all(axis=1))
     checked_probs(np.where(known[:, None], array, p), "soft")
     return array
 
@@ -233,7 +233,7 @@ def _draws(draws: ArrayLike, p: Floats) -> Floats:
             f"draws: got shape {array.shape}, expected (draws, {p.shape[0]}, {p.shape[1]})"
         )
     for number, draw in enumerate(array):
-        known = ~np.isnan(draw).all(axis=1)
+        known = np.asarray(~np.isnan(draw).all(axis=1))
         checked_probs(np.where(known[:, None], draw, p), f"draws, draw {number}")
     return array
 

@@ -161,8 +161,10 @@ def _statistic(gap: Floats, covariance: Floats) -> Floats:
     size = free.shape[-1]
     spread = np.trace(covariance, axis1=-2, axis2=-1)[..., None, None]
     held = covariance + FLOOR * np.maximum(spread, 1.0) * np.eye(size)
-    held = np.broadcast_to(held, (*free.shape, size))
-    solved = np.linalg.solve(held, free[..., None])[..., 0]
+    if len(held) == 1 and len(free) > 1:
+        solved = np.einsum("gkl,rgl->rgk", np.linalg.inv(held[0]), free)
+    else:
+        solved = np.linalg.solve(held, free[..., None])[..., 0]
     return np.asarray(np.maximum((free * solved).sum(axis=(1, 2)), 0.0))
 
 

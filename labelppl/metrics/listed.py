@@ -74,6 +74,15 @@ def metric_of(key: str) -> Metric | None:
     return next((metric for metric in METRICS if metric.key == name), None)
 
 
+def metric_named(key: str) -> Metric:
+    """Return the metric of a key. Raises InputError where the list has none."""
+    metric = metric_of(key)
+    if metric is None:
+        keys = ", ".join(m.key for m in METRICS)
+        raise InputError(f"metric: got {key!r}, expected one of {keys}, top<k>")
+    return metric
+
+
 def choose_metrics(
     extra: Sequence[str | Metric] = (), *, classes: int, top: int | None = None
 ) -> list[Metric]:
@@ -87,12 +96,7 @@ def choose_metrics(
     if k is not None and classes > 2:
         chosen.insert(2, top_metric(k))
     for entry in extra:
-        metric = entry if isinstance(entry, Metric) else metric_of(entry)
-        if metric is None:
-            asked = ", ".join(m.key for m in METRICS if m.asked)
-            raise InputError(
-                f"metric: got {entry!r}, expected {asked}, top<k>, or FILE.py:NAME of your own"
-            )
+        metric = entry if isinstance(entry, Metric) else metric_named(entry)
         if isinstance(entry, Metric) and entry.key in {m.key for m in chosen}:
             raise InputError(f"metric: two are called {metric.key}; give yours another key")
         if metric.key not in {m.key for m in chosen}:

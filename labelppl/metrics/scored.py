@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats, Ints
 from ..probabilities import FLOOR
-from .pairs import Pairs, default_quantity, select
+from .pairs import ForecastPairs, default_quantity, select
 from .threshold import OperatingPoint
 
 Need = Literal[
@@ -107,7 +107,7 @@ class Scored:
         return np.eye(len(self.classes))[self.labels]
 
     @cached_property
-    def pairs(self) -> Pairs:
+    def pairs(self) -> ForecastPairs:
         """What calibration compares: forecasts and outcomes (cases, columns)."""
         return select(self.probs, self.target, default_quantity(len(self.classes)))
 

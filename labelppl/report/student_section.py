@@ -10,28 +10,13 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from ..metrics.metrics import MEANING, Metrics
+from ..metrics.listed import metric_of
+from ..metrics.metrics import Metrics
 from ..metrics.reliability import Reliability, reliability
 from .figure import BAND, FAINT, INK, MAIN, styled, to_svg, unit_axis
 
-NAMES = {
-    "accuracy": "Accuracy",
-    "macro_accuracy": "Macro accuracy",
-    "auc": "AUC",
-    "nll": "Log loss (NLL)",
-    "brier": "Brier score",
-    "ece": "Calibration error (ECE)",
-    "smece": "Smooth calibration error",
-    "ece_debiased": "Calibration error, debiased",
-    "hl_statistic": "Hosmer–Lemeshow χ²",
-    "hl_p": "Hosmer–Lemeshow p",
-    "kl": "KL from the soft labels",
-    "kl_true": "KL from the true p(Y|X)",
-    "accuracy_bayes": "Accuracy of the true p(Y|X)",
-    "accuracy_bayes_expected": "Expected ceiling of accuracy",
-}
-"""Rows of the metrics table; the null bands and the parts of the Brier score stand in its notes."""
-
+ADVICE = 0.05
+"""Below this p-value of the smooth calibration error the reader is told to recalibrate."""
 ERRORS_LISTED = 10
 WEAKEST_LISTED = 12
 
@@ -85,7 +70,7 @@ def student_section(
     return StudentSection(
         rows=()
         if metrics is None
-        else tuple(_row(metrics, key) for key in NAMES if key in metrics.values),
+        else tuple(_row(metrics, key) for key in metrics.values if _has_row(key)),
         verdict=None if metrics is None else _verdict(metrics),
         parts=None if metrics is None else _parts(metrics),
         notes=() if metrics is None else metrics.notes,
@@ -100,15 +85,21 @@ def student_section(
     )
 
 
+def _has_row(key: str) -> bool:
+    """Whether a metric has a row: what explains another stands in its notes, subgroups elsewhere."""
+    metric = metric_of(key)
+    return not key.startswith("by/") and not (metric is not None and metric.detail)
+
+
 def _row(metrics: Metrics, key: str) -> dict[str, Any]:
-    meaning = MEANING[key]
-    if key in ("ece", "smece") and f"{key}_null_upper" in metrics.values:
-        upper = metrics.values[f"{key}_null_upper"]
+    metric, meaning = metric_of(key), metrics.meaning(key)
+    upper = metrics.values.get(f"{key}_null_upper")
+    if upper is not None:
         meaning = f"{meaning.split(';')[0]}; perfect calibration shows up to {upper:.3f} here"
     if key == "hl_statistic" and metrics.values.get("hl_dof") is not None:
-        meaning = f"{meaning}; {metrics.values['hl_dof']:.0f} degrees of freedom"
+        meaning = f"{meaning}; {metrics.values['hl_dof']:.0f} to expect"
     return {
-        "name": NAMES[key],
+        "name": key if metric is None else metric.name,
         "value": metrics.values[key],
         "interval": metrics.intervals.get(key),
         "meaning": meaning,
@@ -116,26 +107,18 @@ def _row(metrics: Metrics, key: str) -> dict[str, Any]:
 
 
 def miscalibrated(metrics: Metrics) -> bool:
-    """Return whether smece exceeds its null band by as much as three decimals show."""
-    error, upper = metrics.values.get("smece"), metrics.values.get("smece_null_upper")
-    return error is not None and upper is not None and round(error, 3) > round(upper, 3)
+    """Return whether labels drawn from the forecasts rarely show as large an error."""
+    p = metrics.values.get("smece_p")
+    return p is not None and p < ADVICE
 
 
 def _verdict(metrics: Metrics) -> str | None:
-    """One honest sentence on calibration."""
-    error, upper = metrics.values.get("smece"), metrics.values.get("smece_null_upper")
-    if error is None or upper is None:
-        return None
-    if not miscalibrated(metrics):
-        return (
-            f"No evidence of miscalibration: the smooth calibration error, {error:.3f}, is within "
-            f"what a perfectly calibrated classifier shows on {metrics.n_labelled} cases like these "
-            f"(up to {upper:.3f}). With this many cases a smaller error could not be seen."
-        )
+    """What the cases show about calibration, and what to do about it."""
+    if metrics.verdict is None or not miscalibrated(metrics):
+        return metrics.verdict
     return (
-        f"Miscalibrated: the smooth calibration error, {error:.3f}, exceeds what perfect "
-        f"calibration shows on {metrics.n_labelled} cases like these (up to {upper:.3f}). Do not "
-        "take the probabilities at face value; recalibrate on cases of their own."
+        f"{metrics.verdict} Do not take the probabilities at face value; recalibrate them on "
+        "validation cases with labelppl recalibrate."
     )
 
 

@@ -4,8 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from labelppl.comparison.table import KEYS, Unseen, replicators, row_of, summarise
+from labelppl.comparison.table import (
+    KEYS,
+    Unseen,
+    replicates_of,
+    row_of,
+    scored_of,
+    summarise,
+)
+from labelppl.metrics.bootstrap import group_weights
 from labelppl.metrics.evaluate_probs import evaluate_probs
+from labelppl.metrics.listed import METRICS
 
 CLASSES = ("a", "b")
 
@@ -55,17 +64,37 @@ def test_rows_hold_the_metrics_of_evaluation():
         n_boot=0,
     )
     row = rows[(rows["method"] == "prob") & (rows["repeat"] == 1)].iloc[0]
-    for key in KEYS[:-1]:
+    columns = [key for key in rows if key not in ("method", "repeat", "n")]
+    for key in columns:
         assert row[key] == pytest.approx(whole.values[key])
     assert row["n"] == 120
-    assert list(rows.columns) == ["method", "repeat", *KEYS]
+    assert set(columns) == set(KEYS) - {"n", "realised_accuracy", "realised_auc"}
 
 
-def test_replicators_at_unit_weights_are_the_metrics():
+def test_replicates_at_unit_weights_are_the_metrics():
     probs, rows, tested = made(1)
     one = np.ones((1, 120))
-    for key, replicate in replicators(probs["hard", 0], tested[0]).items():
-        assert replicate(one)[0] == pytest.approx(rows.iloc[0][key]), key
+    scored = scored_of(probs["hard", 0], tested[0], seed=0)
+    compared = [m for m in METRICS if m.key in rows and m.interval is not None]
+    assert {"accuracy", "ece", "smece", "kl", "soft_auc", "hl_statistic"} <= {
+        m.key for m in compared
+    }
+    for metric in compared:
+        assert replicates_of(metric, scored, one)[0] == pytest.approx(rows.iloc[0][metric.key])
+
+
+def test_interval_of_one_repeat_follows_the_rule_of_evaluate():
+    """smECE's interval joins the percentile interval, in compare as in evaluate."""
+    probs, rows, tested = made(5, repeats=1)
+    summary = summarise(probs, rows, tested, 300, 0)
+    for key in ("smece", "ece", "accuracy"):
+        metric = next(m for m in METRICS if m.key == key)
+        scored = scored_of(probs["prob", 0], tested[0], seed=0)
+        weights = np.concatenate(list(group_weights(tested[0].groups, 300, 0)))
+        point = rows.set_index("method").loc["prob", key]
+        expected = metric.interval.ends(point, replicates_of(metric, scored, weights), [scored])
+        got = value(summary, "prob", key, "lo"), value(summary, "prob", key, "hi")
+        assert got == pytest.approx(expected), key
 
 
 def test_means_and_differences_are_those_of_the_rows():

@@ -5,19 +5,13 @@ import pytest
 from scipy.stats import norm
 
 from labelppl.errors import InputError
+from labelppl.metrics.bins import bin_index
 from labelppl.metrics.debiased_ece import debiased_ece, debiased_replicates
-from labelppl.metrics.ece import bin_index, ece, ece_replicates
+from labelppl.metrics.ece import ece, ece_replicates
 from labelppl.metrics.mix_ece import mix_ece_replica
 from labelppl.metrics.null_band import draw_labels, null_band
-from labelppl.metrics.smece import (
-    MESH,
-    STEPS,
-    fixed_point,
-    kernel_smooth,
-    residual_mass,
-    smece,
-    smece_replicates,
-)
+from labelppl.metrics.smece import smece, smece_replicates
+from labelppl.metrics.smoothing import MESH, STEPS, fixed_point, kernel_smooth, residual_mass
 
 
 def test_ece_equals_a_naive_loop_in_every_norm_and_quantity(calibrated) -> None:

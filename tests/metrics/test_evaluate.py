@@ -26,6 +26,7 @@ class Cases:
 class Soft:
     ids: Any
     probs: Any
+    draws: Any = None
 
 
 @dataclass

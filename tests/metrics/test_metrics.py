@@ -16,7 +16,7 @@ def metrics(calibrated) -> Metrics:
     probs, labels = calibrated(60)
     found = evaluate_probs(probs, labels, classes=["well", "ill"])
     table = predictions_frame(range(60), probs, labels, ("well", "ill"))
-    return found.with_predictions(table)
+    return found.with_tables(table, None)
 
 
 def test_a_folder_gets_both_files_and_gives_them_back(metrics: Metrics, tmp_path: Path) -> None:
