@@ -34,7 +34,7 @@ from .metric import Metric
 from .null_band import draw_labels
 from .scored import Scored
 
-DRAWS = 999
+HL_DRAWS = 999
 """Simulated labellings: a p-value of .05 is known to ±.007."""
 SPARSE = 5
 """Expected counts below this many are called sparse (Cochran 1954)."""
@@ -65,7 +65,7 @@ def hosmer_lemeshow(
     *,
     groups: int = 10,
     fitted: bool = False,
-    draws: int = DRAWS,
+    draws: int = HL_DRAWS,
     seed: int = 0,
 ) -> HosmerLemeshow:
     """Return the test of `probs` (cases, classes) against `labels` (cases,).

@@ -30,7 +30,7 @@ from ..arrays import Floats
 from .intervals import PERCENTILE, Rule
 from .scored import Need, Scored
 
-Value = Callable[[Scored], float | None]
+MetricValue = Callable[[Scored], float | None]
 Replicates = Callable[[Scored, Floats], Floats]
 Remark = Callable[[Scored], str | None]
 
@@ -68,7 +68,7 @@ class Metric:
     name: str
     meaning: str
     better: Literal["up", "down", "none"]
-    value: Value
+    value: MetricValue
     needs: tuple[Need, ...] = ()
     replicates: Replicates | None = None
     interval: Rule | None = PERCENTILE
@@ -108,14 +108,14 @@ def mean_metric(
         better,
         needs=needs,
         value=lambda scored: float(per_case(scored).mean()),
-        replicates=lambda scored, weights: weighted_mean(per_case(scored), weights),
+        replicates=lambda scored, weights: mean_of_drawn(per_case(scored), weights),
         interval=interval,
         detail=detail,
         asked=asked,
     )
 
 
-def weighted_mean(per_case: Floats, weights: Floats) -> Floats:
+def mean_of_drawn(per_case: Floats, weights: Floats) -> Floats:
     """Return the mean (replicates,) of `per_case` (cases,) under `weights` (replicates, cases)."""
     return np.asarray((weights @ per_case) / weights.sum(axis=1))
 

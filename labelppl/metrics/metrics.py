@@ -23,7 +23,7 @@ from ..runs import write_atomically, write_text
 from .bootstrap import Interval
 from .listed import metric_of
 
-RESERVED = ("n", "n_labelled", "n_groups", "classes", "notes", "settings", "meanings", "verdict")
+NO_METRICS = ("n", "n_labelled", "n_groups", "classes", "notes", "settings", "meanings", "verdict")
 """Keys of `metrics.json` that are no metric."""
 
 
@@ -164,7 +164,7 @@ class Metrics:
                 "run evaluate again"
             )
         return cls(
-            {key: flat[key] for key in flat if key not in RESERVED and not key.endswith("_ci")},
+            {key: flat[key] for key in flat if key not in NO_METRICS and not key.endswith("_ci")},
             {key: (*flat[f"{key}_ci"],) for key in flat if f"{key}_ci" in flat},
             flat["n"],
             flat["n_labelled"],

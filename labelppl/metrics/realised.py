@@ -23,7 +23,7 @@ from .metric import Metric
 from .null_band import draw_labels
 from .scored import Scored
 
-DRAWS = 500
+REALISED_DRAWS = 500
 
 
 def _posterior(of: Callable[[Floats, Ints], float | None], name: str) -> Callable[[Scored], Floats]:
@@ -33,7 +33,7 @@ def _posterior(of: Callable[[Floats, Ints], float | None], name: str) -> Callabl
         draws = scored.require("draws")
         rng = stream(scored.settings.seed, "realised", name).numpy()
         values = []
-        for number in range(DRAWS):
+        for number in range(REALISED_DRAWS):
             labels = draw_labels(draws[number % len(draws)], 1, rng)[0]
             value = of(scored.probs, labels)
             values.append(np.nan if value is None else value)

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from ..arrays import Floats
 from ..errors import InputError
 from ..probabilities import checked_probs
-from .metric import Metric, weighted_mean
+from .metric import Metric, mean_of_drawn
 from .scored import Scored
 
 Measure = Callable[[Floats, Floats, Floats], Floats]
@@ -55,7 +55,7 @@ def _alone(measure: Measure, probs: ArrayLike, soft: ArrayLike) -> float:
 
 def _accuracy(probs: Floats, soft: Floats, weights: Floats) -> Floats:
     of_predicted = np.take_along_axis(soft, probs.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return weighted_mean(of_predicted, weights)
+    return mean_of_drawn(of_predicted, weights)
 
 
 def _over_classes(one: Measure, probs: Floats, soft: Floats, weights: Floats) -> Floats:

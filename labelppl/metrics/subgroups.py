@@ -17,7 +17,7 @@ from .bootstrap import LEVEL
 from .collector import Collector
 from .metric import Metric
 
-MOST = 20
+MOST_SUBGROUPS = 20
 """Values of a column beyond which it is taken for a number or a name, not for subgroups."""
 
 
@@ -48,9 +48,9 @@ def measure_subgroups(
             )
         names = values.astype(str)
         kinds = np.unique(names)
-        if len(kinds) > MOST:
+        if len(kinds) > MOST_SUBGROUPS:
             raise InputError(
-                f"by {column}: got {len(kinds)} values, expected at most {MOST}; cut a number into "
+                f"by {column}: got {len(kinds)} values, expected at most {MOST_SUBGROUPS}; cut a number into "
                 "ranges first"
             )
         for kind in kinds:

@@ -17,7 +17,7 @@ from ..probabilities import hard_pair
 from .intervals import share_of
 from .metric import Metric, mean_metric
 
-MOST = 5
+TOP_OF_MANY = 5
 
 
 def top_k(probs: ArrayLike, labels: ArrayLike, k: int) -> float:
@@ -56,4 +56,4 @@ def default_top(classes: int) -> int | None:
     """Return the k to report: 5 of many classes, 2 of a few, None of two."""
     if classes <= 2:
         return None
-    return MOST if classes > MOST else 2
+    return TOP_OF_MANY if classes > TOP_OF_MANY else 2

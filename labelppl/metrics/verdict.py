@@ -32,7 +32,7 @@ from .smece import SMECE
 GRADES = ("very strong", "strong", "moderate", "weak", "no")
 LIMITS = (0.001, 0.01, 0.05, 0.1)
 """The usual marks of a p-value; at a mark the weaker word is used."""
-APART = 2
+GRADES_APART = 2
 """Two measures that differ by this many grades are said to disagree."""
 FEW = 100
 """Below this many labelled cases a weak or absent finding is called what it is: too few cases."""
@@ -82,19 +82,19 @@ def verdict(scored: Scored, interval: Interval | None) -> str:
     p = SMECE_P.value(scored)
     assert p is not None
     own = grade(p)
-    cases = len(scored)
+    cases, chance = len(scored), _p_in_words(p)
     size = f"{error:.3f}" + ("" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]")
     if own == len(GRADES) - 1:
         bound = "" if interval is None else (
             f"; errors up to {interval[1]:.3f} cannot be excluded with {cases} cases"
         )  # fmt: skip
         said = [
-            f"No evidence of miscalibration (smooth calibration error {size}, p = {p:.2g}){bound}."
+            f"No evidence of miscalibration (smooth calibration error {size}, {chance}){bound}."
         ]
     else:
         said = [
             f"{GRADES[own].capitalize()} evidence of miscalibration: smooth calibration error {size}, "
-            f"p = {p:.2g}."
+            f"{chance}."
         ]
     if cases < FEW and own >= GRADES.index("weak"):
         said.append(f"Borderline at best: {cases} cases cannot tell.")
@@ -110,10 +110,10 @@ def _others(scored: Scored, own: int) -> list[str]:
     """Sentences on Hosmer–Lemeshow and the band where they disagree."""
     said = []
     hl = next(metric for metric in HOSMER_LEMESHOW if metric.key == "hl_p").value(scored)
-    if hl is not None and abs(grade(hl) - own) >= APART:
-        said.append(f"Hosmer–Lemeshow shows {GRADES[grade(hl)]} evidence (p = {hl:.2g}).")
+    if hl is not None and abs(grade(hl) - own) >= GRADES_APART:
+        said.append(f"Hosmer–Lemeshow shows {GRADES[grade(hl)]} evidence ({_p_in_words(hl)}).")
     places, p = outside(scored.once(_curve))
-    if abs(grade(p) - own) >= APART:
+    if abs(grade(p) - own) >= GRADES_APART:
         what = {"positive": f"a probability of {scored.classes[1]}", "top": "a confidence"}
         where = ", ".join(f"{place:.2f}" for place in places)
         near = f", near {what[default_quantity(len(scored.classes))]} of {where}" if places else ""
@@ -121,8 +121,5 @@ def _others(scored: Scored, own: int) -> list[str]:
     return said
 
 
-def verdict_grade(scored: Scored) -> str:
-    """Return the grade of the evidence against calibration, a word of `GRADES`."""
-    p = SMECE_P.value(scored)
-    assert p is not None
-    return GRADES[grade(p)]
+def _p_in_words(p: float) -> str:
+    return f"p = {p:.2g}" if p >= LIMITS[0] else f"p below {LIMITS[0]:g}"

@@ -158,7 +158,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             n_boot=200,
         )
         test_ids = [f"test-{i:04d}" for i in range(183)]
-        metrics.with_predictions(predictions_frame(test_ids, student, test_labels, classes)).save(
+        metrics.with_tables(predictions_frame(test_ids, student, test_labels, classes), None).save(
             folder
         )
         save_posterior(folder / "posterior.nc", weighted=weighted, rng=rng)

@@ -125,7 +125,8 @@ def test_verdict_follows_the_null_band(make_run: MakeRun) -> None:
     bad = read_run(make_run(sharpness=4.0, name="bad"))
     section = student_section(bad.metrics, None, bad.classes, 0)
     assert section.verdict is not None
-    assert section.verdict.startswith("Miscalibrated")
+    assert "evidence of miscalibration" in section.verdict
+    assert "labelppl recalibrate" in section.verdict
     assert any("miscalibrated" in text for text in card(bad, None).limits)
 
 
