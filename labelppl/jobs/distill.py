@@ -17,7 +17,7 @@ from ..prevalence import read_prevalence
 from ..report.write import write_report
 from ..runs import check_folder, read_json, read_run_json, record, step
 from ..runs.files import TEMPORARY
-from ..runs.lock import LOCK_FILE
+from ..runs.folder_lock import LOCK_FILE
 from ..softlabels import SoftLabels, soft_labels
 from ..softlabels.labels import LeaveOut
 from ..students.network import check_student

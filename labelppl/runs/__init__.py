@@ -1,7 +1,7 @@
 """The run folder: whole files, one command at a time, a record that says where every file came from and who made it.
 
-`files` writes and reads single files, `lock` keeps a folder to one command, `signature` tells a folder of the user's
-own from a stranger's, `run_json` is the record and its schema, `step` is one command's work in a folder, `outputs`
+`files` writes and reads single files, `folder_lock` keeps a folder to one command, `signature` tells a folder of the user's
+own from a stranger's, `run_json` is the record and its schema, `steps` is one command's work in a folder, `outputs`
 says before any work whether a path can be written.
 """
 
@@ -14,11 +14,11 @@ from .files import (
     write_json,
     write_text,
 )
-from .lock import lock
+from .folder_lock import lock
 from .outputs import check_file, check_folder
 from .run_json import RunRecord, read_run_json, record, verified, versions
 from .signature import is_own, refuse_stranger
-from .step import Step, step
+from .steps import Step, step
 
 __all__ = [
     "RunRecord",

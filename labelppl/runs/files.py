@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import InputError
-from .lock import held, try_lock
+from .folder_lock import held, try_lock
 
 TEMPORARY = re.compile(r"\.labelppl-[0-9a-f]{16}(\.\w+)?")
 

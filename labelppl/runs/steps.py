@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .files import TEMPORARY, read_json, sha256, sweep
-from .lock import LOCK_FILE, lock
+from .folder_lock import LOCK_FILE, lock
 from .run_json import RUN_JSON, digests, record
 
 _Files = dict[str, tuple[int, int, int]]

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ except ImportError:  # no such locks on Windows
 
 LOCK_FILE = ".lock"
 TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+#: Seconds to wait for the lock of a process that is dead: its children let go of it a moment later.
+PATIENCE = 2.0
 #: Locked files of this process: a child made by fork would keep their locks after its parent's death.
 _held: set[IO[bytes]] = set()
 
@@ -46,8 +49,10 @@ def lock(folder: Path, command: str) -> Iterator[None]:
 
     Raises InputError at once where another command has it, naming process, host and command.
     """
-    made = _make(folder)
     path = folder / LOCK_FILE
+    made = (
+        [folder] if path.exists() else _make(folder)
+    )  # a lock file is there: a killed command made the folder
     try:
         with _taken(path, folder) as file:
             file.truncate(0)
@@ -86,7 +91,11 @@ def try_lock(file: IO[bytes]) -> bool:
 
 
 def _taken(path: Path, folder: Path) -> IO[bytes]:
-    """The lock file, ours; the file that was locked must still be the one at ``path``."""
+    """The lock file, ours; the file that was locked must still be the one at ``path``.
+
+    Where its owner is dead or not yet written down, the lock is about to be free, or about to say whose it is.
+    """
+    patience = time.monotonic() + PATIENCE
     while True:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
@@ -98,12 +107,16 @@ def _taken(path: Path, folder: Path) -> IO[bytes]:
         owner = _read(file)
         if not try_lock(file) or (fcntl is None and _alive(owner)):
             file.close()
-            raise InputError(
-                f"{folder}: in use by {_words(owner)}; wait for it, or name another folder"
-            )
-        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            file.seek(0)
-            return file
+            if _alive(owner) or time.monotonic() > patience:
+                raise InputError(
+                    f"{folder}: in use by {_words(owner)}; wait for it, or name another folder"
+                )
+            time.sleep(0.02)
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                file.seek(0)
+                return file
         file.close()
 
 
@@ -139,7 +152,9 @@ def _alive(owner: dict[str, Any]) -> bool:
         return bool(owner)
     try:
         os.kill(int(owner["process"]), 0)
-    except (OSError, ValueError):
+    except PermissionError:  # it exists and is another user's
+        return True
+    except (KeyError, OSError, TypeError, ValueError):
         return False
     return True
 
