@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from . import options
 from .shared import teller
+
+if TYPE_CHECKING:
+    from labelppl.table import Delimiters
 
 
 @click.command(epilog="Example: labelppl check --model hip.py --sbc")
@@ -21,6 +25,7 @@ from .shared import teller
     type=options.FILE,
     help="Folder for sbc.json and sbc.png [default: runs/NAME].",
 )
+@options.delimiters
 @options.group
 @options.engine
 @click.option(
@@ -39,6 +44,7 @@ def check(
     model_options: tuple[str, ...],
     data: Path | None,
     run: Path | None,
+    delimiters: Delimiters,
     group: str,
     engine: str,
     sbc: bool,
@@ -54,7 +60,7 @@ def check(
     from labelppl.jobs.inputs import Inputs
 
     inputs = Inputs.open(
-        options.open_model(model_name, model_options), model_name, data, group, seed
+        options.open_model(model_name, model_options), model_name, data, group, seed, delimiters
     )
     folder = options.run_folder(run, model_name)
     wanted = simulations if sbc else 0

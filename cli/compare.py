@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from . import options
 from .shared import teller
+
+if TYPE_CHECKING:
+    from labelppl.table import Delimiters
 
 
 @click.command(
@@ -23,6 +27,7 @@ from .shared import teller
     type=options.FILE,
     help="Folder of the comparison [default: runs/NAME-compare].",
 )
+@options.delimiters
 @options.group
 @click.option(
     "--methods", metavar="A,B,C", help="Methods by name [default: all that the evidence allows]."
@@ -64,6 +69,7 @@ def compare(
     model_options: tuple[str, ...],
     data: Path | None,
     run: Path | None,
+    delimiters: Delimiters,
     group: str,
     methods: str | None,
     repeats: int,
@@ -91,7 +97,7 @@ def compare(
 
     strength = options.read_lam(lam)
     inputs = Inputs.open(
-        options.open_model(model_name, model_options), model_name, data, group, seed
+        options.open_model(model_name, model_options), model_name, data, group, seed, delimiters
     )
     folder = run or options.run_folder(None, model_name).with_name(
         f"{Path(model_name).stem}-compare"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options
 from .shared import teller
+
+if TYPE_CHECKING:
+    from labelppl.table import Delimiters
 
 
 @click.command(epilog="Example: labelppl distill --model hip.py --seed 1 --out runs/hip-1")
@@ -16,6 +19,7 @@ from .shared import teller
 @options.model_options
 @options.data
 @options.out
+@options.delimiters
 @options.group
 @options.engine
 @options.leave_out
@@ -58,6 +62,7 @@ def distill(
     model_options: tuple[str, ...],
     data: Path | None,
     run: Path | None,
+    delimiters: Delimiters,
     group: str,
     **settings: Any,
 ) -> None:
@@ -72,7 +77,7 @@ def distill(
 
     seed = settings["seed"]
     inputs = Inputs.open(
-        options.open_model(model_name, model_options), model_name, data, group, seed
+        options.open_model(model_name, model_options), model_name, data, group, seed, delimiters
     )
     chosen = DistillSettings(
         lam=options.read_lam(lam), prevalence=options.read_prevalence(prevalence), **settings

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from . import options
 from .shared import teller
+
+if TYPE_CHECKING:
+    from labelppl.table import Delimiters
 
 
 @click.command(epilog="Example: labelppl fit --model hip.py --run runs/hip")
@@ -15,6 +19,7 @@ from .shared import teller
 @options.model_options
 @options.data
 @options.out
+@options.delimiters
 @options.group
 @options.engine
 @options.seed
@@ -23,6 +28,7 @@ def fit(
     model_options: tuple[str, ...],
     data: Path | None,
     run: Path | None,
+    delimiters: Delimiters,
     group: str,
     engine: str,
     seed: int,
@@ -35,7 +41,7 @@ def fit(
     from labelppl.jobs.inputs import Inputs
 
     inputs = Inputs.open(
-        options.open_model(model_name, model_options), model_name, data, group, seed
+        options.open_model(model_name, model_options), model_name, data, group, seed, delimiters
     )
     folder = options.run_folder(run, model_name)
     fit_job(inputs, folder, engine=engine, seed=seed, say=teller())

@@ -11,6 +11,7 @@ from labelppl.errors import InputError
 
 if TYPE_CHECKING:
     from labelppl.softlabels.labels import LeaveOut
+    from labelppl.table import Delimiters
 
 from . import options
 from .shared import teller
@@ -35,6 +36,7 @@ from .shared import teller
 @click.option(
     "--out", type=options.FILE, help="Where to write [default: labels.parquet in the run folder]."
 )
+@options.delimiters
 @options.group
 @options.engine
 @options.leave_out
@@ -52,6 +54,7 @@ def label(
     model_options: tuple[str, ...],
     data: Path | None,
     out: Path | None,
+    delimiters: Delimiters,
     group: str,
     engine: str,
     leave_out: LeaveOut,
@@ -76,10 +79,11 @@ def label(
             raise InputError(
                 "label: give --run DIR with a fitted run, or --model FILE.py to fit first"
             )
-        settings = LabelSettings(data, out, leave_out, shift, draws, trust)
+        written = delimiters if delimiters.record() else None  # by default as the run's own table
+        settings = LabelSettings(data, out, leave_out, shift, draws, trust, written)
         return label_job(run, settings, say=teller())
     model = options.open_model(model_name, model_options)
-    inputs = Inputs.open(model, model_name, data, group, seed)
+    inputs = Inputs.open(model, model_name, data, group, seed, delimiters)
     settings = LabelSettings(None, out, leave_out, shift, draws, trust)
     return label_model_job(
         inputs, options.run_folder(run, model_name), engine, settings, say=teller()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +36,32 @@ model_options = click.option(
 data = click.option(
     "--data", type=FILE, help="Cases table, CSV or Parquet [default: same stem as the model]."
 )
+
+
+def delimiters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--separator`` and ``--decimal``, which the command takes as one ``delimiters``."""
+
+    @click.option(
+        "--separator",
+        metavar="CHAR",
+        help="Between the cells of a text table, e.g. ';' or tab [default: a comma].",
+    )
+    @click.option(
+        "--decimal",
+        default=".",
+        show_default=True,
+        type=click.Choice([".", ","]),
+        help="Before the decimals in a text table.",
+    )
+    @functools.wraps(command)
+    def with_delimiters(*, separator: str | None, decimal: str, **arguments: Any) -> Any:
+        from labelppl.table import Delimiters
+
+        return command(delimiters=Delimiters(separator, decimal), **arguments)
+
+    return with_delimiters
+
+
 group = click.option(
     "--group",
     default="group",

@@ -16,7 +16,7 @@ from ..runs import Step, check_file, check_folder, read_json, read_run_json, rec
 from ..softlabels import label_parquet, parquet_rows, soft_labels
 from ..softlabels.deployment import estimate_prevalence
 from ..softlabels.labels import LeaveOut
-from ..table import Cases
+from ..table import Cases, Delimiters
 from .engines import chosen_engine
 from .inputs import Inputs, matches
 from .telling import Teller, bar, fit_line, fit_record, in_force, in_words, said_warnings
@@ -97,6 +97,7 @@ class LabelSettings:
     prevalence: Mapping[str, float] | Literal["auto"] | None = None
     draws: int | None = None
     trust: bool = False
+    delimiters: Delimiters | None = None
 
 
 def label_job(run: Path, settings: LabelSettings, *, say: Teller) -> None:
@@ -174,7 +175,9 @@ def _label(
     own = settings.out is None
     if data is not None and data.suffix == ".parquet" and parquet_rows(data) > MOST_AT_ONCE:
         return _label_in_batches(posterior, data, path, settings, say)
-    cases = fitted.cases if data is None else Inputs.of_run(run, data, trust=settings.trust).cases
+    cases = fitted.cases
+    if data is not None:
+        cases = Inputs.of_run(run, data, trust=settings.trust, delimiters=settings.delimiters).cases
     prevalence = settings.prevalence
     if prevalence == "auto":
         prevalence = _estimated(posterior, cases, run if own else None, say)

@@ -13,7 +13,7 @@ from ..features.readers import is_long
 from ..model import LabelModel, find_table, load_model, read_cases, zoo
 from ..python_files import files_of, whole_digest
 from ..runs import RunRecord, read_run_json, record, refuse_stranger, sha256, versions
-from ..table import Cases, cases_from_frame, read_frame
+from ..table import Cases, Delimiters, cases_from_frame, read_frame, training_cases
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,36 @@ class Inputs:
 
     @staticmethod
     def open(
-        model: LabelModel, model_name: str, data: Path | None, group: str, seed: int
+        model: LabelModel,
+        model_name: str,
+        data: Path | None,
+        group: str,
+        seed: int,
+        delimiters: Delimiters,
     ) -> Inputs:
         """Read the cases table: ``data``, or the table of the model's own stem."""
         table = data or find_table(model_name)
-        return Inputs(
-            model, model_name, read_cases(table, model, group=group, seed=seed), group, seed
+        cases = read_cases(
+            table,
+            model,
+            group=group,
+            seed=seed,
+            separator=delimiters.separator,
+            decimal=delimiters.decimal,
         )
+        return Inputs(model, model_name, cases, group, seed)
 
     @staticmethod
-    def of_run(run: Path, data: Path | None = None, *, trust: bool = False) -> Inputs:
+    def of_run(
+        run: Path,
+        data: Path | None = None,
+        *,
+        trust: bool = False,
+        delimiters: Delimiters | None = None,
+    ) -> Inputs:
         """What the run in ``run`` was made from, with another table if ``data`` is given.
+
+        delimiters: how ``data`` is written, by default as the run's own table.
 
         The model file is executed, so the run must be this user's own unless ``trust``. Raises InputError if there is no
         run, if it is a stranger's, or if its model file or table has changed.
@@ -54,6 +73,7 @@ class Inputs:
             )
         if data is None:
             _same_file(run, made.data, made.data_sha256, digest=sha256)
+        written = delimiters or delimiters_of(made)
         cases = read_cases(
             data or made.data,
             model,
@@ -61,13 +81,15 @@ class Inputs:
             group=made.group,
             seed=made.seed,
             raters=made.raters,
+            separator=written.separator,
+            decimal=written.decimal,
         )
         return Inputs(model, str(made.model), cases, made.group, made.seed)
 
     @property
     def training(self) -> Cases:
-        """The cases a fit may see: the training split, or all of them where the table has none."""
-        return self.cases.train if self.cases.split_given else self.cases
+        """The cases a fit may see. Raises InputError where there is nothing to fit."""
+        return training_cases(self.cases, self.model.label_name, self.model.features)
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -103,7 +125,11 @@ class Inputs:
             "arguments": {**arguments, "group": self.group, "seed": self.seed},
             "seed": self.seed,
             "model": self.model_record(),
-            "data": {"path": str(self.cases.path.resolve()), "sha256": sha256(self.cases.path)},
+            "data": {
+                "path": str(self.cases.path.resolve()),
+                "sha256": sha256(self.cases.path),
+                **self.cases.delimiters.record(),
+            },
             "classes": list(self.cases.classes),
             "raters": {name: list(c.names) for name, c in self.cases.columns.items() if c.names},
             "label_name": self.model.label_name,
@@ -111,7 +137,9 @@ class Inputs:
         }
 
 
-def cases_without_model(run: Path, data: Path | None = None) -> Cases:
+def cases_without_model(
+    run: Path, data: Path | None = None, delimiters: Delimiters | None = None
+) -> Cases:
     """The cases of the run, or of ``data``, without their measurements: labels, images, patients, split, truth.
 
     What must be known of the label model stands in ``run.json``, so that no model file is executed. Raises InputError if
@@ -121,7 +149,8 @@ def cases_without_model(run: Path, data: Path | None = None) -> Cases:
     if data is None:
         _same_file(run, made.data, made.data_sha256, digest=sha256)
     path = data or made.data
-    frame = read_frame(path)
+    delimiters = delimiters or delimiters_of(made)
+    frame = read_frame(path, delimiters)
     return cases_from_frame(
         frame,
         made.label_name,
@@ -132,7 +161,14 @@ def cases_without_model(run: Path, data: Path | None = None) -> Cases:
         group=made.group,
         seed=made.seed,
         raters=made.raters,
+        delimiters=delimiters,
     )
+
+
+def delimiters_of(made: RunRecord) -> Delimiters:
+    """How the run's own table is written."""
+    data = made.content["data"]
+    return Delimiters(data.get("separator"), data.get("decimal", "."))
 
 
 def matches(made: RunRecord, inputs: Inputs) -> str:

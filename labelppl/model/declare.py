@@ -170,6 +170,6 @@ def read_cases(
         seed=seed,
         beside=tables_beside(path, model.features, delimiters),
         raters=raters,
-        decimal=decimal,
+        delimiters=delimiters,
         guess_ids=file.guesses_types,
     )

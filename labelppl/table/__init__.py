@@ -13,6 +13,7 @@ from .cases import Cases
 from .files import Delimiters, TableFile, open_table
 from .ids import TEXT_IDS, match_ids, typed_ids, untyped_ids
 from .read import cases_from_frame, read_frame, tables_beside
+from .training import training_cases
 
 __all__ = [
     "TEXT_IDS",
@@ -24,6 +25,7 @@ __all__ = [
     "open_table",
     "read_frame",
     "tables_beside",
+    "training_cases",
     "typed_ids",
     "untyped_ids",
 ]

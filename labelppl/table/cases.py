@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from ..arrays import Array, Floats, Ints
 from ..features import Column
 from ..split import LazySplit
+from .files import Delimiters
 
 
 class _Sides:
@@ -41,6 +42,7 @@ class Cases:
     images: paths, or None without an image column. groups: (cases,) patient, or None. p_true: (cases, classes) or None.
     path: the table on disk, or None when read from a frame. split_given, label_given: the table had such a column.
     id_type: the numpy type of the ids in the table's own column, such as 'int64', or 'str'; ids are text here.
+    delimiters: how the table is written, if it is text.
     """
 
     ids: Array
@@ -55,6 +57,7 @@ class Cases:
     split_given: bool = False
     label_given: bool = True
     id_type: str = "str"
+    delimiters: Delimiters = field(default_factory=Delimiters)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -78,6 +81,7 @@ class Cases:
             split_given=self.split_given,
             label_given=self.label_given,
             id_type=self.id_type,
+            delimiters=self.delimiters,
         )
 
     @property

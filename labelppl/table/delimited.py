@@ -120,18 +120,18 @@ class DelimitedFile(TableFile):
     def _bytes(self) -> IO[bytes]:
         return cast(IO[bytes], gzip.open(self.path) if self._gzip else self.path.open("rb"))
 
-    def _text(self, file: IO[bytes]) -> io.TextIOWrapper:
-        return io.TextIOWrapper(file, encoding=self._encoding, newline="")
+    def _text(self) -> io.TextIOWrapper:
+        return io.TextIOWrapper(self._bytes(), encoding=self._encoding, newline="")
 
     def _first_lines(self) -> list[str]:
         """The first lines that are not blank, at most three."""
-        with self._bytes() as file:
-            start = self._text(file).read(2**16)
+        with self._text() as file:
+            start = file.read(2**16)
         return [line for line in start.splitlines() if line.strip()][:3] or [""]
 
     def _read_header(self) -> list[str]:
-        with self._bytes() as file:
-            rows = csv.reader(self._text(file), delimiter=self._separator, strict=True)
+        with self._text() as file:
+            rows = csv.reader(file, delimiter=self._separator, strict=True)
             try:
                 header = next((row for row in rows if row), [])
                 if self._told_separator:
@@ -166,8 +166,8 @@ class DelimitedFile(TableFile):
 
     def _refuse_open_quotes(self) -> None:
         """InputError for a quotation mark that nothing closes, or text after a closing one."""
-        with self._bytes() as file:
-            rows = csv.reader(self._text(file), delimiter=self._separator, strict=True)
+        with self._text() as file:
+            rows = csv.reader(file, delimiter=self._separator, strict=True)
             try:
                 for _ in rows:
                     continue

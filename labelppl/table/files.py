@@ -44,6 +44,11 @@ class Delimiters:
                 "decimal: a comma before the decimals needs another separator between cells, e.g. ';'"
             )
 
+    def record(self) -> dict[str, str]:
+        """What is not as usual, for ``run.json``."""
+        separator = {} if self.separator is None else {"separator": self.separator}
+        return separator if self.decimal == "." else {**separator, "decimal": self.decimal}
+
 
 class TableFile(ABC):
     """A table on disk; ``names`` are its columns, without outer white space, each once.

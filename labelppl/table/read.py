@@ -55,7 +55,7 @@ def cases_from_frame(
     seed: int = 0,
     beside: Mapping[str, pd.DataFrame] | None = None,
     raters: Mapping[str, Sequence[str]] | None = None,
-    decimal: str = ".",
+    delimiters: Delimiters | None = None,
     guess_ids: bool = False,
 ) -> Cases:
     """Check the frame against the declarations and return its cases.
@@ -72,7 +72,7 @@ def cases_from_frame(
         seed: Makes the split, when it is first looked at, where the frame has none.
         beside: Feature name -> a long table of what raters said.
         raters: Fixes the raters of a feature, by its name.
-        decimal: What text writes before the decimals, '.' or ','.
+        delimiters: How the file at ``path`` is written; text may have decimals after a comma.
         guess_ids: Ids are text that may hold numbers, as in a CSV file.
 
     Returns:
@@ -88,9 +88,10 @@ def cases_from_frame(
     if raters:
         features = {name: _fixed(kind, raters.get(name)) for name, kind in features.items()}
     _refuse_other_spelling(columns, label_name, features, group)
-    rows = _rows(frame, features, beside or {}, decimal)
+    delimiters = delimiters or Delimiters()
+    rows = _rows(frame, features, beside or {}, delimiters.decimal)
     names = tuple(classes or label.classes or _open_classes(rows, label_name, features))
-    return read_rows(rows, label_name, names, features, path, group, seed, guess_ids=guess_ids)
+    return read_rows(rows, label_name, names, features, path, group, seed, delimiters, guess_ids)
 
 
 def read_rows(
@@ -101,7 +102,7 @@ def read_rows(
     path: Path | None,
     group: str,
     seed: int,
-    *,
+    delimiters: Delimiters,
     guess_ids: bool,
 ) -> Cases:
     """The cases of ``rows``, whose ids are known; bad cells of all columns are refused together."""
@@ -146,6 +147,7 @@ def read_rows(
         split_given=sides is not None,
         label_given=label_name in columns,
         id_type=id_type_of(rows, guess_ids) if "id" in columns else TEXT_IDS,
+        delimiters=delimiters,
     )
 
 
