@@ -13,6 +13,8 @@ from . import options
 @click.argument("phantom", metavar="ZOO", type=click.Choice(["hip"]))
 @click.option(
     "--out",
+    "--run",
+    "out",
     type=options.FILE,
     required=True,
     help="New folder for the table, images and model file.",

@@ -6,9 +6,7 @@ simulation leaves nothing that looks like a data set.
 
 from __future__ import annotations
 
-import os
 import shutil
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
+from ..runs import new_folder
 from .hip import HipPopulation
 from .hip_image import render
+
+#: As many as a file system takes in one folder without pain, and sides that no picture of a patient exceeds.
+MOST_CASES, LARGEST_SIZE = 10_000_000, 8192
 
 
 def simulate_hip(
@@ -41,42 +43,25 @@ def simulate_hip(
     file, and an `out` that exists and is not an empty folder or that cannot be created.
     """
     out = Path(out).resolve()
-    if cases < 2:
+    if not 2 <= cases <= MOST_CASES:
         raise InputError(
-            f"cases: got {cases}, expected at least 2, one to train on and one to test on"
+            f"cases: got {cases}, expected from 2, one to train on and one to test on, to {MOST_CASES}"
         )
     test = _usual_test(cases) if test is None else test
     if not 1 <= test < cases:
         raise InputError(f"test: got {test}, expected from 1 to {cases - 1} of {cases} cases")
     if seed < 0:
         raise InputError(f"seed: got {seed}, expected a whole number of at least 0")
-    if size < 32:
-        raise InputError(f"size: got {size}, expected at least 32 pixels")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(
-            f"{out}: exists and is not an empty folder; name a new folder or empty this one"
-        )
+    if not 32 <= size <= LARGEST_SIZE:
+        raise InputError(f"size: got {size}, expected from 32 to {LARGEST_SIZE} pixels")
     if model_file is not None and not Path(model_file).is_file():
         raise InputError(f"{model_file}: no such file; name the model file to copy beside the data")
 
-    part = out.parent / f".{out.name}-{uuid.uuid4().hex[:8]}.part"
-    try:
-        (part / "images").mkdir(parents=True)
-    except OSError as error:
-        raise InputError(
-            f"{out}: cannot be created ({error.strerror}); name a folder you may write to"
-        ) from error
-    try:
+    with new_folder(out) as part:
+        (part / "images").mkdir()
         _write(part, cases, test, seed, size, population or HipPopulation())
         if model_file is not None:
             shutil.copyfile(model_file, part / "hip.py")
-        if out.exists():  # kept, not replaced: it may be the caller's working directory
-            for entry in sorted(part.iterdir(), key=lambda path: path.name == "hip.csv"):
-                os.rename(entry, out / entry.name)
-        else:
-            os.rename(part, out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return out
 
 

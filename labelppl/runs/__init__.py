@@ -6,6 +6,7 @@ says before any work whether a path can be written.
 """
 
 from .files import (
+    new_folder,
     read_json,
     sha256,
     sweep,
@@ -27,6 +28,7 @@ __all__ = [
     "check_folder",
     "is_own",
     "lock",
+    "new_folder",
     "read_json",
     "read_run_json",
     "record",

@@ -13,13 +13,19 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import InputError
-from .folder_lock import held, try_lock
+from .folder_lock import LOCK_FILE, held, try_lock
+from .outputs import check_folder
 
+#: Seconds in which a new folder gets its lock.
+NEW = 60.0
 TEMPORARY = re.compile(r"\.labelppl-[0-9a-f]{16}(\.\w+)?")
 
 
@@ -90,16 +96,65 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill beside ``path``, which takes its place when the block ends well; else nothing is left of it.
+
+    Raises InputError where ``path`` is there and is not an empty folder, or cannot be made.
+    """
+    path = path.resolve()
+    check_folder(path, "--out")
+    if path.exists() and any(path.iterdir()):
+        raise InputError(
+            f"{path}: exists and is not an empty folder; name a new folder or empty this one"
+        )
+    sweep(path.parent)
+    part = path.with_name(f".labelppl-{secrets.token_hex(8)}")
+    try:
+        part.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be created ({error.strerror}); name a folder you may write to"
+        ) from error
+    try:
+        with (part / LOCK_FILE).open("wb") as file, held(file):
+            try_lock(file)
+            yield part
+            (part / LOCK_FILE).unlink()
+        if path.exists():  # kept, not replaced: it may be the caller's working directory
+            for entry in sorted(part.iterdir(), key=Path.is_file):  # the table after the pictures
+                os.rename(entry, path / entry.name)
+        else:
+            os.rename(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def sweep(folder: Path) -> None:
-    """Remove temporary files that a killed process left in ``folder``; those of a living one stay."""
+    """Remove temporary files and folders that a killed process left in ``folder``; those of a living one stay."""
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        if not TEMPORARY.fullmatch(path.name) or path.is_symlink() or not path.is_file():
-            continue
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            if try_lock(file):
-                path.unlink(missing_ok=True)
+        if TEMPORARY.fullmatch(path.name) and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                _remove_if_dead(path)
+
+
+def _remove_if_dead(path: Path) -> None:
+    """Remove a temporary whose lock nobody has. A folder is locked by the lock file in it from its first moment on."""
+    if path.is_dir():
+        lock_file = path / LOCK_FILE
+        if lock_file.exists() and not _is_free(lock_file):
+            return
+        if lock_file.exists() or time.time() - path.stat().st_mtime > NEW:
+            shutil.rmtree(path, ignore_errors=True)
+    elif _is_free(path):
+        path.unlink(missing_ok=True)
+
+
+def _is_free(path: Path) -> bool:
+    with path.open("rb") as file:
+        return try_lock(file)
 
 
 def _created(path: Path) -> IO[bytes]:

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from labelppl import InputError
-from labelppl.runs import read_json, sha256, sweep, write_atomically, write_json, write_text
+from labelppl.runs import (
+    new_folder,
+    read_json,
+    sha256,
+    sweep,
+    write_atomically,
+    write_json,
+    write_text,
+)
 from labelppl.runs.files import TEMPORARY
 
 WRITER = """
@@ -78,6 +86,38 @@ def test_sweep_removes_what_the_dead_left_and_spares_the_living(tmp_path: Path) 
     (tmp_path / ".labelppl-mine").write_text("kept: not a name of ours")
     sweep(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == [".labelppl-mine"]
+
+
+def test_a_new_folder_is_whole_or_absent(tmp_path: Path) -> None:
+    def fail() -> None:
+        with new_folder(tmp_path / "a") as part:
+            (part / "x").write_text("half")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert not list(tmp_path.iterdir())
+    with new_folder(tmp_path / "a") as part:
+        (part / "x").write_text("whole")
+        sweep(tmp_path)  # another command's
+        assert part.is_dir()
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["x"]
+    with pytest.raises(InputError, match="not an empty folder"):
+        new_folder(tmp_path / "a").__enter__()
+    (tmp_path / "empty").mkdir()
+    before = (tmp_path / "empty").stat().st_ino
+    with new_folder(tmp_path / "empty") as part:
+        (part / "y").touch()
+    assert (tmp_path / "empty").stat().st_ino == before
+
+
+def test_sweep_removes_the_folder_of_a_killed_simulation(tmp_path: Path) -> None:
+    left = tmp_path / ".labelppl-0123456789abcdef"
+    left.mkdir()
+    (left / ".lock").touch()
+    (left / "images").mkdir()
+    sweep(tmp_path)
+    assert not left.exists()
 
 
 def test_sweep_of_no_folder_is_nothing(tmp_path: Path) -> None:
