@@ -36,15 +36,25 @@ def offset_log_density(offset: Tensor, concentration: Tensor) -> Tensor:
     )
 
 
-def upper_tail(offset: Tensor, concentration: Tensor) -> Tensor:
-    """Mass between `offset` in [0, pi] and pi, both measured from the mean direction.
+def log_upper_tail(offset: Tensor, concentration: Tensor) -> Tensor:
+    """log mass between ``offset`` in [0, pi] and pi, both measured from the mean direction.
 
-    Beyond 14/sqrt(kappa + 1) from the start the integrand has fallen by more than e^-37.
+    The quadrature ends where the integrand has fallen by e^-37, at the offset d + w with cos(d + w) = cos d - 37 / kappa.
     """
     nodes, weights = gauss_legendre(_NODES, offset)
-    width = torch.minimum(math.pi - offset, 14 / torch.sqrt(concentration + 1))
+    end = torch.cos(offset) - 37 / concentration
+    falls = end > -1 + 1e-9
+    width = torch.where(falls, torch.acos(torch.where(falls, end, 0.0)), math.pi) - offset
+    # Where nothing is left, the mass is that of a vanishing width.
+    width = width.clamp(min=torch.finfo(width.dtype).tiny)
     at = offset[..., None] + width[..., None] * nodes
-    return width * (weights * torch.exp(offset_log_density(at, concentration[..., None]))).sum(-1)
+    inner = offset_log_density(at, concentration[..., None]) + weights.log()
+    return torch.log(width) + torch.logsumexp(inner, -1)
+
+
+def upper_tail(offset: Tensor, concentration: Tensor) -> Tensor:
+    """Mass between ``offset`` in [0, pi] and pi, both measured from the mean direction."""
+    return torch.exp(log_upper_tail(offset, concentration))
 
 
 def cumulative(offset: Tensor, concentration: Tensor) -> Tensor:

@@ -19,7 +19,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InputError
-from .base import Scalar
+from .base import Rows, Scalar
+from .faults import MOST_TOLD
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,28 @@ class Angle(Scalar):
     def from_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         radians = values / 2 if self.kind == "axial" else values
         return np.rad2deg(radians) if self.unit == "deg" else radians
+
+    def ends_to_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Ends of an interval, which keep their distance: the end of a turn does not wrap to its beginning."""
+        radians = np.deg2rad(values) if self.unit == "deg" else values
+        return 2 * radians if self.kind == "axial" else radians
+
+    def _refuse_ends(self, rows: Rows, name: str, censored: np.ndarray[Any, Any]) -> None:
+        """Where the circle closes, '<' and '>' are an arc only between bounds at most a turn apart."""
+        turn = (360.0 if self.unit == "deg" else 2 * math.pi) / (2 if self.kind == "axial" else 1)
+        assert self.low is not None
+        assert self.high is not None
+        if self.kind not in ("circular", "axial") or self.high - self.low <= turn * (1 + 1e-12):
+            return
+        first = np.flatnonzero(censored)
+        cells = rows.cells(name, name)
+        rows.refuse_all(
+            name,
+            first,
+            [cells[int(row)].as_py() for row in first[:MOST_TOLD]],
+            f"a number {self.unit}: '<' and '>' need bounds at most {turn:g} {self.unit} apart on a {self.kind} angle",
+            f"declare them, e.g. low=0, high={turn:g}, or leave the cell empty",
+        )
 
     def mend(self, value: float) -> str:
         if self.unit == "deg" and self.inside(np.rad2deg(np.array([value])))[0]:

@@ -155,6 +155,10 @@ class Scalar(Feature):
         zero, one = self.from_model(np.array([0.0, 1.0]))
         return float(one - zero)
 
+    def ends_to_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Ends of a censored cell's interval, from the column's unit to the model's."""
+        return self.to_model(values)
+
     def mend(self, value: float) -> str:
         """What to do about a value out of bounds."""
         return "mend the cell or widen the bounds in the model file"
@@ -185,7 +189,9 @@ class Scalar(Feature):
         censored = ~np.isnan(low)
         if not censored.any():
             return Column(torch.tensor(filled), torch.tensor(observed))
-        low[censored], high[censored] = self.to_model(low[censored]), self.to_model(high[censored])
+        self._refuse_ends(rows, name, censored)
+        low[censored] = self.ends_to_model(low[censored])
+        high[censored] = self.ends_to_model(high[censored])
         return Column(
             torch.tensor(filled), torch.tensor(observed), torch.tensor(low), torch.tensor(high)
         )
@@ -208,6 +214,9 @@ class Scalar(Feature):
         if self.low is not None:
             return self.low + 1.0
         return 0.0 if self.high is None else self.high - 1.0
+
+    def _refuse_ends(self, rows: Rows, name: str, censored: np.ndarray[Any, Any]) -> None:
+        """InputError where '<' and '>' say nothing, given the declared bounds; censored (cases,)."""
 
     def _interval(self, text: str, rows: Rows) -> tuple[float, float]:
         """The bounds of a cell such as '>60', in the column's unit; NaN where it is no such cell."""

@@ -117,6 +117,11 @@ class Ratio(Scalar):
             return values
         return (values * (self.squeeze - 1) + 0.5) / self.squeeze
 
+    def ends_to_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Ends of an interval: squeezed like values, but the ends of the range stay where all mass ends."""
+        at_end = (values <= self.low) | (values >= self.high)
+        return np.where(at_end, values / self.high, self.to_model(values))
+
     def from_model(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         if self.squeeze is not None:
             values = (values * self.squeeze - 0.5) / (self.squeeze - 1)

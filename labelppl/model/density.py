@@ -235,8 +235,9 @@ class LabelDensity:
             missing = ~cases.columns[name].cases_observed
             if missing.any():
                 row = int(missing.nonzero()[0])
+                seen = "an interval" if bool(cases.columns[name].censored[row]) else "an empty cell"
                 raise InputError(
-                    f"column '{name}', row {row + 1} (id '{cases.ids[row]}'): got an empty cell, expected a value, since "
+                    f"column '{name}', row {row + 1} (id '{cases.ids[row]}'): got {seen}, expected a value, since "
                     f"the model reads z.{name} as an input; fill it, or give '{name}' a site of its own in the model"
                 )
         check_quadratic(cases, self._relations)

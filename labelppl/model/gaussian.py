@@ -16,6 +16,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from ..distributions.log_tails import log_ndtr
+
 
 @cache
 def probes(d: int) -> Tensor:
@@ -82,17 +84,9 @@ def log_normal_mass(a: Tensor, b: Tensor, below: Tensor, above: Tensor) -> Tenso
     upper = torch.where(mirrored, -a, b)
     lower = torch.where(mirrored, -b, a)
     open_end = torch.where(mirrored, above, below)
-    top = _log_ndtr(upper)
-    gap = torch.where(open_end | (upper <= lower), -1.0, _log_ndtr(lower) - top)
+    top = log_ndtr(upper)
+    gap = torch.where(open_end | (upper <= lower), -1.0, log_ndtr(lower) - top)
     gap = torch.where(gap < 0, gap, -torch.finfo(top.dtype).tiny)
     closed = top + torch.log(-torch.expm1(gap))
     both = below & above
     return torch.where(both, 0.0, torch.where(open_end, top, closed))
-
-
-def _log_ndtr(x: Tensor) -> Tensor:
-    """log Phi(x). torch.special.log_ndtr has no batching rule and would make vmap loop."""
-    tail = x < -1
-    low, high = torch.where(tail, x, -1.0), torch.where(tail, 0.0, x)
-    in_tail = torch.log(0.5 * torch.special.erfcx(-low / math.sqrt(2))) - 0.5 * low.square()
-    return torch.where(tail, in_tail, torch.log1p(-0.5 * torch.erfc(high / math.sqrt(2))))

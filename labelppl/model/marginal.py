@@ -2,7 +2,7 @@
 
 A missing scalar integrates to one, so it adds nothing. A vector with some components missing has the marginal density of
 the others: exact for independent components, the multivariate normal and the multivariate Student t. A censored entry
-adds log(F(high) - F(low)). All of this holds for a site that no other site depends on; `missing` handles the others.
+adds log(F(high) - F(low)), by the tails of the law in which it lies. All of this holds for a site that no other site depends on; `missing` handles the others.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from ..distributions import AxialVonMises, VonMises
 from ..distributions.log_density import log_density
+from ..distributions.log_mass import log_mass
 from ..errors import InputError
 from ..features import Column
-from .gaussian import log_normal_mass
+
+_PERIODIC = (VonMises, dist.VonMises, AxialVonMises)
 
 
 def observed_log_prob(name: str, fn: Any, column: Column) -> Tensor:
@@ -33,26 +36,19 @@ def _interval(name: str, fn: Any, column: Column) -> Tensor:
     """log(F(high) - F(low)) (cases,); cells that are not censored get a harmless value."""
     assert column.low is not None
     assert column.high is not None
-    # Infinite bounds and other cells' NaN would poison gradients, even where they are not selected.
-    low = torch.where(torch.isfinite(column.low), column.low, column.values)
-    high = torch.where(torch.isfinite(column.high), column.high, column.values)
-    unbounded_below, unbounded_above = column.low == -torch.inf, column.high == torch.inf
-    base = _base(fn)
-    if type(base) is dist.Normal and base is fn:
-        return log_normal_mass(
-            (low - fn.loc) / fn.scale, (high - fn.loc) / fn.scale, unbounded_below, unbounded_above
-        )
+    # NaN of other cells would poison gradients, even where it is not selected.
+    low = torch.where(column.censored, column.low, -torch.inf)
+    high = torch.where(column.censored, column.high, torch.inf)
+    if isinstance(fn, _PERIODIC):
+        low = torch.where(column.censored, low, column.values)
+        high = torch.where(column.censored, high, column.values + 1e-3)
     try:
-        below, above = fn.cdf(low), fn.cdf(high)
+        return log_mass(fn, low, high, column.values)
     except NotImplementedError as error:
         raise InputError(
-            f"site '{name}': censored entries need a distribution with a cdf, {type(base).__name__} has none here; "
-            "use one of labelppl.distributions or leave the cells empty"
+            f"site '{name}': censored entries need a law with a distribution function, {type(_base(fn)).__name__} has "
+            "none here; use one of labelppl.distributions, give your own law a method cdf, or leave the cells empty"
         ) from error
-    below = torch.where(unbounded_below, 0.0, below)
-    above = torch.where(unbounded_above, 1.0, above)
-    mass = torch.where(column.censored, above - below, 1.0)
-    return torch.log(mass.clamp(min=torch.finfo(mass.dtype).tiny))
 
 
 def _vector(name: str, fn: Any, column: Column) -> Tensor:
