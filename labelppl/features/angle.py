@@ -19,8 +19,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InputError
-from .base import Rows, Scalar
+from .base import Scalar
 from .faults import MOST_TOLD
+from .rows import Rows
 
 
 @dataclass(frozen=True)
