@@ -17,6 +17,7 @@ from pyro.poutine.util import site_is_factor, site_is_subsample
 from ..errors import InputError
 from ..features import Angle, Column, Count, Feature, Positive, Ratio, Real
 from ..model import LabelDensity, LabelModel
+from ..model.impossible import innermost, kind_of, outside_support
 from ..model.score import inside_cases
 from ..model.structure import prior_trace
 from ..table import Cases
@@ -84,21 +85,15 @@ def _unfed(model: LabelModel, trace: Any) -> list[Finding]:
 def _supports(name: str, feature: Feature, fn: Any, column: Column, cases: Cases) -> list[Finding]:
     """The site's support against the values in the table, and against what was declared."""
     where = f"site '{name}'"
-    kind = _name(fn)
-    rows = column.cases_observed
+    kind = kind_of(fn)
     turns = "VonMises" in kind or kind == "ProjectedNormal"
-    periodic = turns and not kind.startswith("HalfCircle")
-    if rows.any() and not periodic:  # any representative of an angle is inside a periodic support
-        inside = torch.atleast_1d(fn.support.check(column.value)).expand(len(rows))
-        outside = (rows & ~inside).nonzero()[:, 0]
-        if len(outside):
-            what = (
-                f"the support of {kind} does not contain the value of case '{cases.ids[outside[0]]}' "
-                f"({len(outside)} of {int(rows.sum())} cases)"
-            )
-            return [
-                Finding("error", where, what, "choose a distribution on the range of the column")
-            ]
+    outside = outside_support(fn, column)
+    if len(outside):
+        what = (
+            f"the support of {kind} does not contain the value of case '{cases.ids[outside[0]]}' "
+            f"({len(outside)} of {int(column.cases_observed.sum())} cases)"
+        )
+        return [Finding("error", where, what, "choose a distribution on the range of the column")]
     support = fn.support
     while isinstance(support, constraints.independent):
         support = support.base_constraint
@@ -134,9 +129,9 @@ def _turning_latents(trace: Any) -> list[Finding]:
     for name, site in trace.nodes.items():
         if site["type"] != "sample" or site["is_observed"] or inside_cases(site):
             continue
-        if not isinstance(_base(site["fn"]), dist.VonMises):
+        if not isinstance(innermost(site["fn"]), dist.VonMises):
             continue
-        concentration = float(torch.as_tensor(_base(site["fn"]).concentration).min())
+        concentration = float(torch.as_tensor(innermost(site["fn"]).concentration).min())
         what = (
             "a von Mises parameter has the whole real line as its support in Pyro, where chains can wrap by a turn; "
             "labelppl keeps it on the turn around its prior mean"
@@ -148,17 +143,3 @@ def _turning_latents(trace: Any) -> list[Finding]:
             mend = "nothing to do here; in plain Pyro use a Normal of the same spread instead"
             found.append(Finding("note", f"site '{name}'", what, mend))
     return found
-
-
-def _name(fn: Any) -> str:
-    return type(_base(fn)).__name__
-
-
-def _base(fn: Any) -> Any:
-    while hasattr(fn, "base_dist") and type(fn).__name__ in (
-        "Independent",
-        "MaskedDistribution",
-        "ExpandedDistribution",
-    ):
-        fn = fn.base_dist
-    return fn

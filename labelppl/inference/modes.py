@@ -25,7 +25,7 @@ SHRINKING = 0.3
 FLAT = 1e-13
 LENGTHS = (1.0, 0.5, 0.2, 0.05, 0.01)
 REACHES = (4.0, 1.0, 0.25)
-ROWS_AT_ONCE = 256
+MODE_ROWS = 256
 #: Two ends further apart than this many posterior standard deviations are two modes.
 APART = 1.0
 
@@ -154,7 +154,7 @@ def derivatives(density: Density, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     give all columns. (Batched backward passes would do too, but import torch's compiler first.)
     """
     n, dim = u.shape
-    columns = max(1, min(dim, rows_at_once(density, most=ROWS_AT_ONCE) // n))
+    columns = max(1, min(dim, rows_at_once(density, most=MODE_ROWS) // n))
     basis = torch.eye(dim, dtype=u.dtype, device=u.device)
     parts = []
     for chunk in basis.split(columns):

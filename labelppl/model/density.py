@@ -31,6 +31,7 @@ from .evaluator import Evaluator, draws_of
 from .expand import all_pairs, expand
 from .fitted import arrange
 from .forward import explain
+from .impossible import refuse_case, refuse_gradient, refuse_outside, refuse_zero
 from .missing import Relations
 from .parameters import Anchored
 from .precision import float64_defaults
@@ -104,6 +105,23 @@ class LabelDensity:
             values: dict[str, Tensor] = torch.vmap(lambda v: self.parameters.constrain(v)[0])(u)
         return values
 
+    def site_log_probs(
+        self,
+        values: Mapping[str, Tensor],
+        cases: Cases,
+        label: Tensor,
+        *,
+        gradient: bool = False,
+    ) -> dict[str, Tensor]:
+        """Log probability of every site inside the cases, () or (cases,), for one draw and the label's values (cases,).
+
+        Discrete sites that are summed over take their first value.
+        """
+        first = {name: each[:1].expand(len(label)) for name, each in self.structure.summed.items()}
+        return self._evaluator.site_log_probs(
+            values, cases.columns, label, first, gradient=gradient
+        )
+
     def class_log_joint(
         self, values: Mapping[str, Tensor], cases: Cases | None = None
     ) -> ClassJoint:
@@ -172,7 +190,8 @@ class LabelDensity:
         except Exception as error:
             raise explain(self.model, error) from error
         if not torch.isfinite(plain).all():
-            self._refuse_impossible_case(u)
+            refuse_zero(self)
+            refuse_case(self, u)
         self._refuse_dependent_cases()
         self._evaluator.vectorised = True
         try:
@@ -192,6 +211,8 @@ class LabelDensity:
             )
         except Exception:  # a model may need one value per case, and then gets it
             self._evaluator.scalar = False
+        refuse_zero(self)
+        refuse_gradient(self)
 
     def _refuse_dependent_cases(self) -> None:
         """A case whose density depends on who else is in the table would be labelled differently elsewhere."""
@@ -206,21 +227,6 @@ class LabelDensity:
                         "rows of the table (such as z.x.mean()), so that new cases could not be labelled alike; "
                         "write the number into the model file"
                     )
-
-    def _refuse_impossible_case(self, u: Tensor) -> None:
-        """Name the first case that has density zero under the prior's median."""
-        joint = self.class_log_joint(self.constrain(u)).joint
-        best = joint.amax(-1)
-        bad = ~torch.isfinite(best).all(0)
-        if bad.any():
-            case = self.cases.ids[int(bad.nonzero()[0])]
-            raise InputError(
-                f"case '{case}': its measurements have density zero or undefined under every class at the prior median; "
-                "check the sites' supports against the table, or widen the priors"
-            )
-        raise InputError(
-            f"model '{self.model.name}': its log density is not finite at the prior median; check the priors"
-        )
 
     def _typed(self, cases: Cases) -> Cases:
         """Codes in the dtype of their site's values, e.g. floating for a Bernoulli."""
@@ -240,6 +246,7 @@ class LabelDensity:
                     f"column '{name}', row {row + 1} (id '{cases.ids[row]}'): got {seen}, expected a value, since "
                     f"the model reads z.{name} as an input; fill it, or give '{name}' a site of its own in the model"
                 )
+        refuse_outside(self, cases)
         check_quadratic(cases, self._relations)
 
 

@@ -92,12 +92,14 @@ class Evaluator:
         columns: Mapping[str, Column],
         label: Tensor,
         discrete: Mapping[str, Tensor],
+        *,
+        gradient: bool = False,
     ) -> dict[str, Tensor]:
-        """Log probability (rows,) of every site inside the cases, for one draw."""
+        """Log probability (rows,) of every site inside the cases, for one draw; gradient: with autograd's record."""
         sites: dict[str, Tensor] = {}
-        with float64_defaults(), pyro.validation_enabled(False), torch.no_grad():
-            given = {**discrete, self.model.label_name: label}
-            self.run(values, given, columns, len(label), sites=sites)
+        with float64_defaults(), pyro.validation_enabled(False), torch.set_grad_enabled(gradient):
+            codes = {**discrete, self.model.label_name: label}
+            self.run(values, codes, columns, len(label), sites=sites)
         return sites
 
     def over_draws(self, function, over):  # type: ignore[no-untyped-def]

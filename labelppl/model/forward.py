@@ -45,7 +45,4 @@ def explain(model: LabelModel, error: BaseException) -> InputError:
             f"the model function ends Python (exit status {error.code})",
             "remove the call of exit",
         )
-    elif isinstance(error, NotImplementedError) and "ImproperUniform" in text:
-        what = "an improper prior cannot be drawn from"
-        mend = "replace dist.ImproperUniform by a proper one, e.g. dist.Normal(0, 10)"
     return InputError(f"{source.name}{line_in(source, error)}: {what}; {mend}")

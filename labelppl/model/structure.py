@@ -12,6 +12,7 @@ from math import prod
 from typing import Any
 
 import pyro
+import pyro.distributions as dist
 import torch
 from pyro import poutine
 from pyro.poutine.messenger import Messenger
@@ -24,6 +25,7 @@ from ..seeds import stream
 from ..table import Cases
 from .declare import LabelModel
 from .forward import forward
+from .impossible import innermost
 from .parameters import Parameters
 from .precision import float64_defaults
 from .score import inside_cases
@@ -65,7 +67,7 @@ def prior_trace(
 
 
 class _Declared(Messenger):
-    """Refuses ``obs=`` at a declared site, whose values are the table's column."""
+    """Refuses ``obs=`` at a declared site, whose values are the table's column, and a prior that cannot be drawn from."""
 
     def __init__(self, model: LabelModel) -> None:
         super().__init__()
@@ -78,6 +80,11 @@ class _Declared(Messenger):
 
     def _pyro_sample(self, msg: dict[str, Any]) -> None:
         name = msg["name"]
+        if isinstance(innermost(msg["fn"]), dist.ImproperUniform) and not msg["is_observed"]:
+            raise InputError(
+                f"site '{name}': an improper prior cannot be drawn from, so that nothing can be simulated or started from; "
+                f"use a proper one that is wide, e.g. dist.Normal(0, 10), in the units of '{name}'"
+            )
         if msg["is_observed"] and (name in self.model.features or name == self.model.label_name):
             what = "the label" if name == self.model.label_name else "a declared feature"
             raise InputError(
