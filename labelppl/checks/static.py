@@ -47,6 +47,19 @@ def check_static(model: LabelModel, cases: Cases) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
 
 
+def refuse_errors(model: LabelModel, cases: Cases) -> None:
+    """InputError for what `check_static` calls an error, by the most precise message there is."""
+    density = LabelDensity(model, cases)  # which refuses nearly all of it itself, by row and cell
+    trace = prior_trace(model, cases, seed=0, rows=len(cases))
+    found = switching(density)
+    for name, feature in model.features.items():
+        if name in trace.nodes:
+            found += _supports(name, feature, trace.nodes[name]["fn"], cases.columns[name], cases)
+    for finding in found:
+        if finding.level == "error":
+            raise InputError(f"{finding.where}: {finding.what}; {finding.mend}")
+
+
 def _of_error(model: LabelModel, error: InputError) -> Finding:
     what, _, mend = str(error).rpartition("; ")
     return Finding(

@@ -36,7 +36,12 @@ def check_job(
         found += check_prior(model, cases, seed=seed)
         with bar("fit", say.quiet) as progress:
             posterior = fit(
-                inputs.model, cases, engine=chosen_engine(engine), seed=seed, progress=progress
+                inputs.model,
+                cases,
+                engine=chosen_engine(engine),
+                seed=seed,
+                progress=progress,
+                say=say.stage,
             )
         say.stage(fit_line(posterior))
         problems = posterior.problems

@@ -11,7 +11,6 @@ from ..comparison import Comparison, compare
 from ..errors import FailedWork
 from ..features import vote_counts
 from ..images.augment import augmentation
-from ..posterior import fit
 from ..runs import check_folder, record, sha256, step
 from ..softlabels import SoftLabels, soft_labels
 from ..students.network import check_student
@@ -20,7 +19,8 @@ from ..training.device import check_device
 from ..training.schedule import default_schedule
 from .engines import chosen_engine
 from .inputs import Inputs
-from .telling import Teller, said_warnings
+from .telling import Teller, refused_fit, said_warnings
+from .told_fit import told_fit
 
 #: Draws of p(Y|Z) kept for the Dirichlet student.
 KEPT_DRAWS = 200
@@ -52,11 +52,10 @@ def compare_job(
     """
 
     def labelled(cases: Cases) -> SoftLabels:
-        posterior = fit(inputs.model, cases.train, engine=chosen_engine(engine), seed=inputs.seed)
+        told = told_fit(inputs.model, cases.train, engine=engine, seed=inputs.seed, say=say)
+        posterior = told.posterior
         if posterior.problems and not force:
-            raise FailedWork(
-                f"the fit must not be trusted: {'; '.join(posterior.problems)}; --force compares all the same"
-            )
+            raise FailedWork(f"{refused_fit(posterior)}; --force compares all the same")
         return soft_labels(posterior, cases, keep_draws=KEPT_DRAWS)
 
     check_folder(folder)

@@ -28,7 +28,17 @@ from ..training.schedule import default_schedule
 from .engines import chosen_engine
 from .evaluate import measure
 from .inputs import Inputs, matches
-from .telling import Teller, bar, fit_line, fit_record, in_force, in_words, said_warnings, timed
+from .telling import (
+    Teller,
+    fit_line,
+    fit_record,
+    in_force,
+    in_words,
+    refused_fit,
+    said_warnings,
+    timed,
+)
+from .told_fit import told_fit
 
 
 @dataclass(frozen=True)
@@ -95,25 +105,21 @@ def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Tell
     if settings.resume and path.is_file():
         posterior = Posterior.load(path, inputs.model, inputs.cases)
     else:
-        with bar("fit", settings.quiet) as progress:
-            posterior = fit(
-                inputs.model,
-                inputs.training,
-                engine=chosen_engine(settings.engine),
-                seed=settings.seed,
-                progress=progress,
-            )
+        told = told_fit(
+            inputs.model, inputs.training, engine=settings.engine, seed=settings.seed, say=say
+        )
+        posterior = told.posterior
         arguments = {
             k: v for k, v in asdict(settings).items() if k not in ("resume", "quiet", "seed")
         }
         inputs.record(folder, "distill", arguments)
-        record(folder, fit=fit_record(posterior))
+        record(folder, fit=fit_record(posterior, told.findings))
         posterior.save(path)  # last, so that a resumed run finds its record whole
     say(fit_line(posterior))
     if posterior.problems:
-        what = f"the fit must not be trusted: {'; '.join(posterior.problems)}"
+        what = refused_fit(posterior)
         if not settings.force:
-            raise FailedWork(f"{what}; mend the model, try --engine nuts, or --force (recorded)")
+            raise FailedWork(f"{what}; --force trains all the same (recorded)")
         record(folder, forced=what)
         say(f"warning: {what}; forced")
     path = folder / "labels.parquet"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import FailedWork, InputError
-from ..posterior import Posterior, fit
+from ..posterior import Posterior
 from ..prevalence import read_prevalence
 from ..runs import Step, check_file, check_folder, read_json, read_run_json, record, step, verified
 from ..softlabels import label_parquet, parquet_rows, soft_labels
@@ -19,7 +19,17 @@ from ..softlabels.labels import LeaveOut
 from ..table import Cases, Delimiters
 from .engines import chosen_engine
 from .inputs import Inputs, matches
-from .telling import Teller, bar, fit_line, fit_record, in_force, in_words, said_warnings
+from .telling import (
+    Teller,
+    bar,
+    fit_line,
+    fit_record,
+    in_force,
+    in_words,
+    refused_fit,
+    said_warnings,
+)
+from .told_fit import told_fit
 
 FEWEST_TO_ESTIMATE = 10
 #: Rows of a Parquet file that are labelled with all draws; longer ones in batches, with 200 draws, at a twentieth of the time.
@@ -43,22 +53,16 @@ def _fitted(
     inputs: Inputs, folder: Path, engine: str, seed: int, work: Step, say: Teller
 ) -> Posterior:
     stale = _stale(inputs, folder, engine)
-    with bar("fit", say.quiet) as progress, said_warnings(say):
-        posterior = fit(
-            inputs.model,
-            inputs.training,
-            engine=chosen_engine(engine),
-            seed=seed,
-            progress=progress,
-        )
+    told = told_fit(inputs.model, inputs.training, engine=engine, seed=seed, say=say)
+    posterior = told.posterior
     for name in stale:
         (folder / name).unlink()
         say(f"note: {folder / name} was made from another fit and is removed; run labelppl label")
     posterior.save(folder / "posterior.nc")
-    work.keep(**inputs.entries("fit", {"engine": engine}), fit=fit_record(posterior))
+    work.keep(**inputs.entries("fit", {"engine": engine}), fit=fit_record(posterior, told.findings))
     say.stage(fit_line(posterior))
     if posterior.problems:
-        raise FailedWork(f"the fit must not be trusted: {'; '.join(posterior.problems)}")
+        raise FailedWork(refused_fit(posterior))
     say(f"posterior in {folder / 'posterior.nc'}")
     return posterior
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,12 +56,14 @@ class Teller:
                 file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
 
 
-def fit_record(posterior: Posterior) -> dict[str, Any]:
+def fit_record(posterior: Posterior, findings: Sequence[str] = ()) -> dict[str, Any]:
+    """What ``run.json`` keeps of a fit; findings: what its check warns of."""
     return {
         "engine": posterior.sampled.engine,
         "khat": posterior.sampled.khat,
         "diagnostics": dict(posterior.diagnostics),
         "problems": list(posterior.problems),
+        "findings": list(findings),
         "cases": len(posterior.cases),
         "labelled": int(posterior.cases.labelled.sum()),
     }
@@ -76,6 +78,14 @@ def fit_line(posterior: Posterior) -> str:
     tried = posterior.diagnostics.get("tried")
     why = f" ({tried})" if tried else ""
     return f"fitted {len(posterior.cases)} cases by {posterior.sampled.engine}{why}: {measured}"
+
+
+def refused_fit(posterior: Posterior) -> str:
+    """Why a fit is refused, the cause first, and what to do about it."""
+    return (
+        f"{'; '.join(posterior.problems)}: the fit by {posterior.sampled.engine} must not be trusted; "
+        "run labelppl check for the model's mistakes, or give it priors that are narrower or closer to the data"
+    )
 
 
 def in_force(labels: SoftLabels) -> dict[str, float] | str:

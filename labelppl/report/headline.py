@@ -158,7 +158,8 @@ def _cards(files: RunFiles) -> list[tuple[str, float, tuple[float, float] | None
 def _warnings(files: RunFiles) -> list[str]:
     """What must be known before any number is used."""
     said = []
-    problems = (files.run.get("fit") or {}).get("problems") or []
+    fit = files.run.get("fit") or {}
+    problems = fit.get("problems") or []
     if files.run.get("forced"):
         said.append(f"The student was trained although the gate refused: {files.run['forced']}")
     elif problems:
@@ -169,6 +170,7 @@ def _warnings(files: RunFiles) -> list[str]:
         and files.run.get("status") not in ("done", None)
     ):
         said.append(f"The run is not finished: its status is {files.run['status']}")
+    said += [str(finding) for finding in fit.get("findings") or []]
     return said + [str(n) for n in (files.student.get("training") or {}).get("notes") or []]
 
 
