@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,28 +25,9 @@ from .features import Ballots
 from .inference.auto import run_engines
 from .inference.base import Draws, Engine, Progress
 from .inference.engines import check_name, rungs_of
-from .model import LabelDensity, LabelModel
+from .model import ClosedForm, LabelDensity, LabelModel
 from .runs import write_bytes
 from .table import Cases, match_ids
-
-if TYPE_CHECKING:
-    from .families.exact import ExactPosterior
-
-
-@runtime_checkable
-class Sizable(Protocol):
-    """A ready-made label model whose prior sizes may come from the table; see `labelppl.families`."""
-
-    def for_cases(self, cases: Cases) -> LabelModel:
-        """The model with prior sizes taken from the table where none were declared."""
-
-
-@runtime_checkable
-class Closed(Protocol):
-    """A label model that may have its posterior in closed form."""
-
-    def exact(self, cases: Cases) -> ExactPosterior:
-        """The posterior in closed form; InputError where there is none."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +41,7 @@ class Posterior:
     density: LabelDensity
     sampled: Draws
     seed: int
-    closed: ExactPosterior | None = None
+    closed: ClosedForm | None = None
 
     @property
     def model(self) -> LabelModel:
@@ -144,7 +125,7 @@ class Posterior:
             told = stats.attrs
         with xr.open_dataset(path, group="observed_data", engine="h5netcdf") as observed:
             fitted = _fitted(path, cases, observed.load(), model)
-        model = sized(model, fitted)
+        model = model.for_cases(fitted)
         density = LabelDensity(model, fitted)
         if density.coordinates != coordinates:
             raise InputError(
@@ -159,9 +140,7 @@ class Posterior:
             diagnostics=json.loads(told["diagnostics"]),
             problems=tuple(json.loads(told["problems"])),
         )
-        closed = None
-        if sampled.engine == "exact" and isinstance(model, Closed):
-            closed = model.exact(fitted)
+        closed = model.exact(fitted, int(told["seed"])) if sampled.engine == "exact" else None
         return Posterior(density, sampled, int(told["seed"]), closed)
 
 
@@ -189,19 +168,19 @@ def fit(
     """
     if isinstance(engine, str):
         check_name(engine)
-    model = sized(model, cases)
+    model = model.for_cases(cases)
     density = LabelDensity(model, cases)
     if density.dim == 0:
         return Posterior(density, Draws("exact", torch.zeros(1, 1, 0, dtype=torch.float64)), seed)
-    closed, sampler, refused = None, None, ""
-    if engine in ("auto", "exact") and isinstance(model, Closed):
+    closed, refused = None, ""
+    if engine in ("auto", "exact"):
         try:
-            closed = model.exact(density.cases)
-            sampler = partial(_points, density, closed)
+            closed = model.exact(density.cases, seed)
         except InputError as error:
             if engine == "exact":
                 raise
             refused = f"exact not possible ({error}), "
+    sampler = None if closed is None else partial(_points, density, closed)
     rungs = rungs_of(engine, density, sampler)
     sampled = run_engines(rungs, density, seed=seed, progress=progress, say=say)
     if refused:
@@ -210,12 +189,7 @@ def fit(
     return Posterior(density, sampled, seed, closed if sampled.engine == "exact" else None)
 
 
-def sized(model: LabelModel, cases: Cases) -> LabelModel:
-    """The model as it will be fitted to ``cases``: a family takes prior sizes that were not declared from the table."""
-    return model.for_cases(cases) if isinstance(model, Sizable) else model
-
-
-def _points(density: LabelDensity, closed: ExactPosterior, draws: int, seed: int) -> Tensor:
+def _points(density: LabelDensity, closed: ClosedForm, draws: int, seed: int) -> Tensor:
     """Independent draws (draws, dim) from the closed form, unconstrained."""
     values = closed.draw(draws, seed)
     flat = [

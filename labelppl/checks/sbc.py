@@ -31,7 +31,7 @@ from ..errors import FailedWork, InputError
 from ..inference.base import Engine, Progress
 from ..inference.engines import check_name, own_name
 from ..model import LabelDensity, LabelModel
-from ..posterior import Posterior, fit, sized
+from ..posterior import Posterior, fit
 from ..seeds import stream
 from ..softlabels import SoftLabels, soft_labels
 from ..softlabels.labels import LeaveOut
@@ -106,8 +106,8 @@ class Setting(NamedTuple):
 
 def _setting(model: LabelModel, cases: Cases, simulator: LabelModel | None) -> Setting:
     """Bind the simulating model to the table, and add the rows that will be new cases."""
-    model = sized(model, cases)
-    source = model if simulator is None else sized(simulator, cases)
+    model = model.for_cases(cases)
+    source = model if simulator is None else simulator.for_cases(cases)
     again = np.arange(min(len(cases), LABELLED_CASES))
     table = cases.take(np.concatenate([np.arange(len(cases)), again]))
     ids = np.array([*(f"fitted{i}" for i in range(len(cases))), *(f"new{i}" for i in again)])

@@ -31,7 +31,7 @@ from ..features import Angle, Column, Feature, Label, Scalar, Vector
 from ..model import CasePlate
 from .exact import NIG, Factor, Product, RegressionFactor
 from .independent import Family, independent, the_label
-from .law import Law, Typical, _bounds, place, typical_of
+from .law import Law, Typical, bounds, place, typical_of
 from .von_mises import VonMises
 
 Form = Literal["regression", "fisher-lee", "mardia-sutton", "abe-ley"]
@@ -114,7 +114,7 @@ class Cylinder(Law):
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         column, given = columns[self.name], dict(self.components or {})
         for i, (name, part) in enumerate(self.feature.components.items()):  # type: ignore[attr-defined]
-            if name not in given and _bounds(part) is None:
+            if name not in given and bounds(part) is None:
                 alone = Column(column.values[:, i], column.observed[:, i])
                 given[name] = typical_of(name, part, alone)
         return replace(self, components=given)

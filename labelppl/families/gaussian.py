@@ -23,7 +23,7 @@ from ..features import Column, Feature, Label, Scalar, Vector
 from ..model import CasePlate
 from .exact import NIW, Factor, GaussianFactor
 from .independent import Family, independent
-from .law import Law, Typical, place, typical_of
+from .law import Law, Typical, bounds, place, typical_of
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class Gaussian(Law):
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         if not isinstance(self.feature, Vector):
             return super().tuned(columns)
-        column, given = columns[self.name], dict(self.components or {})
+        column, sizes = columns[self.name], dict(self.components or {})
         for i, (name, part) in enumerate(self.feature.components.items()):
-            if name not in given and part.low is None:
+            if name not in sizes and bounds(part) is None:
                 alone = Column(column.values[:, i], column.observed[:, i])
-                given[name] = typical_of(name, part, alone)
-        return replace(self, components=given)
+                sizes[name] = typical_of(name, part, alone)
+        return replace(self, components=sizes)
 
     def prior(self) -> NIW:
         """The normal-inverse-Wishart prior in the model's unit."""
         if isinstance(self.feature, Vector):
-            given = self.components or {}
-            places = [place(n, part, given.get(n)) for n, part in self.feature.components.items()]
+            sizes = self.components or {}
+            places = [place(n, part, sizes.get(n)) for n, part in self.feature.components.items()]
         else:
             places = [self.place()]
         center, spread = torch.tensor(places, dtype=torch.float64).T

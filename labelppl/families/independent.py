@@ -40,9 +40,10 @@ class Family(LabelModel):
     def for_cases(self, cases: Cases) -> Family:
         """The same model with prior sizes taken from the table where none were declared (an empirical prior)."""
         tuned = tuple(e.tuned(cases.columns) for e in self.evidence)
-        return replace(self, evidence=tuned, fn=_function(self, tuned))
+        fn = _function(self.label_name, tuned, self.counts, self.prevalence)
+        return replace(self, evidence=tuned, fn=fn)
 
-    def exact(self, cases: Cases) -> ExactPosterior:
+    def exact(self, cases: Cases, seed: int = 0) -> ExactPosterior:
         """Posterior in closed form, its sites named as in the Pyro function.
 
         Raises InputError where a law, an unlabelled case or a missing entry has no closed form.
@@ -88,16 +89,16 @@ def independent(
         raise InputError(
             f"prevalence: got {len(fixed)} numbers, expected one for each of {', '.join(label.classes)}"
         )
-    made = Family(
-        _nothing,
+    laws = tuple(evidence)
+    return Family(
+        _function(label_name, laws, counts, fixed),
         label_name,
         label,
         features,
-        evidence=tuple(evidence),
+        evidence=laws,
         counts=counts,
         prevalence=fixed,
     )
-    return replace(made, fn=_function(made, made.evidence))
 
 
 def the_label(declared: Mapping[str, Any]) -> tuple[str, Label]:
@@ -111,22 +112,20 @@ def the_label(declared: Mapping[str, Any]) -> tuple[str, Label]:
     return labels[0]
 
 
-def _nothing(cases: CasePlate) -> None:
-    """Stands for the Pyro function while the family is put together."""
-
-
-def _function(family: Family, evidence: tuple[Law, ...]) -> Callable[[CasePlate], None]:
+def _function(
+    label_name: str, evidence: tuple[Law, ...], counts: float, prevalence: tuple[float, ...] | None
+) -> Callable[[CasePlate], None]:
     """The family as a plain Pyro function."""
 
     def independent(cases: CasePlate) -> None:
         k = len(cases.classes)
-        if family.prevalence is None:
-            pi = pyro.sample("prevalence", dist.Dirichlet(torch.full((k,), family.counts)))
+        if prevalence is None:
+            pi = pyro.sample("prevalence", dist.Dirichlet(torch.full((k,), counts)))
         else:
-            pi = torch.tensor(family.prevalence)
+            pi = torch.tensor(prevalence)
         laws = [e.parameters(cases) for e in evidence]
         with cases:
-            y = pyro.sample(family.label_name, dist.Categorical(pi))
+            y = pyro.sample(label_name, dist.Categorical(pi))
             for law in laws:
                 law(y)
 

@@ -76,11 +76,7 @@ class Law(ABC):
 
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         """The same with `typical` taken from the table where neither it nor bounds were given."""
-        if (
-            self.typical is not None
-            or not isinstance(self.feature, Scalar)
-            or _bounds(self.feature)
-        ):
+        if self.typical is not None or not isinstance(self.feature, Scalar) or bounds(self.feature):
             return self
         return replace(self, typical=typical_of(self.name, self.feature, columns[self.name]))
 
@@ -93,13 +89,13 @@ class Law(ABC):
 def place(name: str, feature: Scalar, typical: Typical | None) -> tuple[float, float]:
     """Center and spread in the model's unit; InputError where nothing says what they are."""
     if typical is None:
-        bounds = _bounds(feature)
-        if bounds is None:
+        limits = bounds(feature)
+        if limits is None:
             raise InputError(
                 f"feature '{name}': its prior needs a rough size; give typical=(mean, SD over all cases) in "
                 "the column's unit, or declare low= and high="
             )
-        typical = (bounds[0] + bounds[1]) / 2, (bounds[1] - bounds[0]) / 4
+        typical = (limits[0] + limits[1]) / 2, (limits[1] - limits[0]) / 4
     center, spread = typical
     return float(feature.to_model(np.array([center]))[0]), spread / feature.scale
 
@@ -141,7 +137,7 @@ def per_class(values: Sequence[float] | Tensor | float, classes: int) -> Tensor:
     return torch.as_tensor(values, dtype=torch.float64).expand(classes)
 
 
-def _bounds(feature: Scalar) -> tuple[float, float] | None:
+def bounds(feature: Scalar) -> tuple[float, float] | None:
     """Declared bounds, where both are finite and say something (a circular angle's two turns do not)."""
     low, high = feature.low, feature.high
     if low is None or high is None or not math.isfinite(high - low):

@@ -25,7 +25,7 @@ from ..features import Angle, Category, Feature, Label, Scalar
 from ..model import CasePlate, LabelModel
 from ..table import Cases
 from .independent import the_label
-from .law import Typical, _bounds, place, typical_of
+from .law import Typical, bounds, place, typical_of
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,19 @@ class Discriminative(LabelModel):
 
     def for_cases(self, cases: Cases) -> Discriminative:
         """The same with centers and spreads from the table where neither bounds nor `typical` gave them."""
-        given = dict(self.typical)
-        for name, feature in self.features.items():
-            if isinstance(feature, Scalar) and name not in given and _bounds(feature) is None:
-                given[name] = typical_of(name, feature, cases.columns[name])
-        return replace(self, typical=given, fn=_function(replace(self, typical=given)))
+        sizes = sizes_in(self.features, self.typical, cases)
+        return replace(self, typical=sizes, fn=_function(self.label_name, self.features, sizes))
+
+
+def sizes_in(
+    features: Mapping[str, Feature], typical: Mapping[str, Typical], cases: Cases
+) -> dict[str, Typical]:
+    """`typical` with centers and spreads from the table where neither bounds nor it gave them."""
+    sizes = dict(typical)
+    for name, feature in features.items():
+        if isinstance(feature, Scalar) and name not in sizes and bounds(feature) is None:
+            sizes[name] = typical_of(name, feature, cases.columns[name])
+    return sizes
 
 
 def logistic(
@@ -59,12 +67,9 @@ def logistic(
     unknown = set(typical or {}) - set(features)
     if unknown:
         raise InputError(f"typical: got '{min(unknown)}', expected one of {', '.join(features)}")
-    made = Discriminative(_nothing, label_name, label, features, typical=dict(typical or {}))
-    return replace(made, fn=_function(made))
-
-
-def _nothing(cases: CasePlate) -> None:
-    """Stands for the Pyro function while the model is put together."""
+    sizes = dict(typical or {})
+    fn = _function(label_name, features, sizes)
+    return Discriminative(fn, label_name, label, features, typical=sizes)
 
 
 def _inputs(
@@ -106,12 +111,14 @@ def linear_predictor(
     return logits
 
 
-def _function(model: Discriminative) -> Callable[[CasePlate], None]:
+def _function(
+    label_name: str, features: Mapping[str, Feature], typical: Mapping[str, Typical]
+) -> Callable[[CasePlate], None]:
     """The model as a plain Pyro function."""
 
     def logistic(cases: CasePlate) -> None:
-        logits = linear_predictor(model.features, model.typical, len(cases.classes))
+        logits = linear_predictor(features, typical, len(cases.classes))
         with cases as z:
-            pyro.sample(model.label_name, dist.Categorical(logits=logits(z)))
+            pyro.sample(label_name, dist.Categorical(logits=logits(z)))
 
     return logistic

@@ -29,7 +29,7 @@ from ..model import CasePlate, LabelModel
 from ..model.parameters import Anchor
 from ..table import Cases
 from .independent import the_label
-from .law import Typical, _bounds, place, typical_of
+from .law import Typical, bounds, place, typical_of
 from .network_anchors import anchors
 
 #: Samples a node inside the cases, given the values of the nodes before it.
@@ -84,11 +84,10 @@ class Network(LabelModel):
         """The same with prior sizes from the table where neither bounds nor `typical` gave them."""
         nodes = dict(self.nodes)
         for name, node in nodes.items():
-            if node.typical is None and isinstance(node.kind, Scalar) and not _bounds(node.kind):
+            if node.typical is None and isinstance(node.kind, Scalar) and not bounds(node.kind):
                 typical = typical_of(name, node.kind, cases.columns[name])
                 nodes[name] = replace(node, typical=typical)
-        made = replace(self, nodes=nodes)
-        return replace(made, fn=_function(made))
+        return replace(self, nodes=nodes, fn=_function(nodes, self.counts, self.precision))
 
     def anchors(self, cases: Cases) -> dict[str, Anchor]:
         """Coordinates in which the means and slopes do not depend on the variances; see `network_anchors`."""
@@ -101,7 +100,7 @@ class Network(LabelModel):
         for name, node in self.nodes.items():
             if node.discrete:
                 continue
-            causes, numbers = _parents(self, name)
+            causes, numbers = _parents(self.nodes, name)
             found |= anchors(
                 name,
                 cases,
@@ -149,16 +148,16 @@ def network(
     features = {n: node.kind for n, node in whole.items() if isinstance(node.kind, Feature)}
     if not features:
         raise InputError("network: expected at least one feature beside the Label")
-    made = Network(
-        _nothing,
+    ordered = {name: whole[name] for name in order}
+    return Network(
+        _function(ordered, float(counts), float(precision)),
         label_name,
         label,
         features,
-        nodes={name: whole[name] for name in order},
+        nodes=ordered,
         counts=float(counts),
         precision=float(precision),
     )
-    return replace(made, fn=_function(made))
 
 
 def _check(name: str, node: Node, nodes: Mapping[str, Node]) -> None:
@@ -188,15 +187,13 @@ def _check(name: str, node: Node, nodes: Mapping[str, Node]) -> None:
         )
 
 
-def _nothing(cases: CasePlate) -> None:
-    """Stands for the Pyro function while the network is put together."""
-
-
-def _function(model: Network) -> Callable[[CasePlate], None]:
+def _function(
+    nodes: Mapping[str, Node], counts: float, precision: float
+) -> Callable[[CasePlate], None]:
     """The network as a plain Pyro function."""
 
     def network(cases: CasePlate) -> None:
-        laws = {name: _law(model, name, cases.classes) for name in model.nodes}
+        laws = {name: _law(nodes, name, cases.classes, counts, precision) for name in nodes}
         values: dict[str, Tensor] = {}
         with cases:
             for name, law in laws.items():
@@ -205,10 +202,12 @@ def _function(model: Network) -> Callable[[CasePlate], None]:
     return network
 
 
-def _law(model: Network, name: str, classes: Sequence[str]) -> NodeLaw:
+def _law(
+    nodes: Mapping[str, Node], name: str, classes: Sequence[str], counts: float, precision: float
+) -> NodeLaw:
     """Sample the parameters of one node; returns its conditional law."""
-    node, nodes = model.nodes[name], model.nodes
-    causes, numbers = _parents(model, name)
+    node = nodes[name]
+    causes, numbers = _parents(nodes, name)
     shape = [nodes[parent].size(classes) for parent in causes]
 
     def parameter(site: str, law: Any, *last: int) -> Tensor:
@@ -219,14 +218,14 @@ def _law(model: Network, name: str, classes: Sequence[str]) -> NodeLaw:
         return tuple(values[parent] for parent in causes)
 
     if node.discrete:
-        rows = dist.Dirichlet(torch.full((node.size(classes),), model.counts)).expand(shape)
+        rows = dist.Dirichlet(torch.full((node.size(classes),), counts)).expand(shape)
         probs = pyro.sample(f"{name}_probs", rows.to_event(len(shape)))
         return lambda values: pyro.sample(name, dist.Categorical(probs[configuration(values)]))
 
     places = [_place(parent, nodes[parent]) for parent in numbers]
     center, spread = _place(name, node)
     variance = parameter("variance", dist.InverseGamma(2.0, (0.7 * spread) ** 2))
-    prior_sd = torch.sqrt(variance / model.precision)
+    prior_sd = torch.sqrt(variance / precision)
     mean = parameter("mean", dist.Normal(center, prior_sd))
     slopes: Tensor | None = None
     if numbers:
@@ -244,10 +243,10 @@ def _law(model: Network, name: str, classes: Sequence[str]) -> NodeLaw:
     return observe
 
 
-def _parents(model: Network, name: str) -> tuple[list[str], list[str]]:
+def _parents(nodes: Mapping[str, Node], name: str) -> tuple[list[str], list[str]]:
     """The discrete and the continuous parents of a node."""
-    parents = model.nodes[name].parents
-    discrete = [parent for parent in parents if model.nodes[parent].discrete]
+    parents = nodes[name].parents
+    discrete = [parent for parent in parents if nodes[parent].discrete]
     return discrete, [parent for parent in parents if parent not in discrete]
 
 

@@ -19,7 +19,7 @@ from ..features import Feature, Label, Votes
 from ..model import CasePlate
 from ..table import Cases
 from .law import Typical
-from .logistic import Discriminative, linear_predictor, logistic
+from .logistic import Discriminative, linear_predictor, logistic, sizes_in
 from .rater_models import DawidSkene
 
 
@@ -27,16 +27,13 @@ from .rater_models import DawidSkene
 class VotesAndFeatures(Discriminative):
     """A `Discriminative` whose label is seen through raters. raters: the law of their votes."""
 
-    raters: DawidSkene | None = field(default=None, kw_only=True)
+    raters: DawidSkene = field(kw_only=True)
 
     def for_cases(self, cases: Cases) -> VotesAndFeatures:
-        measured = replace(self, features=self._measured(), raters=None)
-        typical = Discriminative.for_cases(measured, cases).typical
-        made = replace(self, typical=typical)
-        return replace(made, fn=_function(made))
-
-    def _measured(self) -> Mapping[str, Feature]:
-        return {n: f for n, f in self.features.items() if not isinstance(f, Votes)}
+        measured = {n: f for n, f in self.features.items() if not isinstance(f, Votes)}
+        sizes = sizes_in(measured, self.typical, cases)
+        fn = _function(self.label_name, measured, sizes, self.raters)
+        return replace(self, typical=sizes, fn=fn)
 
 
 def raykar(
@@ -53,27 +50,29 @@ def raykar(
     ((name, feature),) = votes.items()
     base = logistic(typical=typical, **{n: f for n, f in declared.items() if n != name})
     law = DawidSkene(feature, None, diagonal=diagonal, elsewhere=elsewhere).named(name)
-    made = VotesAndFeatures(
-        base.fn,
+    return VotesAndFeatures(
+        _function(base.label_name, base.features, base.typical, law),
         base.label_name,
         base.label,
         {**base.features, name: feature},
         typical=base.typical,
         raters=law,
     )
-    return replace(made, fn=_function(made))
 
 
-def _function(model: VotesAndFeatures) -> Callable[[CasePlate], None]:
+def _function(
+    label_name: str,
+    measured: Mapping[str, Feature],
+    typical: Mapping[str, Typical],
+    raters: DawidSkene,
+) -> Callable[[CasePlate], None]:
     """The model as a plain Pyro function."""
-    measured, law = model._measured(), model.raters
-    assert law is not None
 
     def raykar(cases: CasePlate) -> None:
-        score = linear_predictor(measured, model.typical, len(cases.classes))
-        votes = law.parameters(cases)
+        score = linear_predictor(measured, typical, len(cases.classes))
+        votes = raters.parameters(cases)
         with cases as z:
-            y = pyro.sample(model.label_name, dist.Categorical(logits=score(z)))
+            y = pyro.sample(label_name, dist.Categorical(logits=score(z)))
             votes(y)
 
     return raykar

@@ -27,7 +27,7 @@ from ..features import Angle, Column, Feature, Label
 from ..model import CasePlate
 from .exact import Factor, VonMisesFactor, VonMisesPrior
 from .independent import Family, independent
-from .law import Law, Typical, _bounds, bind
+from .law import Law, Typical, bind, bounds
 
 _LOG_KAPPA_SD = 1.2
 
@@ -41,7 +41,7 @@ class VonMises(Law):
     def prior(self) -> VonMisesPrior:
         """Prior of direction and concentration, in the model's radians."""
         assert isinstance(self.feature, Angle)
-        if self.typical is None and _bounds(self.feature) is None:
+        if self.typical is None and bounds(self.feature) is None:
             center, certainty, log_kappa = 0.0, 1e-6, math.log(2.0)
         else:
             center, spread = self.place()

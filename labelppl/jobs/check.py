@@ -11,7 +11,7 @@ from ..checks.sbc import sbc
 from ..checks.sbc_record import Sbc
 from ..checks.static import check_static
 from ..errors import FailedWork
-from ..posterior import fit, sized
+from ..posterior import fit
 from ..runs import check_folder, step
 from .engines import chosen_engine
 from .inputs import Inputs
@@ -28,7 +28,7 @@ def check_job(
     check_folder(folder)
     chosen_engine(engine)
     cases = inputs.training
-    model = sized(inputs.model, cases)
+    model = inputs.model.for_cases(cases)
     found = [*check_static(model, cases)]
     usable = not any(finding.level == "error" for finding in found)
     problems: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from ..zoo import zoo
 from .class_joint import ClassJoint
+from .closed_form import ClosedForm
 from .declare import LabelModel, label_model, read_cases
 from .density import LabelDensity
 from .load import find_model, find_table, load_model
@@ -10,6 +11,7 @@ from .plate import CasePlate
 __all__ = [
     "CasePlate",
     "ClassJoint",
+    "ClosedForm",
     "LabelDensity",
     "LabelModel",
     "find_model",

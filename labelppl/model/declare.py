@@ -15,6 +15,8 @@ from typing import Any
 from ..errors import InputError
 from ..features import Feature, Label
 from ..table import Cases, Delimiters, cases_from_frame, open_table, tables_beside
+from .closed_form import ClosedForm
+from .parameters import Anchor
 from .plate import RESERVED, CasePlate
 
 ModelFunction = Callable[..., Any]
@@ -25,7 +27,8 @@ class LabelModel:
     """A Pyro function of ``cases`` with its declared label and features.
 
     fn is the untouched Pyro function. options are the function's keyword-only arguments with their values in force.
-    called is the name where the function's own says nothing, as of a ready-made family.
+    called is the name where the function's own says nothing, as of a ready-made family. A ready-made family overrides
+    `for_cases`, `exact` and `anchors` with what it knows about itself.
     Raises InputError for a feature named like an attribute of the plate.
     """
 
@@ -53,6 +56,18 @@ class LabelModel:
     def name(self) -> str:
         """The function's name, or what a model file calls a ready-made family."""
         return self.called or self.fn.__name__
+
+    def for_cases(self, cases: Cases) -> LabelModel:
+        """The model as it is fitted to ``cases``; a family takes prior sizes that were not declared from the table."""
+        return self
+
+    def exact(self, cases: Cases, seed: int = 0) -> ClosedForm | None:
+        """The posterior in closed form, or None if the model has none; InputError where these cases prevent it."""
+        return None
+
+    def anchors(self, cases: Cases) -> Mapping[str, Anchor]:
+        """Good coordinates for some of its real-valued sites, by site, from the cases it is fitted to."""
+        return {}
 
     def with_options(self, **options: Any) -> LabelModel:
         """The same model with some keyword-only arguments of its function set; InputError for unknown names."""

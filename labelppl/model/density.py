@@ -33,7 +33,6 @@ from .fitted import arrange
 from .forward import explain
 from .impossible import refuse_case, refuse_gradient, refuse_outside, refuse_zero
 from .missing import Relations
-from .parameters import Anchored
 from .precision import float64_defaults
 from .quadratic import check_quadratic
 from .start import prior_draws, prior_medians
@@ -56,8 +55,7 @@ class LabelDensity:
         self.structure: Structure = find_structure(model, cases)
         self.cases = cases = self._typed(cases)
         self.parameters = self.structure.parameters
-        if isinstance(model, Anchored):
-            self.parameters.anchors = model.anchors(cases)
+        self.parameters.anchors = model.anchors(cases)
         self._evaluator = Evaluator(model, self.structure, self.classes)
         self._probe = self.start(2, seed=0)
         probe = {name: value[0] for name, value in self.constrain(self._probe).items()}

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +29,6 @@ from torch.distributions.transforms import (
 )
 
 from ..errors import InputError
-from ..table import Cases
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,6 @@ class Anchor:
     variance: str
     location: Tensor
     unit: Tensor
-
-
-@runtime_checkable
-class Anchored(Protocol):
-    """A label model that knows good coordinates for some of its real-valued sites."""
-
-    def anchors(self, cases: Cases) -> Mapping[str, Anchor]:
-        """Anchors by site, from the cases the model is fitted to."""
 
 
 @dataclass(frozen=True)

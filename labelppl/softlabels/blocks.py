@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from ..arrays import Array
 from ..errors import InputError
+from ..model import ClosedForm
 from ..posterior import Posterior
 from ..table import Cases
 from . import summary
@@ -109,13 +109,11 @@ class Labeller:
             return None
 
     @cached_property
-    def _closed(self) -> Any:
+    def _closed(self) -> ClosedForm | None:
         closed = self.posterior.closed
         if closed is None or self.prevalence is None:
             return closed
-        from ..families.exact import Prevalence
-
-        return replace(closed, prevalence=Prevalence(self.prevalence, fixed=True))
+        return closed.under(self.prevalence)
 
     def _measured(self, found: Predictive, exact: Tensor | None) -> dict[str, Tensor]:
         """The columns of a block's labels by name, each (cases, ...)."""

@@ -257,3 +257,29 @@ def test_wrong_declarations_are_refused_in_one_line(name: str) -> None:
 def test_vector_keeps_its_name() -> None:
     model = f.gaussian(y=Y, z=Vector(a=Real(low=0, high=1), b=ARC))
     assert set(model.features) == {"z"}
+
+
+def test_a_vector_with_a_half_open_part_takes_its_size_from_the_table() -> None:
+    """`Positive()` has a lower bound and no upper one: as a part of a Vector it is sized as it is alone."""
+    model = f.gaussian(y=Label("no", "yes"), a=Positive(), b=Real())
+    frame = pd.DataFrame(
+        {"a": [1.0, 2.0, 4.0, 8.0], "b": [0.0, 1.0, -1.0, 2.0], "y": ["no", "no", "yes", "yes"]}
+    )
+    cases = cases_from_frame(frame, model.label_name, model.label, model.features)
+    assert fit(model, cases, seed=0).problems == ()
+
+
+def test_a_plain_model_has_the_defaults_of_a_family() -> None:
+    """Sizes, closed form and anchors are methods of every label model; a hand-written one has none of them."""
+
+    @label_model(y=Label("no", "yes"), a=Real())
+    def plain(cases: Any) -> None:
+        with cases:
+            y = pyro.sample("y", dist.Categorical(torch.tensor([0.5, 0.5])))
+            pyro.sample("a", dist.Normal(y.double(), 1.0))
+
+    frame = pd.DataFrame({"a": [0.0, 1.0], "y": ["no", "yes"]})
+    cases = cases_from_frame(frame, plain.label_name, plain.label, plain.features)
+    assert plain.for_cases(cases) is plain
+    assert plain.exact(cases) is None
+    assert plain.anchors(cases) == {}

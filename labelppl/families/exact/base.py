@@ -14,7 +14,7 @@ labelled cases only; an unlabelled case with measurements has no closed form and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...features import Column
+from ...model import ClosedForm
 
 
 class Factor(Protocol):
@@ -95,13 +96,17 @@ class Prevalence:
 
 
 @dataclass(frozen=True)
-class ExactPosterior:
+class ExactPosterior(ClosedForm):
     """A whole label model in closed form. labels (cases,) are those of the cases it was fitted to."""
 
     prevalence: Prevalence
     factors: tuple[Factor, ...]
     labels: Tensor
     prevalence_site: str = "prevalence"
+
+    def under(self, prevalence: Tensor) -> ExactPosterior:
+        """The same with p(Y) fixed to ``prevalence`` (classes,)."""
+        return replace(self, prevalence=Prevalence(prevalence, fixed=True))
 
     def log_joint(self, columns: Mapping[str, Column]) -> Tensor:
         """log p(z, y = k | D) of new cases, (cases, classes)."""
