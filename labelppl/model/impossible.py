@@ -126,7 +126,10 @@ def refuse_case(density: LabelDensity, u: Tensor) -> NoReturn:
 def refuse_gradient(density: LabelDensity) -> None:
     """InputError where the log density has no finite gradient at any starting point: names site, row and cell."""
     u = density.start(2, 0).requires_grad_()
-    (slope,) = torch.autograd.grad(density.log_prob(u).sum(), u)
+    total = density.log_prob(u).sum()
+    if not density.dim or not total.requires_grad:  # nothing to infer, or nothing to learn it from
+        return
+    (slope,) = torch.autograd.grad(total, u)
     if bool(torch.isfinite(slope).all(-1).any()):
         return
     cases = density.cases
