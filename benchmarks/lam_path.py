@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from labelppl import distill, fit, load_model, read_cases, soft_labels
-from labelppl.distillation.lam import GRID, folds_of
+from labelppl.distillation.lam import folds_of
+from labelppl.distillation.prior_options import GRID, PriorOptions
 from labelppl.model import find_model
 from labelppl.phantoms import simulate_hip
 from labelppl.training.schedule import Schedule
@@ -53,7 +54,7 @@ def measure(data: Path, epochs: int) -> None:
     distill(labels, cases, lam=math.inf, **options)
     one = time.perf_counter() - began
     began = time.perf_counter()
-    chosen = distill(labels, cases, lam="auto", folds=FOLDS, **options)
+    chosen = distill(labels, cases, prior=PriorOptions(folds=FOLDS), **options)
     path = time.perf_counter() - began - one
     assert chosen.choice is not None
     steps = [row for row in chosen.history if row.step == "step 2"]

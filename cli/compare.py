@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options
 from .shared import teller
+from .training_options import read_training, training
 
 if TYPE_CHECKING:
-    from labelppl.table import Delimiters
+    from labelppl.comparison.methods import MethodLike
 
 
 @click.command(
     epilog="Example: labelppl compare --model hip.py --methods hard,smooth,prob,reg --repeats 3"
 )
-@options.model
-@options.model_options
+@options.labels
 @options.data
 @click.option(
     "--run",
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 @options.delimiters
 @options.group
 @click.option(
-    "--methods", metavar="A,B,C", help="Methods by name [default: all that the evidence allows]."
+    "--methods",
+    metavar="A,B,C",
+    help="Methods by name, or NAME=FILE.py:TARGET for your own [default: all that the evidence allows].",
 )
 @click.option(
     "--repeats",
@@ -40,17 +42,20 @@ if TYPE_CHECKING:
     help="Seeds, and splits where the table has none.",
 )
 @options.engine
-@options.student
-@options.image_size
-@options.augment
-@options.epochs
-@options.lam
+@training
 @click.option(
     "--validation",
     default=0.2,
     show_default=True,
     type=click.FloatRange(0, 1, max_open=True),
     help="Share of the training cases set aside where the table has no val rows; 0: lambda by cross-validation.",
+)
+@click.option(
+    "--test-share",
+    default=0.3,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of the cases that is tested where the table has no split.",
 )
 @click.option(
     "--columns",
@@ -64,62 +69,43 @@ if TYPE_CHECKING:
     "--force", is_flag=True, help="Compare on soft labels of a fit that failed its checks."
 )
 @options.quiet
-def compare(
-    model_name: str,
-    model_options: tuple[str, ...],
-    data: Path | None,
-    run: Path | None,
-    delimiters: Delimiters,
-    group: str,
-    methods: str | None,
-    repeats: int,
-    engine: str,
-    student: str,
-    image_size: int | None,
-    augment: str,
-    epochs: int | None,
-    lam: str,
-    validation: float,
-    columns: str | None,
-    seed: int,
-    device: str,
-    resume: bool,
-    force: bool,
-    quiet: bool,
-) -> None:
+def compare(**arguments: Any) -> None:
     """Train the same student by each method, with the same schedule and seeds, and compare the test metrics.
 
     lambda and checkpoints are chosen on validation cases, or lambda by cross-validation: never on test cases. Writes
-    compare.csv, compare.md and compare.json with 95 % intervals and paired differences to hard labels.
+    compare.csv, compare.md and compare.json with 95 % intervals and paired differences to hard labels. Without --model,
+    --label COLUMN, --votes or --soft say what the labels are.
     """
-    from labelppl.jobs.compare import compare_job
-    from labelppl.jobs.inputs import Inputs
+    from labelppl.jobs.compare import CompareSettings, compare_job
 
-    strength = options.read_lam(lam)
-    inputs = Inputs.open(
-        options.open_model(model_name, model_options), model_name, data, group, seed, delimiters
+    chosen = read_training(arguments)
+    inputs = options.open_inputs(arguments)
+    folder = arguments["run"] or options.run_folder(None, inputs.model_name).with_name(
+        f"{Path(inputs.model_name).stem}-compare"
     )
-    folder = run or options.run_folder(None, model_name).with_name(
-        f"{Path(model_name).stem}-compare"
-    )
-    done = compare_job(
-        inputs,
-        folder,
-        methods=[name.strip() for name in methods.split(",")] if methods else None,
-        repeats=repeats,
-        engine=engine,
-        student=student,
-        image_size=image_size,
-        augment=augment,
-        epochs=epochs,
-        lam=strength,
-        validation=validation,
+    names = ("repeats", "validation", "test_share", "engine", "device", "resume", "force", "quiet")
+    columns = arguments["columns"]
+    settings = CompareSettings(
         columns=[key.strip() for key in columns.split(",")] if columns else None,
-        device=device,
-        resume=resume,
-        force=force,
-        quiet=quiet,
-        say=teller(),
+        methods=_methods(arguments["methods"]),
+        student=chosen.student,
+        schedule=chosen.schedule,
+        prior=chosen.prior,
+        **{name: arguments[name] for name in names},
     )
+    done = compare_job(inputs, folder, settings, say=teller())
     click.echo(done.to_markdown())
     click.echo(f"comparison in {folder}")
+
+
+def _methods(text: str | None) -> list[MethodLike] | None:
+    """``hard,mine=targets.py:Mine`` -> names, and objects of the user's own."""
+    from labelppl.python_files import load_object
+
+    if not text:
+        return None
+    chosen: list[MethodLike] = []
+    for part in text.split(","):
+        name, equals, place = part.strip().partition("=")
+        chosen.append((name, load_object(place)) if equals else name)
+    return chosen

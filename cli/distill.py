@@ -1,22 +1,18 @@
-"""``labelppl distill``: the whole job, from measurements to an image classifier."""
+"""``labelppl distill``: the whole job, from measurements, votes or labels to an image classifier."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from . import options
 from .shared import teller
-
-if TYPE_CHECKING:
-    from labelppl.table import Delimiters
+from .training_options import read_training, training
 
 
 @click.command(epilog="Example: labelppl distill --model hip.py --seed 1 --out runs/hip-1")
-@options.model
-@options.model_options
+@options.labels
 @options.data
 @options.out
 @options.delimiters
@@ -24,30 +20,12 @@ if TYPE_CHECKING:
 @options.engine
 @options.leave_out
 @options.prevalence
-@options.student
-@click.option("--weights", type=options.FILE, help="Local safetensors file of a timm backbone.")
-@options.image_size
 @click.option(
-    "--stream/--no-stream",
-    default=None,
-    help="Decode images when they are needed, or keep them in memory; by default whichever fits: they stream when "
-    "their pixels exceed a quarter of the memory available. Same weights.",
+    "--target",
+    help="What step 1 learns: a method's name or your own FILE.py:NAME  [default: prob; hard or mean-vote without soft "
+    "labels].",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=0),
-    help="Processes that decode streamed images (default: the cores but one, 16 at most).",
-)
-@options.augment
-@options.epochs
-@options.lam
-@click.option(
-    "--folds",
-    default=3,
-    show_default=True,
-    type=click.IntRange(min=2),
-    help="Folds of the cross-validation behind --lam auto.",
-)
+@training
 @options.seed
 @options.device
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
@@ -55,31 +33,30 @@ if TYPE_CHECKING:
     "--force", is_flag=True, help="Train on soft labels of a fit that failed its checks; recorded."
 )
 @options.quiet
-def distill(
-    lam: str,
-    prevalence: tuple[str, ...],
-    model_name: str,
-    model_options: tuple[str, ...],
-    data: Path | None,
-    run: Path | None,
-    delimiters: Delimiters,
-    group: str,
-    **settings: Any,
-) -> None:
+def distill(**arguments: Any) -> None:
     """Fit the label model, make soft labels, and train an image classifier on them.
 
     Step 1 learns p(Y|Z); step 2 learns the hard labels under the prior N(theta_p, I/(2 lam)). Writes the posterior, soft
     labels, student, predictions, metrics and report into the run folder. Where 0 < lam < inf the student carries a
-    Laplace posterior of its last layer, which predict turns into uncertainty.
+    Laplace posterior of its last layer, which predict turns into uncertainty. Without --model, --label COLUMN, --votes or
+    --soft say what the labels are.
     """
     from labelppl.jobs.distill import DistillSettings, distill_job
-    from labelppl.jobs.inputs import Inputs
+    from labelppl.python_files import load_object, names_object
 
-    seed = settings["seed"]
-    inputs = Inputs.open(
-        options.open_model(model_name, model_options), model_name, data, group, seed, delimiters
+    chosen = read_training(arguments)
+    inputs = options.open_inputs(arguments)
+    target = arguments["target"]
+    settings = DistillSettings(
+        student=chosen.student,
+        target=load_object(target) if target and names_object(target) else target,
+        schedule=chosen.schedule,
+        prior=chosen.prior,
+        prevalence=options.read_prevalence(arguments["prevalence"]),
+        **{
+            name: arguments[name]
+            for name in ("engine", "leave_out", "seed", "device", "resume", "force", "quiet")
+        },
     )
-    chosen = DistillSettings(
-        lam=options.read_lam(lam), prevalence=options.read_prevalence(prevalence), **settings
-    )
-    distill_job(inputs, options.run_folder(run, model_name), chosen, say=teller())
+    folder = options.run_folder(arguments["run"], inputs.model_name)
+    distill_job(inputs, folder, settings, say=teller())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,7 @@ import click
 from labelppl.errors import InputError
 
 if TYPE_CHECKING:
+    from labelppl.jobs.inputs import Inputs
     from labelppl.model import LabelModel
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -33,6 +34,34 @@ model_options = click.option(
     metavar="NAME=VALUE",
     help="Set an option of the label model.",
 )
+
+
+def labels(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the labels come from: a label model, or the table itself."""
+    for option in (
+        click.option(
+            "--soft",
+            type=FILE,
+            help="Soft labels made elsewhere: a Parquet file with id and p_CLASS.",
+        ),
+        click.option(
+            "--votes",
+            metavar="FILE|PREFIX",
+            help="Raters' votes: a table with id, rater and label, or count columns PREFIX_CLASS.",
+        ),
+        click.option("--label", metavar="COLUMN", help="Column of hard labels."),
+        model_options,
+        click.option(
+            "--model",
+            "model_name",
+            metavar="FILE.py|NAME",
+            help="Label model: a file, or a name of the zoo.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 data = click.option(
     "--data", type=FILE, help="Cases table, CSV or Parquet [default: same stem as the model]."
 )
@@ -106,33 +135,6 @@ trust = click.option(
 run = click.option("--run", "run", type=FILE, required=True, help="Folder of a finished run.")
 quiet = click.option("--quiet", is_flag=True, help="No progress bars.")
 
-student = click.option(
-    "--student", default="cnn", show_default=True, help="cnn (the paper's network) or timm:NAME."
-)
-image_size = click.option(
-    "--image-size",
-    type=click.IntRange(min=32),
-    help="Resize images to this side [default: as they are].",
-)
-augment = click.option(
-    "--augment",
-    default="shift",
-    show_default=True,
-    help="Augmentation preset: shift, xray, ultrasound, fundus, natural (+hflip), or none.",
-)
-epochs = click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    help="Epochs of each step [default: by the number of cases].",
-)
-lam = click.option(
-    "--lam",
-    default="auto",
-    show_default=True,
-    metavar="auto|NUMBER",
-    help="Half the precision of the weight prior; inf stays at step 1.",
-)
-
 
 def read_pairs(pairs: tuple[str, ...], what: str) -> dict[str, str]:
     """``("a=1", "b=2")`` -> ``{"a": "1", "b": "2"}``."""
@@ -170,6 +172,31 @@ def open_model(name: str, options: tuple[str, ...]) -> LabelModel:
     from labelppl.model import load_model
 
     return load_model(name).with_options(**read_pairs(options, "option"))
+
+
+def open_inputs(arguments: Mapping[str, Any]) -> Inputs:
+    """What a run is made from. Raises InputError unless there is a label model, or labels of the table."""
+    from labelppl.jobs.inputs import Inputs
+    from labelppl.jobs.table_labels import TableLabels
+
+    name, data, group, seed = (arguments[k] for k in ("model_name", "data", "group", "seed"))
+    delimiters = arguments["delimiters"]
+    own = {k: arguments[k] for k in ("label", "votes", "soft") if arguments[k] is not None}
+    if name is not None and own:
+        raise InputError(f"--model and --{next(iter(own))}: expected one of the two")
+    if name is not None:
+        return Inputs.open(
+            open_model(name, arguments["model_options"]), name, data, group, seed, delimiters
+        )
+    if not own:
+        raise InputError(
+            "no labels: give --model FILE.py, or --label COLUMN, --votes FILE|PREFIX or --soft FILE.parquet"
+        )
+    if data is None:
+        raise InputError(
+            "--data: expected the cases table, since there is no label model beside it"
+        )
+    return Inputs.of_table(data, TableLabels(**own), group, seed, delimiters)
 
 
 def run_folder(given: Path | None, model: str) -> Path:

@@ -27,6 +27,7 @@ from scipy.stats import spearmanr
 
 from labelppl import fit, load_model, read_cases, soft_labels
 from labelppl.distillation.distill import distill
+from labelppl.students.options import StudentOptions
 from labelppl.targets import TARGETS
 from labelppl.training.schedule import Schedule
 
@@ -53,7 +54,7 @@ def study(data: Path, seeds: int, size: int, schedule: Schedule | None) -> tuple
                 cases,
                 target=TARGETS[name](),
                 lam=math.inf,
-                image_size=size,
+                student=StudentOptions(image_size=size),
                 schedule=schedule,
                 seed=seed,
             ).student

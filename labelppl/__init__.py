@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .distillation.distill import Distilled as Distilled
     from .distillation.distill import distill as distill
+    from .distillation.distilled import Distilled as Distilled
+    from .distillation.prior_options import PriorOptions as PriorOptions
     from .errors import FailedWork as FailedWork
     from .errors import InputError as InputError
     from .features import Angle as Angle
@@ -39,10 +40,14 @@ if TYPE_CHECKING:
     from .softlabels import SoftLabels as SoftLabels
     from .softlabels import label_parquet as label_parquet
     from .softlabels import soft_labels as soft_labels
+    from .students.options import StudentOptions as StudentOptions
     from .students.student import Student as Student
+    from .training.schedule import Schedule as Schedule
 
 _HOME = {
-    "distillation.distill": ("Distilled", "distill"),
+    "distillation.distill": ("distill",),
+    "distillation.distilled": ("Distilled",),
+    "distillation.prior_options": ("PriorOptions",),
     "errors": ("FailedWork", "InputError"),
     "metrics": ("Metrics", "evaluate", "evaluate_probs"),
     "features": (
@@ -63,7 +68,9 @@ _HOME = {
     "model": ("LabelModel", "label_model", "load_model", "read_cases"),
     "posterior": ("Posterior", "fit", "to_arviz"),
     "softlabels": ("SoftLabels", "label_parquet", "soft_labels"),
+    "students.options": ("StudentOptions",),
     "students.student": ("Student",),
+    "training.schedule": ("Schedule",),
 }
 _ROOM = {name: room for room, names in _HOME.items() for name in names}
 __all__ = sorted(_ROOM)  # noqa: PLE0605 - one list of names, above

@@ -19,6 +19,8 @@ SPLITS = ("train", "val", "test")
 TEST_SHARE = 0.3
 #: The cut is made from so many folds, or from as many as there are groups.
 FOLDS = 10
+#: How far from a whole number of folds a share may be to be rounded to it; others are cut from twice as many.
+TENTH = 0.2
 #: Fewer groups than this are all training cases.
 FEWEST_GROUPS = 4
 
@@ -50,16 +52,25 @@ def refuse_leak(groups: Array, split: Array) -> None:
         )
 
 
-def make_split(labels: Ints, groups: Array | None, seed: int) -> Array:
+def make_split(
+    labels: Ints, groups: Array | None, seed: int, test_share: float = TEST_SHARE
+) -> Array:
     """``train`` or ``test`` for each case: 30 % test, stratified by label, whole groups together, by seed.
+
+    test_share: another share of the groups to test, to the nearest tenth, or twentieth where that is nearer.
 
     Fewer than four groups are all ``train``. Labels too rare to stratify by are spread as chance has it.
     """
-    number = min(FOLDS, len(labels) if groups is None else len(np.unique(groups)))
+    tenths = abs(FOLDS * test_share - round(FOLDS * test_share)) < TENTH
+    number = min(
+        FOLDS if tenths else 2 * FOLDS, len(labels) if groups is None else len(np.unique(groups))
+    )
     split = np.full(len(labels), "train")
     if number < FEWEST_GROUPS:
         return split
-    for held_out in held_out_folds(labels, groups, number, seed)[: round(TEST_SHARE * number)]:
+    for held_out in held_out_folds(labels, groups, number, seed)[
+        : max(1, round(test_share * number))
+    ]:
         split[held_out] = "test"
     return split
 

@@ -4,7 +4,7 @@
 """
 
 from .compare import compare
-from .methods import ABLATIONS, METHODS
+from .methods import ABLATIONS, METHODS, Method
 from .record import Comparison
 
-__all__ = ["ABLATIONS", "METHODS", "Comparison", "compare"]
+__all__ = ["ABLATIONS", "METHODS", "Comparison", "Method", "compare"]

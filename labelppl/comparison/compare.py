@@ -11,29 +11,32 @@ take seconds.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from ..arrays import Floats
-from ..distillation.distill import Distilled, distill
-from ..distillation.lam import GRID, Refit
+from ..arrays import Array, Floats
+from ..distillation.distill import distill
+from ..distillation.distilled import Distilled
+from ..distillation.lam import Refit
+from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
-from ..images.read import Size
 from ..metrics.listed import metric_named
+from ..records import digest, digest_of_files
 from ..runs import versions
 from ..softlabels import SoftLabels
+from ..split import TEST_SHARE
+from ..students.options import AugmentLike, StudentLike, StudentOptions
 from ..table import Cases, match_ids
+from ..targets import make_target
 from ..training.schedule import Schedule, default_schedule
-from .methods import Method, choose_methods, make_method
+from .methods import Known, Method, MethodLike, choose_methods, make_method
 from .parts import Parts
 from .record import Comparison
 from .splits import split_of
@@ -44,22 +47,19 @@ VALIDATION = 0.2
 
 
 def compare(
-    labels: SoftLabels | Labelled,
+    labels: SoftLabels | Labelled | None,
     cases: Cases,
     *,
-    methods: Sequence[str] | None = None,
+    methods: Sequence[MethodLike] | None = None,
     repeats: int = 5,
-    student: str = "cnn",
-    weights: Path | None = None,
-    image_size: Size = None,
-    channels: int | None = None,
-    keep_aspect: bool = False,
-    augment: str = "shift",
-    votes: np.ndarray[Any, Any] | None = None,
-    lam: float | Literal["auto"] = "auto",
-    grid: Sequence[float] = GRID,
+    student: StudentLike | StudentOptions = "cnn",
+    augment: AugmentLike | None = None,
     schedule: Schedule | None = None,
+    lam: float | Literal["auto"] | None = None,
+    prior: PriorOptions | None = None,
+    votes: Array | None = None,
     validation: float = VALIDATION,
+    test_share: float = TEST_SHARE,
     columns: Sequence[str] | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -70,52 +70,61 @@ def compare(
     progress: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
-    """Run `methods` (None: all that the evidence allows) `repeats` times and compare them.
+    """Run methods several times, on the same cases, and compare their test metrics.
 
-    labels: soft labels of the training cases, and of test cases for `kl`; or a function that makes
-    them for cases whose split is in force, from `cases.train` alone. Give the function: repeats
-    differ in their splits, and the label model must not have seen validation or test labels. It
-    keeps draws of p(Y|Z) where `dirichlet` is to be run. votes: (cases, classes) counts, aligned
-    with `cases`. schedule: of step 1, None = by the number of training cases; see the module for
-    the budget. validation: the share of training groups set aside in each repeat where the table
-    names no validation case; 0: none, checkpoints are the last and lambda is cross-validated.
-    columns: metric keys that compare.md shows, None = the usual ones.
-    n_boot: bootstrap draws for the intervals, 0 = none. out: the folder for compare.csv, .md, .json
-    and parts/. identity: what else must be the same for a resumed comparison (the model file).
+    Args:
+        labels: A function that makes soft labels for cases whose split is in force, from `cases.train` alone: repeats
+            differ in their splits, and the label model must not have seen validation or test labels. It keeps draws of
+            p(Y|Z) where `dirichlet` is to be run. Or soft labels made before, or None where there are none.
+        cases: The table, with images.
+        methods: Names, (name, target) with a target of your own, or `Method`s; None: all that the evidence allows.
+        repeats: Seeds, and splits where the table has none.
+        student: As in `distill`, the same for all methods.
+        augment: As in `distill`.
+        schedule: Of step 1, None by the number of training cases; see the module for the budget.
+        lam: lambda of `reg`; None as `prior` says.
+        prior: The options of the weight prior; None: its defaults.
+        votes: (cases, classes) counts, aligned with `cases`.
+        validation: The share of training groups set aside in each repeat where the table names no validation case; 0:
+            none, checkpoints are the last and lambda is cross-validated.
+        test_share: The share of groups that is tested in each repeat where the table has no split.
+        columns: Metric keys that compare.md shows, None for the usual ones.
+        seed: Of everything random.
+        device: As in `distill`.
+        n_boot: Bootstrap draws for the intervals, 0 for none.
+        out: The folder for compare.csv, .md, .json and parts/.
+        resume: Whether to go on with what the folder holds.
+        identity: What else must be the same for a resumed comparison (the model file).
+        progress: Whether to show bars.
+        say: Told what is being done, one line each.
 
-    Raises InputError for unknown methods, cases that cannot be split, and a folder that holds
-    another comparison.
+    Returns:
+        The comparison, with one row per method and repeat.
+
+    Raises:
+        InputError: Unknown methods, cases that cannot be split, a folder that holds another comparison.
+        FailedWork: No training finished.
     """
-    if repeats < 1 or not 0 <= validation < 1:
-        raise InputError(
-            f"repeats, validation: got {repeats}, {validation:g}, expected at least 1, and a share "
-            "of at least 0 and below 1"
-        )
-    if cases.images is None:
-        raise InputError("cases: no column 'image', expected the path of an image per case")
+    _check(cases, methods, repeats, validation, test_share)
     shown = None if columns is None else [metric_named(key).key for key in columns]
-    if methods is not None:
-        for name in methods:
-            make_method(name)
-    shared = {
-        "student": student,
-        "image_size": image_size,
-        "channels": channels,
-        "keep_aspect": keep_aspect,
-        "augment": augment,
-        "device": device,
-    }
-    settings = {
-        **shared,
-        "weights": None if weights is None else str(weights),
-        "lam": str(lam),
-        "grid": [str(float(v)) for v in grid],
-        "schedule": None if schedule is None else asdict(schedule),
+    options = student if isinstance(student, StudentOptions) else StudentOptions(student)
+    options = options if augment is None else replace(options, augment=augment)
+    prior = prior or PriorOptions()
+    prior = prior if lam is None else replace(prior, lam=lam)
+    settings: dict[str, Any] = {
+        "student": options.record(),
+        "prior": prior.record(),
+        "schedule": None if schedule is None else schedule.record(),
         "validation": validation,
+        "test_share": test_share,
         "seed": seed,
-        "cases": _digest(cases),
+        "device": device,
+        "cases": _digest(cases, votes),
+        "images": digest_of_files(cases.images),
         "identity": dict(identity or {}),
     }
+    if isinstance(labels, SoftLabels):
+        settings["labels"] = digest(labels.ids, labels.probs)
     parts = Parts(out, settings, resume=resume)
     runs: list[dict[str, Any]] = []
     probs: dict[tuple[str, int], Floats] = {}
@@ -123,37 +132,40 @@ def compare(
     notes: list[str] = []
     if isinstance(labels, SoftLabels):
         notes.append(
-            "the soft labels were given, not refitted per repeat: where splits differ between "
+            "the soft labels were made before, not refitted per repeat: where splits differ between "
             "repeats, the label model has seen cases that were held out from the students"
         )
     names: tuple[str, ...] = ()
     for repeat in range(repeats):
-        held = split_of(cases, repeat, seed, validation)
-        soft = labels if isinstance(labels, SoftLabels) else labels(held)
-        names = choose_methods(
-            methods,
-            votes=votes is not None,
-            draws=soft.draws is not None,
-            validation=bool((held.split == "val").any()),
+        held = split_of(cases, repeat, seed, validation, test_share)
+        soft = labels(held) if callable(labels) else labels
+        known = Known(
+            soft is not None,
+            votes is not None,
+            soft is not None and soft.draws is not None,
+            bool((held.split == "val").any()),
+            bool((held.train.labels >= 0).any()),
         )
-        tested.append(_tested(held, soft))
-        for name in names:
-            record = parts.finished(name, repeat)
-            if record is None:
-                say(f"repeat {repeat + 1} of {repeats}: {name}")
-                record = _one(
-                    make_method(name), soft, held, schedule, lam, seed + repeat,
-                    refit=None if isinstance(labels, SoftLabels) else labels,
-                    grid=grid, weights=weights, votes=votes, progress=progress, **shared,
+        chosen = choose_methods(methods, known)
+        names = tuple(method.name for method in chosen)
+        tested.append(_tested(held, soft, votes))
+        for method in chosen:
+            kept = parts.finished(method.name, repeat, method.record())
+            if kept is None:
+                say(f"repeat {repeat + 1} of {repeats}: {method.name}")
+                kept = _one(
+                    method, soft, held, schedule, prior, seed + repeat, labels if callable(labels) else None,
+                    student=options, votes=votes, device=device, progress=progress,
                 )  # fmt: skip
-                parts.keep(name, repeat, record)
-            if "failed" in record:
-                notes.append(f"{name}, repeat {repeat}: left out, {record['failed']}")
+                parts.keep(method.name, repeat, *kept, held.test.ids, cases.classes)
+            record, predicted = kept
+            if predicted is None:
+                notes.append(f"{method.name}, repeat {repeat}: left out, {record['failed']}")
                 continue
-            notes += [f"{name}: {note}" for note in record["notes"]]
-            probs[name, repeat] = np.asarray(record["probs"], dtype=np.float64)
-            kept = {key: record[key] for key in ("seconds", "epochs", "lam")}
-            runs.append({"method": name, "repeat": repeat, **kept})
+            notes += [f"{method.name}: {note}" for note in record["notes"]]
+            probs[method.name, repeat] = predicted
+            spent = {key: record[key] for key in ("seconds", "epochs", "lam")}
+            runs.append({"method": method.name, "repeat": repeat, **spent})
     if not probs:
         raise FailedWork(f"compare: no run finished; the first: {notes[-1]}")
     classes = tuple(cases.classes)
@@ -181,53 +193,74 @@ def compare(
     return comparison
 
 
+def _check(
+    cases: Cases,
+    methods: Sequence[MethodLike] | None,
+    repeats: int,
+    validation: float,
+    test_share: float,
+) -> None:
+    """Raise InputError for what no repeat could run."""
+    if repeats < 1 or not 0 <= validation < 1 or not 0 < test_share < 1:
+        raise InputError(
+            f"repeats, validation, test share: got {repeats}, {validation:g}, {test_share:g}, expected at least 1, a "
+            "share of at least 0 and below 1, and one above 0 and below 1"
+        )
+    if cases.images is None:
+        raise InputError("cases: no column 'image', expected the path of an image per case")
+    for method in methods or ():
+        make_method(method)
+
+
 def _one(
     method: Method,
-    labels: SoftLabels,
+    labels: SoftLabels | None,
     cases: Cases,
     schedule: Schedule | None,
-    lam: float | Literal["auto"],
+    prior: PriorOptions,
     seed: int,
-    refit: Labelled | None,
+    label: Labelled | None,
     **options: Any,
-) -> dict[str, Any]:
-    """Train one method and predict the test cases: what its file holds."""
+) -> tuple[dict[str, Any], Floats | None]:
+    """Train one method and predict the test cases: its record, and (cases, classes) or None where it failed."""
     first = schedule or default_schedule(int((cases.split == "train").sum()))
     second = first.for_map()
     both = replace(first, epochs=first.epochs + second.epochs)
-    labels = method.given(labels, cases, seed)
+    soft = None if labels is None else method.soft(labels, cases, seed)
+    record: dict[str, Any] = {"method": method.record()}
     began = time.perf_counter()
     try:
         done = distill(
-            labels,
+            soft,
             cases,
             target=method.target,
-            lam=lam if method.prior else math.inf,
-            refit=None if refit is None else _within_folds(refit, method, cases.train, seed),
+            prior=prior if method.prior else replace(prior, lam=math.inf),
+            refit=None if label is None else _within_folds(label, method, cases.train, seed),
             schedule=first if method.prior else both,
             map_schedule=second,
             seed=seed,
             **options,
         )
     except FailedWork as failure:
-        return {"failed": str(failure)}
+        return record | {"failed": str(failure)}, None
+    taught = make_target(method.target).needs_teacher
     test = cases.test
-    return {
-        "probs": done.predict_proba(test.images).tolist(),  # type: ignore[arg-type]
+    predicted = done.predict_proba(test.images)  # type: ignore[arg-type]
+    return record | {
         "seconds": round(time.perf_counter() - began, 2),
-        "epochs": len(done.history) + (both.epochs if method.target.needs_teacher else 0),
+        "epochs": len(done.history) + (both.epochs if taught else 0),
         "lam": str(_lam_of(done)) if method.prior else None,
-        "notes": list(done.notes),
-    }
+        "notes": [note for note in done.notes if method.prior],
+    }, predicted
 
 
 def _within_folds(label: Labelled, method: Method, train: Cases, seed: int) -> Refit:
     """Soft labels of some training rows by a label model that has seen those rows alone."""
 
-    def refit(rows: np.ndarray[Any, Any]) -> Floats:
+    def refit(rows: Array) -> SoftLabels:
         some = train.take(rows)
-        made = method.given(label(some), some, seed)
-        return np.asarray(made.probs[match_ids(some.ids, made.ids)])
+        made = method.soft(label(some), some, seed)
+        return made.take(match_ids(some.ids, made.ids))
 
     return refit
 
@@ -237,13 +270,20 @@ def _lam_of(done: Distilled) -> float:
     return float(chosen)
 
 
-def _tested(cases: Cases, labels: SoftLabels) -> Unseen:
+def _tested(cases: Cases, labels: SoftLabels | None, votes: Array | None) -> Unseen:
+    """The test cases; what they are compared with is p(Y|Z), or the mean vote where there is no soft label."""
     test = cases.split == "test"
     groups = np.arange(len(cases))
     if cases.groups is not None:
         groups = pd.factorize(np.asarray(cases.groups).astype(str))[0]
-    at = match_ids(cases.ids[test], labels.ids)
-    soft = np.where((at >= 0)[:, None], labels.probs[at], np.nan)
+    soft = np.full((int(test.sum()), len(cases.classes)), np.nan)
+    if labels is not None:
+        at = match_ids(cases.ids[test], labels.ids)
+        soft = np.where((at >= 0)[:, None], labels.probs[at], np.nan)
+    elif votes is not None:
+        counts = np.asarray(votes, dtype=np.float64)[test]
+        seen = counts.sum(1) > 0
+        soft[seen] = counts[seen] / counts[seen].sum(1, keepdims=True)
     return Unseen(
         np.asarray(cases.labels[test], dtype=np.int64),
         np.asarray(groups[test], dtype=np.int64),
@@ -252,14 +292,9 @@ def _tested(cases: Cases, labels: SoftLabels) -> Unseen:
     )
 
 
-def _digest(cases: Cases) -> str:
+def _digest(cases: Cases, votes: Array | None) -> str:
     """What two comparisons of the same cases share."""
-    parts = (
-        [str(i) for i in cases.ids],
-        cases.labels.tolist(),
-        list(cases.classes),
-        cases.split.tolist() if cases.split_given else None,
-        None if cases.groups is None else [str(g) for g in cases.groups],
-        [path.name for path in cases.images or ()],
-    )
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    names = np.array([str(i) for i in cases.ids])
+    groups = None if cases.groups is None else np.asarray(cases.groups).astype(str)
+    split = cases.split if cases.split_given else None
+    return digest(names, cases.labels, np.array(cases.classes), split, groups, votes)

@@ -1,4 +1,4 @@
-"""The methods that `compare` can run, by the names of its tables.
+"""The methods that `compare` can run, by the names of its tables, or as objects of the user's own.
 
 Every method is a target learnt in one step, except `reg`: `prob`, then the hard labels under the
 weight prior. Ablations are `prob` and `reg` given soft labels that are spoiled on purpose: shuffled
@@ -7,75 +7,133 @@ within each class, and for `reg` also uniform noise and flipped ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from ..errors import InputError
 from ..softlabels import SoftLabels
 from ..table import Cases
-from ..targets import TARGETS
+from ..targets import TARGETS, make_target
 from ..targets.base import Target
 from .spoiled import SPOILED
 
 METHODS = ("hard", "smooth", "paper-soft", "prob", "reg", *list(TARGETS)[4:])
 ABLATIONS = ("prob-shuffled", "reg-shuffled", "reg-uniform", "reg-flipped")
 OF_VOTES = ("mean-vote", "majority")
+OF_IMAGES = ("mixup", "cutmix")
 OF_VALIDATION = ("cpls", "domino")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Method:
-    """name: as in the tables. target: what step 1 learns. prior: whether step 2 follows.
+    """One method of a comparison.
 
-    spoil: what is done to the soft labels first, by a name of `spoiled`; empty: nothing.
+    Args:
+        name: As in the tables.
+        target: What step 1 learns: a name, a `Target`, or a function that makes one.
+        prior: Whether step 2, on the hard labels under the weight prior, follows.
+        spoil: What is done to the soft labels first, by a name of `spoiled`; empty: nothing.
+
+    Example:
+        >>> from labelppl.comparison import Method
+        >>> Method("gentle", "smooth").record()["target"]["epsilon"]
+        0.1
     """
 
     name: str
-    target: Target
+    target: Target | Callable[..., Target] | str
     prior: bool = False
     spoil: str = ""
 
-    def given(self, labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
+    def soft(self, labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
         """The soft labels that this method learns from."""
         return SPOILED[self.spoil](labels, cases, seed) if self.spoil else labels
 
+    def record(self) -> dict[str, Any]:
+        """All that decides it."""
+        return {
+            "target": make_target(self.target).record(),
+            "prior": self.prior,
+            "spoil": self.spoil,
+        }
 
-def make_method(name: str) -> Method:
-    """A fresh method, since targets hold state. Raises InputError for an unknown name."""
-    base, _, spoil = name.partition("-") if name in ABLATIONS else (name, "", "")
+
+MethodLike: TypeAlias = "str | tuple[str, Target | Callable[..., Target]] | Method"
+
+
+def make_method(method: MethodLike, soft: bool = True) -> Method:
+    """The method that a name, (name, target) or a `Method` stands for.
+
+    soft: whether there are soft labels; without them `reg` starts from the mean vote. Raises InputError for an unknown
+    name.
+    """
+    if isinstance(method, Method):
+        return method
+    if isinstance(method, tuple):
+        name, target = method
+        return Method(name, target)
+    base, _, spoil = method.partition("-") if method in ABLATIONS else (method, "", "")
     if base == "reg":
-        return Method(name, TARGETS["prob"](), True, spoil)
+        return Method(method, "prob" if soft else "mean-vote", True, spoil)
+    if base in OF_IMAGES and not soft:
+        return Method(method, TARGETS[base](base="hard"))
     if base not in TARGETS:
         raise InputError(
-            f"methods: got {name!r}, expected some of {', '.join((*METHODS, *ABLATIONS))}"
+            f"methods: got {method!r}, expected some of {', '.join((*METHODS, *ABLATIONS))}, or NAME=FILE.py:NAME"
         )
-    return Method(name, TARGETS[base](), False, spoil)
+    return Method(method, base, False, spoil)
 
 
-def choose_methods(
-    names: Sequence[str] | None, *, votes: bool, draws: bool, validation: bool
-) -> tuple[str, ...]:
-    """The methods to run, `hard` first: those named, or all that the evidence allows.
-
-    votes, draws, validation: whether there are raters' votes, posterior draws of the soft labels,
-    and validation cases. Raises InputError for an unknown or repeated name and for a method that
-    lacks its evidence.
+@dataclass(frozen=True)
+class Known:
+    """What there is to learn from. soft, votes, draws, validation, hard: whether there are soft labels, raters' votes,
+    posterior draws of the soft labels, validation cases and labelled training cases.
     """
-    lacks = {name: "votes, but the cases have none" for name in OF_VOTES if not votes}
-    lacks |= {
-        name: "validation cases; add a val split, or set some aside (--validation 0.2)"
-        for name in OF_VALIDATION
-        if not validation
-    }
-    if not draws:
-        lacks["dirichlet"] = "draws of p(Y|Z); make the soft labels with keep_draws=200"
-    if names is None:
-        return tuple(name for name in METHODS if name not in lacks)
-    chosen = ("hard", *(name for name in names if name != "hard"))
-    for name in chosen:
-        make_method(name)
-        if chosen.count(name) > 1:
+
+    soft: bool
+    votes: bool
+    draws: bool
+    validation: bool
+    hard: bool = True
+
+
+def choose_methods(methods: Sequence[MethodLike] | None, known: Known) -> tuple[Method, ...]:
+    """The methods to run, `hard` first: those asked for, or all that the evidence allows.
+
+    Raises InputError for an unknown or repeated name and for a method that lacks its evidence.
+    """
+    lacks = _lacking(known)
+    if methods is None:
+        names = tuple(name for name in METHODS if name not in lacks)
+        return tuple(make_method(name, known.soft) for name in names)
+    chosen = [make_method(method, known.soft) for method in methods]
+    if not any(method.name == "hard" for method in chosen) and known.hard:
+        chosen.insert(0, make_method("hard"))
+    chosen.sort(key=lambda method: method.name != "hard")
+    names = tuple(method.name for method in chosen)
+    for name in names:
+        if names.count(name) > 1:
             raise InputError(f"methods: {name!r} is named twice, expected each once")
-        if name in lacks:
-            raise InputError(f"methods: {name!r} needs {lacks[name]}")
-    return chosen
+    for method in chosen:
+        if method.name in lacks and isinstance(method.target, str):
+            raise InputError(f"methods: {method.name!r} needs {lacks[method.name]}")
+    return tuple(chosen)
+
+
+def _lacking(known: Known) -> dict[str, str]:
+    """By method, what it needs and the cases do not have."""
+    lacks: dict[str, str] = {}
+    if not known.draws:
+        lacks["dirichlet"] = "draws of p(Y|Z); make the soft labels with keep_draws=200"
+    if not known.validation:
+        mend = "validation cases; add a val split, or set some aside (--validation 0.2)"
+        lacks |= dict.fromkeys(OF_VALIDATION, mend)
+    if not known.votes:
+        lacks |= dict.fromkeys(OF_VOTES, "votes, but the cases have none")
+    if not known.soft:
+        of_soft = ["prob", "mixed", "dirichlet", *ABLATIONS]
+        if not known.votes:
+            of_soft.append("reg")
+        lacks |= dict.fromkeys(of_soft, "soft labels; give --model FILE.py or --soft FILE.parquet")
+    return lacks

@@ -1,18 +1,23 @@
-"""Finished runs of a comparison: one JSON file of predictions for each method and repeat, under `parts/`."""
+"""Finished trainings of a comparison under `parts/`: for each method and repeat NAME-REPEAT.json, what it was and what it
+took, and NAME-REPEAT.parquet, its predictions by id. The predictions are written first, so that a record has them.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from ..arrays import Array, Floats
 from ..errors import InputError
-from ..runs import read_json, write_json
+from ..records import describe, refuse_other
+from ..runs import read_json, write_atomically, write_json
 
 
 class Parts:
-    """out: the comparison's folder, None keeps nothing. settings: what all its runs share.
+    """out: the comparison's folder, None keeps nothing. settings: what all its trainings share.
 
     resume: go on with what the folder holds. Raises InputError where it holds a comparison that is
     not to be resumed, or one with other settings.
@@ -26,7 +31,7 @@ class Parts:
             if resume:
                 raise InputError("compare: resume needs the folder to continue in; give one")
             return
-        self._settings = plain = json.loads(json.dumps(settings, default=str))
+        self._settings = describe(settings)
         before = read_json(self.folder / "parts" / "settings.json")
         if not before:
             return
@@ -34,26 +39,54 @@ class Parts:
             raise InputError(
                 f"{self.folder}: holds a comparison already; resume it, or give another folder"
             )
-        odd = [key for key in plain if before.get(key) != plain[key]]
-        if odd:
+        refuse_other(self.folder, before, self._settings)
+
+    def finished(
+        self, name: str, repeat: int, method: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Floats | None] | None:
+        """The record and predictions (cases, classes) of this training, if it was finished.
+
+        Raises InputError where the method of that name was another one.
+        """
+        if self.folder is None:
+            return None
+        path = self._path(name, repeat, "json")
+        record = read_json(path)
+        if not record:
+            return None
+        refuse_other(path, {name: record["method"]}, {name: dict(method)})
+        if "failed" in record:
+            return record, None
+        try:
+            frame = pd.read_parquet(self._path(name, repeat, "parquet"))
+        except (OSError, ValueError) as error:
             raise InputError(
-                f"{self.folder}: was started with another {odd[0]} ({before.get(odd[0])}, now "
-                f"{plain[odd[0]]}); give the same, or another folder"
-            )
+                f"{self._path(name, repeat, 'parquet')}: is not a table of predictions ({error}); remove {path}"
+            ) from error
+        return record, frame.drop(columns="id").to_numpy(float)
 
-    def finished(self, name: str, repeat: int) -> dict[str, Any] | None:
-        """What was kept of this run, if it was finished."""
-        return None if self.folder is None else read_json(self._path(name, repeat)) or None
-
-    def keep(self, name: str, repeat: int, record: Mapping[str, Any]) -> None:
-        """Write a finished run; the settings before the first, so that a refused comparison leaves nothing."""
+    def keep(
+        self,
+        name: str,
+        repeat: int,
+        record: Mapping[str, Any],
+        probs: Floats | None,
+        ids: Array,
+        classes: Sequence[str],
+    ) -> None:
+        """Write a finished training; the settings before the first, so that a refused comparison leaves nothing."""
         if self.folder is None:
             return
         settings = self.folder / "parts" / "settings.json"
         if not settings.is_file():
             write_json(settings, self._settings)
-        write_json(self._path(name, repeat), record)
+        if probs is not None:
+            frame = pd.DataFrame(probs, columns=[f"p_{k}" for k in classes])
+            frame.insert(0, "id", ids)
+            path = self._path(name, repeat, "parquet")
+            write_atomically(path, lambda part: frame.to_parquet(part, index=False))
+        write_json(self._path(name, repeat, "json"), record)
 
-    def _path(self, name: str, repeat: int) -> Path:
+    def _path(self, name: str, repeat: int, kind: str) -> Path:
         assert self.folder is not None
-        return self.folder / "parts" / f"{name}-{repeat}.json"
+        return self.folder / "parts" / f"{name}-{repeat}.{kind}"

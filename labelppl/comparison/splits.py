@@ -12,19 +12,22 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InputError
-from ..split import held_out_folds, make_split
+from ..split import TEST_SHARE, held_out_folds, make_split
 from ..table import Cases
 
 
-def split_of(cases: Cases, repeat: int, seed: int, validation: float) -> Cases:
+def split_of(
+    cases: Cases, repeat: int, seed: int, validation: float, test_share: float = TEST_SHARE
+) -> Cases:
     """The cases with the split of repeat `repeat` in force.
 
-    validation: share of the training groups to set aside where the table has no validation case.
+    validation: share of the training groups to set aside where the table has no validation case. test_share: share of
+    the groups to test where it has no split.
     Raises InputError where a split is empty or holds no label.
     """
     split = np.array(cases.split)
     if not cases.split_given:
-        split = make_split(cases.labels, cases.groups, seed + repeat)
+        split = make_split(cases.labels, cases.groups, seed + repeat, test_share)
     if not (split == "val").any() and validation > 0:
         split = _set_aside(cases, split, seed + repeat, validation)
     held = replace(cases, split=split, split_given=True)

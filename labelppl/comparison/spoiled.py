@@ -50,9 +50,15 @@ SPOILED: dict[str, Spoil] = {"shuffled": shuffled, "uniform": uniform, "flipped"
 
 
 def _instead(labels: SoftLabels, cases: Cases, probs: NDArray[np.float64]) -> SoftLabels:
-    """Other probabilities for the training cases, and no draws that tell another story."""
+    """Other probabilities for the training cases, and nothing beside them that says otherwise."""
     trained = _trained(labels, cases)[:, None]
-    return replace(labels, probs=np.where(trained, probs, labels.probs), draws=None)
+    mean_log = np.log(np.clip(probs, np.finfo(np.float64).tiny, None))
+    return replace(
+        labels,
+        probs=np.where(trained, probs, labels.probs),
+        mean_log=np.where(trained, mean_log, labels.mean_log),
+        draws=None,
+    )
 
 
 def _trained(labels: SoftLabels, cases: Cases) -> NDArray[np.bool_]:

@@ -2,44 +2,80 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ..students.network import build_network
+from ..targets import make_target
 from ..targets.base import Target, TargetData
 from ..targets.hard import Hard
 from ..training.schedule import Schedule
 from ..training.source import Source
 from ..training.train import train
 from ..training.weight_prior import WeightPrior
+from .fisher import fisher_weights
 from .folds import Folds
-from .lam import (
-    Job,
-    LamChoice,
-    Refit,
-    choose_by_folds,
-    choose_by_validation,
-    descending,
-)
+from .lam import Job, LamChoice, Refit, choose_by_folds, choose_by_validation
 from .lam_evidence import log_evidence
 from .prepare import Prepared
+from .prior_options import PriorOptions
 
 CHOICE, FOLDS_DONE = "checkpoint-lambda.json", "checkpoint-folds.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """How both steps train. goal: what step 1 learns. options: of `train`, the same in both."""
+
+    prepared: Prepared
+    goal: Target
+    first: Schedule
+    second: Schedule
+    prior: PriorOptions
+    options: dict[str, Any]
+    progress: bool
+
+    def centre(self, network: nn.Module, source: Source, evidence: TargetData) -> WeightPrior:
+        """The weight prior around the network as it is, of infinite lambda."""
+        prior = self.prior
+        weights = fisher_weights(network, source, evidence.hard) if prior.fisher else None
+        return WeightPrior.around(
+            network, float("inf"), layers=prior.layers, exclude=prior.free, fisher=weights
+        )
+
+    def job(self, evidence: TargetData) -> Job:
+        """What the choice of lambda repeats in each fold: new weights, no checkpoints."""
+        quiet = {**self.options, "resume": False}
+
+        def step1(network: nn.Module, source: Source, some: TargetData) -> None:
+            train(
+                network, source, some, make_target(self.goal), self.first,
+                progress=self.progress, step="step 1 of this fold", **quiet,
+            )  # fmt: skip
+
+        def step2(
+            network: nn.Module, source: Source, some: TargetData, prior: WeightPrior, path: Schedule
+        ) -> None:
+            train(
+                network, source, some, Hard(), path,
+                prior=prior, freeze_norm=self.prior.freeze_norm, step="step 2", **quiet,
+            )  # fmt: skip
+
+        prepared = self.prepared
+        return Job(
+            prepared.source, evidence, prepared.data.groups, prepared.network, step1, self.centre,
+            step2, self.second,
+        )  # fmt: skip
 
 
 def choose(
     job: Job,
     theta_p: nn.Module,
-    prepared: Prepared,
-    grid: Sequence[float],
-    folds: int,
+    steps: Steps,
     refit: Refit | None,
-    seed: int,
     say: Callable[[str], None],
     *,
     folder: Path | None,
@@ -52,68 +88,34 @@ def choose(
     writes: whether this process does so.
     """
     path = None if folder is None else folder / CHOICE
-    known = LamChoice.load(path, grid) if path is not None and resume else None
+    prior, seed = steps.prior, steps.prepared.spec.seed
+    known = LamChoice.load(path, prior.grid) if path is not None and resume else None
     if known is not None:
         return known
-    held = prepared.held
+    held = steps.prepared.held
     if held is not None and bool((held.hard >= 0).any()):
-        choice = choose_by_validation(job, theta_p, held.source, held.hard, grid=grid)
+        choice = choose_by_validation(job, theta_p, held.source, held.hard, grid=prior.grid)
     else:
         finished = Folds(
             None if folder is None else folder / FOLDS_DONE,
-            {"grid": descending(grid), "folds": folds, "seed": seed, **asdict(job.schedule)},
+            {"prior": prior.record(), "seed": seed, "schedule": job.schedule.record()},
             resume=resume,
             writes=writes,
         )
         choice = choose_by_folds(
-            job, grid=grid, folds=folds, refit=refit, seed=seed, say=say, finished=finished
-        )
+            job, grid=prior.grid, folds=prior.folds, refit=refit, seed=seed, say=say,
+            finished=finished,
+        )  # fmt: skip
     choice = replace(choice, evidence=_evidence(job, theta_p, choice.grid))
     if path is not None and writes:
         choice.save(path)
     return choice
 
 
-def _evidence(job: Job, theta_p: nn.Module, grid: Sequence[float]) -> tuple[float, ...] | None:
+def _evidence(job: Job, theta_p: nn.Module, grid: tuple[float, ...]) -> tuple[float, ...] | None:
     """log Z per candidate under the plain prior, None where that is not the prior in use."""
     prior = job.prior(theta_p, job.source, job.evidence)
-    if prior.exclude or prior.fisher is not None:
+    if prior.layers or prior.exclude or prior.fisher is not None:
         return None
     seen = (job.evidence.hard >= 0).nonzero().squeeze(1)
     return log_evidence(theta_p, job.source.take(seen), job.evidence.hard[seen], grid)
-
-
-def job_of(
-    prepared: Prepared,
-    evidence: TargetData,
-    goal: Target,
-    first: Schedule,
-    second: Schedule,
-    weights: Path | None,
-    centre: Callable[[nn.Module, Source, TargetData], WeightPrior],
-    freeze_norm: bool,
-    options: dict[str, Any],
-    progress: bool,
-) -> Job:
-    """What `distill` trains, for the choice of lambda to repeat in each fold: new weights, no checkpoints."""
-    quiet = {**options, "resume": False}
-    spec = prepared.spec
-
-    def new() -> nn.Module:
-        return build_network(spec.architecture, spec.shape, seed=spec.seed, weights=weights)
-
-    def step1(network: nn.Module, source: Source, some: TargetData) -> None:
-        train(
-            network, source, some, copy.deepcopy(goal), first,
-            progress=progress, step="step 1 of this fold", **quiet,
-        )  # fmt: skip
-
-    def step2(
-        network: nn.Module, source: Source, some: TargetData, prior: WeightPrior, path: Schedule
-    ) -> None:
-        train(
-            network, source, some, Hard(), path,
-            prior=prior, freeze_norm=freeze_norm, step="step 2", **quiet,
-        )  # fmt: skip
-
-    return Job(prepared.source, evidence, prepared.data.groups, new, step1, centre, step2, second)

@@ -1,4 +1,4 @@
-"""The whole job: soft labels and images -> a student.
+"""The whole job: labels and images -> a student.
 
 Step 1 trains a new student on p(Y|Z) of the training cases (or on any other target), which gives
 theta_p. Step 2 continues from theta_p on the hard labels as MAP under N(theta_p, (2 lambda)^-1 I)
@@ -10,219 +10,179 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
-from torch import Tensor, nn
+from torch import nn
 
 from ..arrays import Array
-from ..images.augment import augmentation
+from ..errors import InputError
 from ..images.files import Files
-from ..images.read import Size
-from ..students.network import build_network
-from ..students.student import ImagesLike, Student
+from ..records import describe, refuse_other
+from ..runs import read_json, write_json
+from ..students.options import AugmentLike, StudentLike, StudentOptions
+from ..students.spec import Spec
+from ..students.student import Student
+from ..targets import make_target
 from ..targets.base import Target, TargetData
 from ..targets.hard import Hard
-from ..targets.prob import Prob
-from ..training.curve import Epoch, save_curve
 from ..training.device import make_fabric
 from ..training.loop import Trained
 from ..training.schedule import Schedule, default_schedule
-from ..training.source import Source
 from ..training.stream import default_workers, memory_limit
 from ..training.train import train
-from ..training.weight_prior import WeightPrior, diagonal_fisher
-from .choose import CHOICE, FOLDS_DONE, choose, job_of
-from .lam import (
-    GRID,
-    LAM_FOLDS,
-    LamChoice,
-    Refit,
-)
-from .lam_evidence import gradients
+from .choose import CHOICE, FOLDS_DONE, Steps, choose
+from .distilled import Distilled
+from .lam import LamChoice, Refit
 from .last_layer import last_layer_posterior
-from .prepare import Prepared, describe, read_training_data
-from .teacher import taught
+from .map_step import map_step
+from .prepare import Prepared, read_training_data, spec_of
+from .prior_options import PriorOptions
+from .teacher import with_teacher
 
 if TYPE_CHECKING:
     from ..softlabels import SoftLabels
     from ..table import Cases
 
 STEP1, STEP2 = "checkpoint-step1.safetensors", "checkpoint-step2.safetensors"
-CHECKPOINTS = (STEP1, FOLDS_DONE, CHOICE, STEP2)
-
-
-@dataclass(frozen=True, eq=False)
-class Distilled:
-    """student: after step 2. theta_p: after step 1 (the same where there was no step 2).
-
-    history: the learning curve of both steps. choice: how lambda was chosen, None where it was
-    given. notes: what the user should know, one sentence each.
-    """
-
-    student: Student
-    theta_p: Student
-    history: tuple[Epoch, ...]
-    choice: LamChoice | None
-    notes: tuple[str, ...]
-
-    def predict_proba(self, images: ImagesLike, batch: int = 256) -> Array:
-        """p(Y|X), (cases, classes) float64."""
-        return self.student.predict_proba(images, batch)
-
-    def save(self, folder: Path | str) -> None:
-        """Write student.safetensors, theta_p.safetensors, student.json, curve.csv and curve.png."""
-        target = Path(folder)
-        self.theta_p.save(target, "theta_p")
-        self.student.save(target)
-        save_curve(self.history, target)
+IDENTITY = "checkpoint-identity.json"
+CHECKPOINTS = (STEP1, FOLDS_DONE, CHOICE, STEP2, IDENTITY)
+NO_STEP_2 = Trained((), -1, 0, None, "")
 
 
 def distill(
-    labels: SoftLabels,
+    labels: SoftLabels | None,
     cases: Cases,
     *,
-    student: str = "cnn",
-    weights: Path | None = None,
-    image_size: Size = None,
-    channels: int | None = None,
-    keep_aspect: bool = False,
-    stream: bool | None = None,
-    workers: int | None = None,
-    augment: str = "shift",
-    target: Target | None = None,
-    votes: Array | None = None,
-    lam: float | Literal["auto"] = "auto",
-    grid: Sequence[float] = GRID,
-    folds: int = LAM_FOLDS,
-    refit: Refit | None = None,
-    exclude: tuple[str, ...] = (),
-    fisher: bool = False,
-    freeze_norm: bool = True,
+    student: StudentLike | StudentOptions = "cnn",
+    target: Target | Callable[..., Target] | str | None = None,
+    augment: AugmentLike | None = None,
     schedule: Schedule | None = None,
     map_schedule: Schedule | None = None,
+    lam: float | Literal["auto"] | None = None,
+    prior: PriorOptions | None = None,
+    votes: Array | None = None,
+    refit: Refit | None = None,
     seed: int = 0,
     device: str = "auto",
     out: Path | str | None = None,
     resume: bool = False,
     progress: bool = False,
 ) -> Distilled:
-    """Train a student on the training rows of `cases`, with the soft labels of the same ids.
+    """Train a student on the training rows of `cases`.
 
-    student: `cnn` or `timm:NAME`; weights: a local safetensors file of a timm backbone.
-    image_size: pixels, None = the files' own. stream: decode images when they are needed, in
-    `workers` processes, where True; keep them in memory where False; None streams where their
-    pixels exceed a quarter of the memory available. The weights are the same. augment: a preset of
-    `labelppl.images.augment`. target: what step 1 learns, None = the soft labels. votes: (cases,
-    classes) counts, aligned with `cases`, for targets made of votes. lam: lambda of step 2; 0 = no
-    prior, inf = stay at theta_p (no step 2), `auto` = by held-out NLL, over `grid`: on the
-    validation split where it holds labels, else by grouped cross-validation in `folds` folds.
-    refit: training rows (positions within `cases.train`) -> soft labels (rows, classes) by a label
-    model fitted to those rows alone; without it the given soft labels serve in every fold. exclude: patterns of parameter names that
-    the prior leaves free. fisher: weight the prior by the diagonal Fisher information of theta_p on
-    the hard labels. freeze_norm: keep the running statistics of theta_p in step 2. schedule,
-    map_schedule: of step 1 and 2, by default the same. out: a folder that receives all files, and
-    checkpoints while training; resume: continue from them.
+    Args:
+        labels: Soft labels of the same ids; None where there is no p(Y|Z), for targets of hard labels or votes.
+        cases: The table, with images and a split.
+        student: A name, a `torch.nn.Module`, a factory, or `StudentOptions` with all of the student's options.
+        target: What step 1 learns: a `Target`, its class, or a name of `labelppl.targets.TARGETS`; None is `prob`, or
+            `hard` without soft labels.
+        augment: A preset or a function; None as the student's options say.
+        schedule: Of step 1; None is a default for the number of cases.
+        map_schedule: Of step 2; None is that of step 1 without weight decay.
+        lam: lambda of step 2; None as `prior` says.
+        prior: The options of the weight prior; None: its defaults.
+        votes: (cases, classes) counts, aligned with `cases`, for targets made of votes.
+        refit: Training rows (positions within `cases.train`) -> their soft labels by a label model fitted to those rows
+            alone, for the folds of `auto`; without it the soft labels at hand serve in every fold.
+        seed: Of everything random.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        out: A folder that receives all files, and checkpoints while training.
+        resume: Whether to go on with what the folder holds; a finished student is read.
+        progress: Whether to show bars.
 
-    Raises InputError for cases without images, labels without a training case and unreadable
-    images; FailedWork where training diverges.
+    Returns:
+        The student with its history.
+
+    Raises:
+        InputError: Cases without images, labels without a training case, unreadable images, a folder of another run.
+        FailedWork: Training diverges.
     """
+    options = student if isinstance(student, StudentOptions) else StudentOptions(student)
+    options = options if augment is None else replace(options, augment=augment)
+    prior = prior or PriorOptions()
+    prior = prior if lam is None else replace(prior, lam=lam)
+    goal = make_target(target or ("hard" if labels is None else "prob"))
     first = schedule or default_schedule(int((cases.split == "train").sum()))
     second = map_schedule or first.for_map()
-    goal = target or Prob()
     fabric = make_fabric(device, first.precision)
     folder = None if out is None else Path(out)
-    console = Console(stderr=True, quiet=not (progress and fabric.global_rank == 0))
+    leads = fabric.global_rank == 0
+    console = Console(stderr=True, quiet=not (progress and leads))
+    stream = options.stream
     limit = memory_limit(fabric.device) if stream is None else -1 if stream else math.inf
-    data = read_training_data(labels, cases, votes, image_size, channels, keep_aspect, limit)
-    spec = describe(data, student, goal, seed)
-    prepared = Prepared(data, spec, default_workers() if workers is None else workers)
-    options: dict[str, Any] = {
+    data = read_training_data(labels, cases, votes, options, limit)
+    spec = spec_of(data, options, goal, seed)
+    workers = default_workers() if options.workers is None else options.workers
+    prepared = Prepared(data, options, spec, workers)
+    identity: dict[str, Any] = describe(
+        {
+            "student": options,
+            "target": goal,
+            "schedule": first,
+            "map_schedule": second,
+            "prior": prior,
+            "seed": seed,
+            "labels": data.evidence.digest(),
+            "classes": data.classes,
+            "groups": data.groups,
+            "validation": None if data.val_hard is None else data.val_hard.numpy(),
+            "images": data.images,
+        }
+    )
+    if folder is not None:
+        finished = _begin(folder, identity, resume, leads, options)
+        if finished is not None:
+            return finished
+    train_options: dict[str, Any] = {
         "seed": seed,
-        "augment": augmentation(augment),
+        "augment": options.augmentation,
+        "rates": options.rates,
         "fabric": fabric,
         "resume": resume,
     }
-    network = build_network(student, spec.shape, seed=seed, weights=weights)
-    evidence = data.evidence
+    steps = Steps(prepared, goal, first, second, prior, train_options, progress)
+    network, evidence = prepared.network(), data.evidence
     if goal.needs_teacher:
-        evidence = taught(prepared, copy.deepcopy(network), first, options, progress)
-    held = prepared.held
+        evidence = with_teacher(prepared, first, train_options, progress)
     one = train(
-        network,
-        prepared.source,
-        evidence,
-        goal,
-        first,
-        held=held,
-        checkpoint=None if folder is None else folder / STEP1,
-        progress=progress,
-        step="step 1",
-        **options,
-    )
+        network, prepared.source, evidence, make_target(goal), first,
+        held=prepared.held, checkpoint=None if folder is None else folder / STEP1,
+        progress=progress, step="step 1", **train_options,
+    )  # fmt: skip
     theta_p = copy.deepcopy(network)
-
-    def centre(network: nn.Module, source: Source, some: TargetData) -> WeightPrior:
-        weights = _fisher(network, source, some.hard) if fisher else None
-        return WeightPrior.around(network, math.inf, exclude=exclude, fisher=weights)
-
-    notes: list[str] = []
-    choice: LamChoice | None = None
-    labelled = int((evidence.hard >= 0).sum())
-    value: float = math.inf
-    if labelled == 0:
-        notes.append("no training case has a hard label: step 2 was skipped, student = theta_p")
-    elif lam == "auto":
-        job = job_of(
-            prepared, evidence, goal, first, second, weights, centre, freeze_norm, options, progress
-        )
-        choice = choose(
-            job, network, prepared, grid, folds, refit, seed, console.print,
-            folder=folder, resume=resume, writes=fabric.global_rank == 0,
+    say, resumed = console.print, {"folder": folder, "resume": resume, "writes": leads}
+    value, choice, notes = _strength(steps, network, evidence, refit, say, **resumed)
+    centred = replace(steps.centre(network, prepared.source, evidence), lam=value)
+    two, optimum = NO_STEP_2, None
+    if not math.isinf(value):
+        two, optimum = map_step(
+            network, prepared.source, evidence, second, centred, prior,
+            linear=options.student == "logistic", held=prepared.held,
+            checkpoint=None if folder is None else folder / STEP2, progress=progress, **train_options,
         )  # fmt: skip
-        if choice.source == "cross-validation" and not choice.refitted:
-            notes.append(
-                "lambda was chosen with the given soft labels in every fold; the label model was "
-                "not refitted"
-            )
-        value = choice.lam
-    else:
-        value = float(lam)
-    prior = replace(centre(network, prepared.source, evidence), lam=value)
-    two = _Nothing
-    if labelled and not math.isinf(value):
-        two = train(
-            network,
-            prepared.source,
-            evidence,
-            Hard(),
-            second,
-            prior=prior,
-            freeze_norm=freeze_norm,
-            held=held,
-            checkpoint=None if folder is None else folder / STEP2,
-            progress=progress,
-            step="step 2",
-            **options,
-        )
-    laplace = last_layer_posterior(network, spec.head, prepared.source, evidence.hard, prior)
+    laplace = last_layer_posterior(network, spec.head, prepared.source, evidence.hard, centred)
     training = {
         "target": goal.name,
-        "augment": augment,
+        "augment": options.augment
+        if isinstance(options.augment, str)
+        else options.record()["augment"],
         "images": "streamed" if isinstance(data.train, Files) else "in memory",
         "cases": one.cases,
-        "labelled": labelled,
-        "step1": asdict(first),
-        "step2": asdict(second) if two is not _Nothing else None,
+        "labelled": int((evidence.hard >= 0).sum()),
+        "step1": first.record(),
+        "step2": second.record() if two is not NO_STEP_2 else None,
         "precision": one.precision,
         "best_epoch_step1": one.best_epoch,
-        "prior": {**prior.record(), "proximal": two.proximal, "freeze_norm": freeze_norm},
+        "prior": {**centred.record(), "proximal": two.proximal, "freeze_norm": prior.freeze_norm},
         "lam": choice.record() if choice else {"lam": value, "source": "given"},
+        "optimum": None if optimum is None else optimum.record(),
         "laplace": laplace.note,
         "notes": notes,
+        "identity": identity,
     }
     spec = replace(spec, training=training)
     done = Distilled(
@@ -232,17 +192,61 @@ def distill(
         choice,
         tuple(notes),
     )
-    if folder is not None and fabric.global_rank == 0:
+    if folder is not None and leads:
         done.save(folder)
         for name in CHECKPOINTS:
             (folder / name).unlink(missing_ok=True)
     return done
 
 
-_Nothing = Trained((), -1, 0, None, "")
+def _begin(
+    folder: Path, identity: Mapping[str, Any], resume: bool, writes: bool, options: StudentOptions
+) -> Distilled | None:
+    """Compare whole identities where a run is continued; return the student of one that is finished."""
+    begun, done = folder / IDENTITY, folder / "student.json"
+    if resume and begun.is_file():
+        refuse_other(folder, read_json(begun), identity)
+    elif resume and done.is_file():
+        before = Spec.from_json(done).training.get("identity")
+        if before is None:
+            raise InputError(
+                f"{done}: does not say what it was made from; start anew in another folder"
+            )
+        refuse_other(folder, before, identity)
+        network = None if isinstance(options.student, str) else options.student
+        return Distilled.load(folder, network=network)
+    if writes:
+        write_json(begun, identity)
+    return None
 
 
-def _fisher(network: nn.Module, source: Source, hard: Tensor) -> dict[str, Tensor]:
-    seen = (hard >= 0).nonzero().squeeze(1)
-    device = next(network.parameters()).device
-    return diagonal_fisher(gradients(network, source.take(seen), hard[seen], device), len(seen))
+def _strength(
+    steps: Steps,
+    network: nn.Module,
+    evidence: TargetData,
+    refit: Refit | None,
+    say: Callable[[str], None],
+    **resumed: Any,
+) -> tuple[float, LamChoice | None, list[str]]:
+    """lambda, how it was chosen, and what to say of it."""
+    if not bool((evidence.hard >= 0).any()):
+        return (
+            math.inf,
+            None,
+            ["no training case has a hard label: step 2 was skipped, student = theta_p"],
+        )
+    if isinstance(steps.goal, Hard):
+        return (
+            math.inf,
+            None,
+            ["step 1 learnt the hard labels: step 2 has nothing to add and was skipped"],
+        )
+    if steps.prior.lam != "auto":
+        return float(steps.prior.lam), None, []
+    choice = choose(steps.job(evidence), network, steps, refit, say, **resumed)
+    notes = []
+    if choice.source == "cross-validation" and not choice.refitted:
+        notes.append(
+            "lambda was chosen with the soft labels at hand in every fold; the label model was not refitted"
+        )
+    return choice.lam, choice, notes

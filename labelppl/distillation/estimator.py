@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,97 +20,117 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from ..arrays import Array
 from ..errors import InputError
-from ..images.augment import augmentation
-from ..images.read import from_array
+from ..images.read import Images, from_array
 from ..runs import versions
 from ..students.logits import outputs_for
 from ..students.network import build_network
+from ..students.options import AugmentLike, StudentLike, StudentOptions
 from ..students.spec import Spec
 from ..students.student import Student, normalise
+from ..targets import make_target
 from ..targets.base import Target, TargetData
-from ..targets.hard import Hard
-from ..targets.prob import Prob
+from ..training.optimiser import freeze
 from ..training.schedule import Schedule, default_schedule
 from ..training.source import Resident
 from ..training.train import train
 from ..training.weight_prior import WeightPrior
+from .fisher import fisher_weights
 from .last_layer import last_layer_posterior
+from .map_step import map_step
+from .prior_options import PriorOptions
 
+FEATURES = 2  #: axes of X where cases have features and no image
+TINY = np.finfo(np.float64).tiny
 LOGISTIC = Schedule(epochs=200, batch_size=64, lr=0.05)
 
 
 class StudentClassifier(ClassifierMixin, BaseEstimator):
     """X: images (cases, height, width) or (cases, channels, height, width), uint8, uint16 or float.
 
-    With the student `logistic`, X may be (cases, features). student: `cnn`, `logistic` or
-    `timm:NAME`. schedule: None = a default for the number of cases. lam: lambda of step 2, used
-    where soft labels are given beside y; inf keeps theta_p. augment: a preset of
-    `labelppl.images.augment`. random_state: the seed.
+    Args:
+        student: As in `distill`: a name, a module, a factory or `StudentOptions`. With `logistic`, X may be (cases,
+            features).
+        target: What step 1 learns, as in `distill`; None: the soft labels where there are some, else the hard ones.
+        augment: A preset or a function; None as the student's options say.
+        schedule: None is a default for the number of cases.
+        lam: lambda of step 2, for soft labels beside y; inf keeps theta_p.
+        prior: The other options of the weight prior, as in `distill`.
+        random_state: The seed.
+        device: As in `distill`.
 
     After fit: student_ (a `Student`, which saves, loads and, where a weight prior was used, predicts
-    with its weights' uncertainty), classes_, history_.
+    with its weights' uncertainty), classes_, history_, and optimum_ where there was a step 2.
     """
 
     def __init__(
         self,
-        student: str = "cnn",
+        student: StudentLike | StudentOptions = "cnn",
         *,
+        target: Target | Callable[..., Target] | str | None = None,
+        augment: AugmentLike | None = None,
         schedule: Schedule | None = None,
         lam: float = 1.0,
-        augment: str = "shift",
+        prior: PriorOptions | None = None,
         random_state: int = 0,
         device: str = "auto",
     ) -> None:
         self.student = student
+        self.target = target
+        self.augment = augment
         self.schedule = schedule
         self.lam = lam
-        self.augment = augment
+        self.prior = prior
         self.random_state = random_state
         self.device = device
 
     def fit(self, X: Any, y: Any, soft_labels: Any = None) -> StudentClassifier:
-        """Train. y: class names (cases,), or probabilities (cases, classes).
+        """Train.
 
-        soft_labels: probabilities (cases, classes) beside hard y, columns in the order of the
-        sorted classes. Raises InputError, a ValueError, where they do not fit.
+        Args:
+            X: Images or, for `logistic`, features.
+            y: Class names (cases,), or probabilities (cases, classes).
+            soft_labels: Probabilities (cases, classes) beside hard y, columns in the order of the sorted classes.
+
+        Raises:
+            InputError: A ValueError; they do not fit.
         """
         X, y = validate_data(self, X, y, allow_nd=True, multi_output=True)
+        options = self._options(X.ndim)
         hard, soft = self._labels(y, soft_labels)
-        images = from_array(_pixels(X, self.student))
-        scaled = images.pixels.astype(np.float64) / images.full_scale
-        std = scaled.std((0, 2, 3))
-        spec = Spec(
-            architecture=self.student,
-            classes=tuple(str(c) for c in self.classes_),
-            channels=images.pixels.shape[1],
-            height=images.pixels.shape[2],
-            width=images.pixels.shape[3],
-            outputs=outputs_for(len(self.classes_)),
-            mean=tuple(map(float, scaled.mean((0, 2, 3)))),
-            std=tuple(map(float, np.where(std > 0, std, 1))),
-            depth=images.depth,
-            seed=self.random_state,
-            study_prevalence=tuple(map(float, soft.mean(0))),
-            versions=versions(),
+        images = from_array(_pixels(X, options.student))
+        hard_alone = soft_labels is None and (hard >= 0).all()
+        goal = make_target(self.target or ("hard" if hard_alone else "prob"))
+        spec = self._spec(images, options, goal, soft)
+        network = build_network(
+            options.student, spec.shape, seed=self.random_state, weights=options.weights
         )
-        network = build_network(self.student, spec.shape, seed=self.random_state)
+        freeze(network, options.frozen)
         source = Resident(torch.from_numpy(images.pixels), lambda x: normalise(x, spec))
-        evidence = TargetData(hard=torch.from_numpy(hard), soft=torch.from_numpy(soft))
-        schedule = self.schedule or (
-            LOGISTIC if self.student == "logistic" else default_schedule(len(images))
+        evidence = TargetData(
+            hard=torch.from_numpy(hard),
+            soft=torch.from_numpy(soft),
+            mean_log=torch.from_numpy(np.log(np.clip(soft, TINY, None))),
         )
-        options: dict[str, Any] = {
+        linear = isinstance(options.student, str) and options.student == "logistic"
+        schedule = self.schedule or (LOGISTIC if linear else default_schedule(len(images)))
+        training: dict[str, Any] = {
             "seed": self.random_state,
-            "augment": augmentation(self.augment),
+            "augment": options.augmentation,
+            "rates": options.rates,
             "device": self.device,
         }
-        first: Target = Hard() if soft_labels is None and (hard >= 0).all() else Prob()
-        done = train(network, source, evidence, first, schedule, **options)
+        done = train(network, source, evidence, goal, schedule, **training)
         self.history_ = done.history
-        prior = WeightPrior.around(network, self.lam)
+        settings = self.prior or PriorOptions()
+        prior = WeightPrior.around(
+            network, self.lam, layers=settings.layers, exclude=settings.free,
+            fisher=fisher_weights(network, source, evidence.hard) if settings.fisher else None,
+        )  # fmt: skip
         posterior = None
         if soft_labels is not None and not math.isinf(self.lam):
-            done = train(network, source, evidence, Hard(), schedule, prior=prior, **options)
+            done, self.optimum_ = map_step(
+                network, source, evidence, schedule.for_map(), prior, settings, linear=linear, **training
+            )  # fmt: skip
             self.history_ += done.history
             posterior = last_layer_posterior(
                 network, spec.head, source, evidence.hard, prior
@@ -116,17 +138,44 @@ class StudentClassifier(ClassifierMixin, BaseEstimator):
         self.student_ = Student(network.cpu().eval(), spec, posterior)
         return self
 
+    def _options(self, axes: int) -> StudentOptions:
+        """The student's options; features have no neighbours, so that nothing moves them."""
+        student = self.student
+        options = student if isinstance(student, StudentOptions) else StudentOptions(student)
+        augment = "none" if axes == FEATURES and self.augment is None else self.augment
+        return options if augment is None else replace(options, augment=augment)
+
+    def _spec(self, images: Images, options: StudentOptions, goal: Target, soft: Array) -> Spec:
+        scaled = images.pixels.astype(np.float64) / images.full_scale
+        std = scaled.std((0, 2, 3))
+        mean = tuple(map(float, scaled.mean((0, 2, 3))))
+        return Spec(
+            architecture=options.name,
+            classes=tuple(str(c) for c in self.classes_),
+            channels=images.pixels.shape[1],
+            height=images.pixels.shape[2],
+            width=images.pixels.shape[3],
+            outputs=outputs_for(len(self.classes_), goal.needs_full_head),
+            mean=options.mean or mean,
+            std=options.std or tuple(map(float, np.where(std > 0, std, 1))),
+            depth=images.depth,
+            head=goal.head,
+            seed=self.random_state,
+            study_prevalence=tuple(map(float, soft.mean(0))),
+            versions=versions(),
+        )
+
     def predict_proba(self, X: Any) -> Array:
         """p(Y|X), (cases, classes) float64, columns as `classes_`."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, allow_nd=True)
-        return self.student_.predict_proba(from_array(_pixels(X, self.student)))
+        return self.student_.predict_proba(from_array(_pixels(X, self._options(X.ndim).student)))
 
     def predict(self, X: Any) -> Array:
         """The most probable class (cases,)."""
         probs = self.predict_proba(X)
-        found: Array = self.classes_[probs.argmax(1)]
-        return found
+        names: Array = self.classes_[probs.argmax(1)]
+        return names
 
     def _labels(self, y: Array, soft_labels: Any) -> tuple[Array, Array]:
         """Hard labels (cases,) int64, -1 where there are none, and soft labels; sets classes_."""
@@ -154,9 +203,9 @@ class StudentClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _pixels(X: Array, student: str) -> Array:
+def _pixels(X: Array, student: object) -> Array:
     """(cases, features) as one row of pixels per case; types other than image types as float32."""
-    if X.ndim == 2:
+    if X.ndim == FEATURES:
         if student != "logistic":
             raise InputError(
                 f"X: got shape {X.shape}, expected images (cases, height, width) or (cases, "

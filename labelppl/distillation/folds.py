@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import InputError
+from ..records import describe, refuse_other
 from ..runs import write_text
 
 
@@ -33,21 +34,16 @@ class Folds:
         writes: bool = True,
     ) -> None:
         self._path, self._writes = path, writes
-        self._identity = json.loads(json.dumps(identity or {}))
+        self._identity = describe(identity or {})
         self._done: list[dict[str, Any]] = []
         if path is None or not resume or not path.is_file():
             return
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            old, self._done = found["identity"], list(found["folds"])
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            old, self._done = dict(saved["identity"]), list(saved["folds"])
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}: is not finished folds ({error}); remove it") from error
-        for name, value in self._identity.items():
-            if old.get(name) != value:
-                raise InputError(
-                    f"{path}: was made with {name} = {old.get(name)}, not {value}; resume with the "
-                    "same arguments, or start anew"
-                )
+        refuse_other(path, old, self._identity)
 
     def scores(self, held: Array) -> Array | None:
         """What was kept of the fold with these held-out cases: (candidates, held cases)."""

@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -36,13 +36,15 @@ from ..training.schedule import Schedule
 from ..training.source import Source
 from ..training.weight_prior import WeightPrior
 from .folds import Folds
+from .prior_options import GRID, LAM_FOLDS, descending
 
-Refit = Callable[[Array], Array]
-"""Training rows (cases,) int64 -> their soft labels (cases, classes) from those rows alone."""
+if TYPE_CHECKING:
+    from ..softlabels import SoftLabels
 
-GRID = (math.inf, 1e4, 1e3, 1e2, 10.0, 1.0, 0.1, 0.0)
+Refit: TypeAlias = "Callable[[Array], SoftLabels]"
+"""Training rows (cases,) int64 -> their soft labels, in that order, from those rows alone."""
+
 FEWEST_EPOCHS = 2
-LAM_FOLDS = 3
 FEWEST_PER_CLASS = 2
 
 
@@ -76,6 +78,17 @@ class LamChoice:
         """What student.json says about it."""
         return {**asdict(self), "mean": self.mean}
 
+    @classmethod
+    def of_record(cls, record: dict[str, Any]) -> LamChoice:
+        """The inverse of `record`. Raises ValueError, TypeError or KeyError where it is none."""
+        plain = {k: v for k, v in record.items() if k != "mean"}
+        plain["lam"] = float(plain["lam"])
+        plain["nll"] = tuple(tuple(map(float, row)) for row in plain["nll"])
+        for name in ("grid", "se", "evidence"):
+            plain[name] = None if plain[name] is None else tuple(map(float, plain[name]))
+        plain["cases"] = tuple(plain["cases"])
+        return cls(**plain)
+
     def save(self, path: Path) -> None:
         """Write it, so that a resumed run need not choose again."""
         write_text(path, json.dumps(asdict(self)))
@@ -86,11 +99,7 @@ class LamChoice:
         if not path.is_file():
             return None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            found["nll"] = tuple(map(tuple, found["nll"]))
-            for name in ("grid", "cases", "se", "evidence"):
-                found[name] = None if found[name] is None else tuple(found[name])
-            choice = cls(**found)
+            choice = cls.of_record(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}: is not a choice of lambda ({error}); remove it") from error
         return choice if choice.grid == descending(grid) else None
@@ -113,13 +122,6 @@ class Job:
     prior: Callable[[nn.Module, Source, TargetData], WeightPrior]
     step2: Callable[[nn.Module, Source, TargetData, WeightPrior, Schedule], None]
     schedule: Schedule
-
-
-def descending(grid: Sequence[float]) -> tuple[float, ...]:
-    """The candidates from large to small, each once. Raises InputError for a negative one."""
-    if not grid or any(not lam >= 0 for lam in grid):
-        raise InputError(f"lambda: got the grid {list(grid)}, expected numbers >= 0")
-    return tuple(sorted({float(lam) for lam in grid}, reverse=True))
 
 
 def path_schedule(schedule: Schedule, candidates: int) -> Schedule:
@@ -205,9 +207,7 @@ def choose_by_folds(
         rows = np.flatnonzero(~out)
         evidence = job.evidence.take(torch.from_numpy(rows).to(job.evidence.hard.device))
         if refit is not None:
-            soft = torch.from_numpy(np.asarray(refit(rows), np.float64))
-            like = job.evidence.soft if job.evidence.soft is not None else soft
-            evidence = replace(evidence, soft=soft.to(like), draws=None, log_weights=None)
+            evidence = _relabelled(evidence, refit(rows))
         network = job.network()
         images = job.source.take(torch.from_numpy(rows))
         job.step1(network, images, evidence)
@@ -216,6 +216,19 @@ def choose_by_folds(
         scores.append(follow_path(job, network, images, evidence, candidates, held, truth))
         finished.add(test, scores[-1])
     return _choice(candidates, scores, sizes, "cross-validation", refit is not None)
+
+
+def _relabelled(evidence: TargetData, labels: SoftLabels) -> TargetData:
+    """The same cases with other soft labels."""
+    device = evidence.hard.device
+    draws = None if labels.draws is None else torch.as_tensor(labels.draws, dtype=torch.float32)
+    return replace(
+        evidence,
+        soft=torch.as_tensor(labels.probs, dtype=torch.float64, device=device),
+        mean_log=torch.as_tensor(labels.mean_log, dtype=torch.float64, device=device),
+        draws=None if draws is None else draws.to(device),
+        log_weights=None,
+    )
 
 
 def choose_by_validation(

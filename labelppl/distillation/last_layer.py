@@ -30,7 +30,7 @@ from ..training.weight_prior import WeightPrior
 MOST_WEIGHTS = 4096
 
 
-class Found(NamedTuple):
+class LastLayer(NamedTuple):
     """posterior: or None. note: its structure (`full`, `kronecker`), or why there is none."""
 
     posterior: WeightPosterior | None
@@ -39,25 +39,25 @@ class Found(NamedTuple):
 
 def last_layer_posterior(
     network: nn.Module, head: str, source: Source, hard: Tensor, prior: WeightPrior
-) -> Found:
+) -> LastLayer:
     """network: after step 2. head: of its spec. source, hard: its training cases, (cases,) int64,
     -1 = unlabelled. prior: of step 2.
     """
     if head == "dirichlet":
-        return Found(None, "the student's Dirichlet head is its own uncertainty")
+        return LastLayer(None, "the student's Dirichlet head is its own uncertainty")
     layer = last_linear(network)
     if layer is None:
-        return Found(None, "the student's last layer is not linear")
+        return LastLayer(None, "the student's last layer is not linear")
     if math.isinf(prior.lam):
-        return Found(None, "lambda is infinite: the posterior is the point theta_p")
+        return LastLayer(None, "lambda is infinite: the posterior is the point theta_p")
     if prior.lam == 0:
-        return Found(None, "lambda is 0: under a flat prior the posterior is improper")
+        return LastLayer(None, "lambda is 0: under a flat prior the posterior is improper")
     precision = _prior_precision(network, layer, prior)
     if precision is None:
-        return Found(None, "the weight prior leaves the last layer free: improper posterior")
+        return LastLayer(None, "the weight prior leaves the last layer free: improper posterior")
     full = precision.numel() <= MOST_WEIGHTS
     if not full and prior.fisher is not None:
-        return Found(None, f"the last layer has over {MOST_WEIGHTS} weights and Fisher weights")
+        return LastLayer(None, f"the last layer has over {MOST_WEIGHTS} weights and Fisher weights")
     c, d = precision.shape
     curvature, gram = _curvature(network, layer, source, hard, full)
     if full:
@@ -65,12 +65,12 @@ def last_layer_posterior(
         matrix.diagonal().add_(precision.flatten())
         root, failed = torch.linalg.cholesky_ex(matrix)
         if int(failed):
-            return Found(None, f"lambda = {prior.lam:g} is too small for a proper posterior")
-        return Found(Full(root.float().contiguous()), "full")
+            return LastLayer(None, f"lambda = {prior.lam:g} is too small for a proper posterior")
+        return LastLayer(Full(root.float().contiguous()), "full")
     a, inputs = torch.linalg.eigh(gram)
     b, outputs = torch.linalg.eigh(curvature)
     parts = (inputs, a.clamp_min(0), outputs, b.clamp_min(0), torch.tensor([2 * prior.lam]))
-    return Found(Kronecker(*(part.float().contiguous() for part in parts)), "kronecker")
+    return LastLayer(Kronecker(*(part.float().contiguous() for part in parts)), "kronecker")
 
 
 def _curvature(

@@ -1,4 +1,4 @@
-"""From a cases table and soft labels to images with their evidence, in one order."""
+"""From a cases table and its labels to images with their evidence, in one order."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..arrays import Array
+from ..arrays import Array, Floats
 from ..errors import InputError
 from ..images.files import Files
-from ..images.read import Images, Size, open_images
+from ..images.read import Images, open_images
+from ..records import digest_of_files
 from ..runs import versions
 from ..students.logits import outputs_for
+from ..students.network import build_network
+from ..students.options import StudentOptions
 from ..students.spec import Spec
 from ..students.student import normalise
 from ..table import match_ids
 from ..targets.base import Target, TargetData
 from ..training.held import Held
+from ..training.optimiser import freeze
 from ..training.source import Resident, Source
 from ..training.stream import Streamed
 
@@ -33,7 +37,8 @@ if TYPE_CHECKING:
 class Data:
     """Training images with their evidence in one order; validation images with their labels.
 
-    mean, std: per channel over the training images, on the [0, 1] scale.
+    mean, std: per channel over the training images, on the [0, 1] scale. images: SHA-256 of all
+    image files, training ones first.
     """
 
     train: Images | Files
@@ -44,6 +49,7 @@ class Data:
     classes: tuple[str, ...]
     val: Images | Files | None
     val_hard: Tensor | None
+    images: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +59,7 @@ class Prepared:
     """
 
     data: Data
+    options: StudentOptions
     spec: Spec
     workers: int
 
@@ -68,6 +75,15 @@ class Prepared:
             return None
         return Held(self._batches(self.data.val), self.data.val_hard)
 
+    def network(self) -> nn.Module:
+        """A new network, its frozen layers frozen."""
+        options, spec = self.options, self.spec
+        network = build_network(
+            options.student, spec.shape, seed=spec.seed, weights=options.weights
+        )
+        freeze(network, options.frozen)
+        return network
+
     def _batches(self, images: Images | Files) -> Source:
         def scaled(pixels: Tensor) -> Tensor:
             return normalise(pixels, self.spec)
@@ -78,52 +94,35 @@ class Prepared:
 
 
 def read_training_data(
-    labels: SoftLabels,
+    labels: SoftLabels | None,
     cases: Cases,
     votes: Array | None,
-    size: Size,
-    channels: int | None,
-    keep_aspect: bool,
+    options: StudentOptions,
     limit: float,
 ) -> Data:
     """The training and validation cases, soft labels matched by id; test cases stay unread.
 
-    limit: bytes of decoded pixels, both splits together, above which none is kept in memory.
+    labels: None where there is no p(Y|Z). votes: (cases, classes) counts, aligned with `cases`, or None. limit: bytes of
+    decoded pixels, both splits together, above which none is kept in memory.
 
     Raises InputError where images, training cases or their soft labels are missing.
     """
     if cases.images is None:
         raise InputError("cases: no column 'image'; expected one with the path of each image")
-    if tuple(labels.classes) != tuple(cases.classes):
-        raise InputError(
-            f"labels: got the classes {list(labels.classes)}, expected {list(cases.classes)}"
-        )
     rows = np.flatnonzero(cases.split == "train")
     if len(rows) == 0:
         raise InputError("cases: column 'split' has no 'train' row, expected at least one")
-    ids = np.asarray(cases.ids)[rows]
-    at = match_ids(ids, labels.ids)
-    missing = np.flatnonzero(at < 0)
-    if len(missing):
-        raise InputError(
-            f"labels: no soft label for training case {str(ids[missing[0]])!r} (and {len(missing) - 1} "
-            "more); label the whole table"
-        )
-    hard = torch.from_numpy(np.asarray(cases.labels[rows], np.int64))
-    draws = getattr(labels, "draws", None)
-    weights = getattr(labels, "weights", None)
-    evidence = TargetData(
-        hard=hard,
-        soft=torch.from_numpy(np.asarray(labels.probs, np.float64)[at]),
-        draws=None if draws is None else _tensor(np.asarray(draws)[:, at]),
-        log_weights=None if weights is None else _tensor(np.log(np.asarray(weights)[:, at])),
-        votes=None if votes is None else _tensor(np.asarray(votes)[rows]),
-    )
+    evidence = _evidence(labels, cases, votes, rows)
     held = np.flatnonzero(cases.split == "val")
     paths = [cases.images[i] for i in (*rows, *held)]
     n = len(rows)
     images, moments = open_images(
-        paths, size=size, channels=channels, keep_aspect=keep_aspect, limit=limit, measured=n
+        paths,
+        size=options.image_size,
+        channels=options.channels,
+        keep_aspect=options.keep_aspect,
+        limit=limit,
+        measured=n,
     )
     mean, std = moments.mean_std(images.shape[0], images.full_scale)
     if not all(std):
@@ -137,6 +136,35 @@ def read_training_data(
         classes=tuple(cases.classes),
         val=images.take(slice(n, None)) if len(held) else None,
         val_hard=torch.from_numpy(np.asarray(cases.labels[held], np.int64)) if len(held) else None,
+        images=digest_of_files(paths),
+    )
+
+
+def _evidence(
+    labels: SoftLabels | None, cases: Cases, votes: Array | None, rows: Array
+) -> TargetData:
+    """What is known of the labels of the training cases `rows`."""
+    hard = torch.from_numpy(np.asarray(cases.labels[rows], np.int64))
+    counts = None if votes is None else _tensor(np.asarray(votes)[rows])
+    if labels is None:
+        return TargetData(hard=hard, votes=counts, classes=len(cases.classes))
+    if tuple(labels.classes) != tuple(cases.classes):
+        raise InputError(
+            f"labels: got the classes {list(labels.classes)}, expected {list(cases.classes)}"
+        )
+    at = match_ids(cases.ids[rows], labels.ids)
+    missing = np.flatnonzero(at < 0)
+    if len(missing):
+        raise InputError(
+            f"labels: no soft label for training case {str(cases.ids[rows[missing[0]]])!r} (and {len(missing) - 1} "
+            "more); label the whole table"
+        )
+    return TargetData(
+        hard=hard,
+        soft=torch.from_numpy(np.asarray(labels.probs, np.float64)[at]),
+        draws=None if labels.draws is None else _tensor(np.asarray(labels.draws)[:, at]),
+        mean_log=torch.from_numpy(np.asarray(labels.mean_log, np.float64)[at]),
+        votes=counts,
     )
 
 
@@ -144,24 +172,57 @@ def _tensor(array: Array) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array, np.float32))
 
 
-def describe(data: Data, student: str, goal: Target, seed: int) -> Spec:
-    """The student's spec: sizes and normalisation of the training images, prevalence of their labels."""
+def spec_of(data: Data, options: StudentOptions, goal: Target, seed: int) -> Spec:
+    """The student's spec: sizes and normalisation of its images, prevalence of the training labels."""
     channels, height, width = data.train.shape
-    soft = data.evidence.soft
-    assert soft is not None
+    mean, std = _normalisation(data, options, channels)
     return Spec(
-        architecture=student,
+        architecture=options.name,
         classes=data.classes,
         channels=channels,
         height=height,
         width=width,
         outputs=outputs_for(len(data.classes), goal.needs_full_head),
-        mean=data.mean,
-        std=data.std,
+        mean=mean,
+        std=std,
         depth=data.train.depth,
         keep_aspect=data.train.keep_aspect,
         seed=seed,
-        study_prevalence=tuple(map(float, soft.double().mean(0))),
+        study_prevalence=tuple(map(float, _prevalence(data.evidence))),
         versions=versions(),
-        head="dirichlet" if goal.name == "dirichlet" else "softmax",
+        head=goal.head,
     )
+
+
+def _normalisation(
+    data: Data, options: StudentOptions, channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and sd per channel: as stated, else those of a timm backbone's weights, else of the training images."""
+    if options.mean is not None and options.std is not None:
+        for name, values in (("mean", options.mean), ("std", options.std)):
+            if len(values) != channels:
+                raise InputError(
+                    f"student: {name}: got {len(values)} numbers, expected one for each of {channels} channels"
+                )
+        return options.mean, options.std
+    student = options.student
+    if options.weights is not None and isinstance(student, str) and student.startswith("timm:"):
+        from ..students.timm import timm_normalisation
+
+        known = timm_normalisation(student, channels)
+        if known is not None:
+            return known
+    return data.mean, data.std
+
+
+def _prevalence(evidence: TargetData) -> Floats:
+    """p(Y) of the training cases (classes,): of soft labels, else of votes, else of hard labels."""
+    if evidence.soft is not None:
+        return evidence.soft.double().mean(0).numpy()
+    labelled = evidence.hard[evidence.hard >= 0]
+    if len(labelled):
+        counts = torch.bincount(labelled, minlength=evidence.classes).double()
+        return (counts / counts.sum()).numpy()
+    assert evidence.votes is not None
+    votes = evidence.votes[evidence.votes.sum(1) > 0].double()
+    return (votes / votes.sum(1, keepdim=True)).mean(0).numpy()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from ..comparison import Comparison, compare
+from ..comparison.methods import MethodLike
+from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork
 from ..features import vote_counts
-from ..images.augment import augmentation
-from ..runs import check_folder, record, sha256, step
+from ..records import describe
+from ..runs import check_folder, record, step
 from ..softlabels import SoftLabels, soft_labels
+from ..split import TEST_SHARE
 from ..students.network import check_student
+from ..students.options import StudentOptions
 from ..table import Cases
 from ..training.device import check_device
 from ..training.schedule import default_schedule
@@ -26,68 +30,84 @@ from .told_fit import told_fit
 KEPT_DRAWS = 200
 
 
+@dataclass(frozen=True, eq=False)
+class CompareSettings:
+    """The options of ``labelppl compare``; see there.
+
+    schedule: fields of `Schedule` that differ from the default for the number of cases.
+    """
+
+    methods: Sequence[MethodLike] | None = None
+    repeats: int = 5
+    student: StudentOptions = field(default_factory=StudentOptions)
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    prior: PriorOptions = field(default_factory=PriorOptions)
+    validation: float = 0.2
+    test_share: float = TEST_SHARE
+    columns: Sequence[str] | None = None
+    engine: str = "auto"
+    device: str = "auto"
+    resume: bool = False
+    force: bool = False
+    quiet: bool = False
+
+
 def compare_job(
-    inputs: Inputs,
-    folder: Path,
-    *,
-    methods: Sequence[str] | None,
-    repeats: int,
-    engine: str,
-    student: str,
-    image_size: int | None,
-    augment: str,
-    epochs: int | None,
-    lam: float | Literal["auto"],
-    validation: float,
-    columns: Sequence[str] | None,
-    device: str,
-    resume: bool,
-    force: bool,
-    quiet: bool,
-    say: Teller,
+    inputs: Inputs, folder: Path, settings: CompareSettings, *, say: Teller
 ) -> Comparison:
     """Run the methods ``repeats`` times; writes ``compare.csv``, ``compare.md`` and ``compare.json``.
 
     The label model is fitted again for every repeat's training cases. Raises FailedWork where that fit fails its checks.
     """
 
-    def labelled(cases: Cases) -> SoftLabels:
-        told = told_fit(inputs.model, cases.train, engine=engine, seed=inputs.seed, say=say)
+    def label(cases: Cases) -> SoftLabels:
+        told = told_fit(
+            inputs.model, cases.train, engine=settings.engine, seed=inputs.seed, say=say
+        )
         posterior = told.posterior
-        if posterior.problems and not force:
+        if posterior.problems and not settings.force:
             raise FailedWork(f"{refused_fit(posterior)}; --force compares all the same")
         return soft_labels(posterior, cases, keep_draws=KEPT_DRAWS)
 
     check_folder(folder)
-    check_device(device)
-    augmentation(augment)
-    check_student(student)
-    chosen_engine(engine)
-    arguments = {"methods": methods, "repeats": repeats, "engine": engine, "lam": lam}
-    schedule = default_schedule(len(inputs.cases.train))
-    assert inputs.model.source is not None
+    check_device(settings.device)
+    check_student(settings.student.student, settings.student.weights)
+    chosen_engine(settings.engine)
+    arguments = describe(
+        {
+            "methods": settings.methods,
+            "repeats": settings.repeats,
+            "engine": settings.engine,
+            "student": settings.student,
+            "schedule": settings.schedule,
+            "prior": settings.prior,
+            "validation": settings.validation,
+            "test_share": settings.test_share,
+            "device": settings.device,
+        }
+    )
+    default = default_schedule(len(inputs.cases.train))
     with step(folder, "compare", arguments), said_warnings(say):
         done = compare(
-            labelled,
+            label if inputs.labels is None else inputs.labels.soft_labels(),
             inputs.cases,
-            methods=methods,
-            repeats=repeats,
-            student=student,
-            image_size=image_size,
+            methods=settings.methods,
+            repeats=settings.repeats,
+            student=settings.student,
+            schedule=replace(default, **settings.schedule) if settings.schedule else None,
+            prior=settings.prior,
             votes=vote_counts(
                 inputs.model.features, inputs.cases.columns, len(inputs.cases.classes)
             ),
-            augment=augment,
-            lam=lam,
-            validation=validation,
-            columns=columns,
-            schedule=None if epochs is None else replace(schedule, epochs=epochs),
+            validation=settings.validation,
+            test_share=settings.test_share,
+            columns=settings.columns,
             seed=inputs.seed,
-            device=device,
+            device=settings.device,
             out=folder,
-            resume=resume,
-            identity={"model": sha256(inputs.model.source), "options": dict(inputs.model.options)},
-            progress=not quiet,
+            resume=settings.resume,
+            identity={"model": inputs.model_record(), "engine": settings.engine},
+            progress=not settings.quiet,
             say=say,
         )
         inputs.record(folder, "compare", arguments)

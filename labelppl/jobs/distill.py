@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from ..arrays import Array
 from ..distillation.distill import distill
-from ..distillation.lam import LAM_FOLDS, Refit
+from ..distillation.lam import Refit
+from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
-from ..images.augment import augmentation
+from ..features import vote_counts
 from ..images.read import check_images
 from ..posterior import Posterior, fit
 from ..prevalence import read_prevalence
+from ..records import describe, digest_of_files, refuse_other
 from ..report.write import write_report
-from ..runs import check_folder, read_json, read_run_json, record, step
+from ..runs import check_folder, read_json, read_run_json, record, sha256, step
 from ..runs.files import TEMPORARY
 from ..runs.folder_lock import LOCK_FILE
 from ..softlabels import SoftLabels, soft_labels
 from ..softlabels.labels import LeaveOut
 from ..students.network import check_student
-from ..students.student import load_student
+from ..students.options import StudentOptions
 from ..table import Cases
+from ..targets import make_target
+from ..targets.base import Target
 from ..training.device import check_device
 from ..training.schedule import default_schedule
 from .engines import chosen_engine
 from .evaluate import measure
 from .inputs import Inputs, matches
+from .table_labels import TableLabels
 from .telling import (
     Teller,
     fit_line,
@@ -41,27 +48,42 @@ from .telling import (
 from .told_fit import told_fit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DistillSettings:
-    """The options of ``labelppl distill``; see there."""
+    """The options of ``labelppl distill``; see there.
 
-    lam: float | Literal["auto"] = "auto"
+    schedule, map_schedule: fields of `Schedule` that differ from the default for the number of cases.
+    """
+
+    student: StudentOptions = field(default_factory=StudentOptions)
+    target: Target | Callable[..., Target] | str | None = None
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    map_schedule: Mapping[str, Any] = field(default_factory=dict)
+    prior: PriorOptions = field(default_factory=PriorOptions)
     prevalence: Mapping[str, float] | None = None
     engine: str = "auto"
     leave_out: LeaveOut = "loo"
-    student: str = "cnn"
-    weights: Path | None = None
-    image_size: int | None = None
-    stream: bool | None = None
-    workers: int | None = None
-    augment: str = "shift"
-    epochs: int | None = None
-    folds: int = LAM_FOLDS
     seed: int = 0
     device: str = "auto"
     resume: bool = False
     force: bool = False
     quiet: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """All that decides the run."""
+        record: dict[str, Any] = describe(
+            {
+                "student": self.student,
+                "target": None if self.target is None else make_target(self.target),
+                "schedule": self.schedule,
+                "map_schedule": self.map_schedule,
+                "prior": self.prior,
+                "engine": self.engine,
+                "leave_out": self.leave_out,
+                "device": self.device,
+            }
+        )
+        return record
 
 
 def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say: Teller) -> None:
@@ -75,31 +97,64 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
     _refuse_used(folder, settings.resume)
     _check_settings(settings, cases)
     check_device(settings.device)
-    augmentation(settings.augment)
-    check_student(settings.student, settings.weights)
-    check_images(cases.images, size=settings.image_size)
-    arguments = {k: v for k, v in asdict(settings).items() if k != "quiet"}
+    check_student(settings.student.student, settings.student.weights)
+    check_images(cases.images, size=settings.student.image_size)
+    identity = _identity(inputs, cases.images, settings)
+    arguments = {
+        **settings.record(),
+        "prevalence": settings.prevalence,
+        "force": settings.force,
+        "resume": settings.resume,
+    }
     with step(folder, "distill", {**arguments, "group": inputs.group}):
         _refuse_used(folder, settings.resume)
         if settings.resume:
             _refuse_other(folder, inputs)
-        _distilled(inputs, folder, settings, say)
+            refuse_other(folder, read_run_json(folder).content.get("identity", {}), identity)
+
+        def begin() -> None:
+            """Say in run.json what the run is made from, if it is not said yet."""
+            if "identity" not in read_json(folder / "run.json"):
+                inputs.record(folder, "distill", arguments)
+                record(folder, identity=identity)
+
+        _distilled(inputs, folder, settings, begin, say)
 
 
-def _distilled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Teller) -> None:
+def _distilled(
+    inputs: Inputs,
+    folder: Path,
+    settings: DistillSettings,
+    begin: Callable[[], None],
+    say: Teller,
+) -> None:
     """The work, in a folder that is this job's own."""
     # Where labelppl made the split itself it holds all the same: test cases never reach the label model.
     inputs = replace(inputs, cases=replace(inputs.cases, split_given=True))
     with said_warnings(say):
-        labels = _labelled(inputs, folder, settings, say)
+        if inputs.labels is None:
+            labels: SoftLabels | None = _labelled(inputs, folder, settings, begin, say)
+        else:
+            begin()
+            labels = _of_table(inputs.labels, inputs.cases, folder, say)
         _trained(inputs, labels, folder, settings, say)
-    metrics = measure(folder, None, split="test", out=None, seed=settings.seed, say=say)
+    own = settings.student.student
+    metrics = measure(
+        folder, None, split="test", out=None, seed=settings.seed, say=say,
+        network=None if isinstance(own, str) else own,
+    )  # fmt: skip
     write_report(folder)
     record(folder, status="done")
     say(f"done: {folder.resolve()} ({len(metrics.values)} metrics, report.html)")
 
 
-def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Teller) -> SoftLabels:
+def _labelled(
+    inputs: Inputs,
+    folder: Path,
+    settings: DistillSettings,
+    begin: Callable[[], None],
+    say: Teller,
+) -> SoftLabels:
     """Posterior and soft labels of the run, made or, with ``resume``, read."""
     path = folder / "posterior.nc"
     if settings.resume and path.is_file():
@@ -109,10 +164,7 @@ def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Tell
             inputs.model, inputs.training, engine=settings.engine, seed=settings.seed, say=say
         )
         posterior = told.posterior
-        arguments = {
-            k: v for k, v in asdict(settings).items() if k not in ("resume", "quiet", "seed")
-        }
-        inputs.record(folder, "distill", arguments)
+        begin()
         record(folder, fit=fit_record(posterior, told.findings))
         posterior.save(path)  # last, so that a resumed run finds its record whole
     say(fit_line(posterior))
@@ -133,37 +185,41 @@ def _labelled(inputs: Inputs, folder: Path, settings: DistillSettings, say: Tell
     return labels
 
 
+def _of_table(labels: TableLabels, cases: Cases, folder: Path, say: Teller) -> SoftLabels | None:
+    """The soft labels of a run without a label model, if it has some; kept as ``labels.parquet``."""
+    soft = labels.soft_labels()
+    if soft is None:
+        what = "raters' votes" if labels.votes is not None else "the hard labels"
+        say(f"no label model: the student learns from {what} of {len(cases.train)} training cases")
+        return None
+    soft.save(folder / "labels.parquet")
+    say(f"{len(soft)} soft labels of {labels.soft}")
+    return soft
+
+
 def _trained(
-    inputs: Inputs, labels: SoftLabels, folder: Path, settings: DistillSettings, say: Teller
+    inputs: Inputs, labels: SoftLabels | None, folder: Path, settings: DistillSettings, say: Teller
 ) -> None:
     cases = inputs.cases
-    schedule = default_schedule(len(cases.train))
-    if settings.epochs is not None:
-        schedule = replace(schedule, epochs=settings.epochs)
+    first = replace(default_schedule(len(cases.train)), **settings.schedule)
     finished = "distill" in read_json(folder / "run.json").get("seconds", {})
-    if settings.resume and finished and (folder / "student.json").is_file():
-        student = load_student(folder)
-    else:
-        with timed(folder, "distill"):
-            student = distill(
-                labels,
-                cases,
-                student=settings.student,
-                weights=settings.weights,
-                image_size=settings.image_size,
-                stream=settings.stream,
-                workers=settings.workers,
-                augment=settings.augment,
-                lam=settings.lam,
-                folds=settings.folds,
-                refit=_refit(inputs, settings),
-                schedule=schedule,
-                seed=settings.seed,
-                device=settings.device,
-                out=folder,
-                resume=settings.resume,
-                progress=not settings.quiet,
-            ).student
+    with nullcontext() if finished else timed(folder, "distill"):
+        student = distill(
+            labels,
+            cases,
+            student=settings.student,
+            target=settings.target,
+            schedule=first,
+            map_schedule=replace(first.for_map(), **settings.map_schedule),
+            prior=settings.prior,
+            votes=vote_counts(inputs.model.features, cases.columns, len(cases.classes)),
+            refit=None if inputs.labels is not None else _refit(inputs, settings),
+            seed=settings.seed,
+            device=settings.device,
+            out=folder,
+            resume=settings.resume,
+            progress=not settings.quiet,
+        ).student
     for note in student.spec.training["notes"]:
         say(f"note: {note}")
     if settings.prevalence is not None:
@@ -175,14 +231,14 @@ def _refit(inputs: Inputs, settings: DistillSettings) -> Refit:
     """Soft labels of some training rows by a label model fitted to those rows alone."""
     train = inputs.cases.train
 
-    def refit(rows: Any) -> Any:
+    def refit(rows: Array) -> SoftLabels:
         posterior = fit(
             inputs.model,
             train.take(rows),
             engine=chosen_engine(settings.engine),
             seed=settings.seed,
         )
-        return soft_labels(posterior, leave_out=settings.leave_out).probs
+        return soft_labels(posterior, leave_out=settings.leave_out)
 
     return refit
 
@@ -216,3 +272,19 @@ def _refuse_other(folder: Path, inputs: Inputs) -> None:
     difference = matches(read_run_json(folder), inputs)
     if difference:
         raise InputError(f"{folder}: was started with {difference}; --run DIR starts another run")
+
+
+def _identity(inputs: Inputs, images: Sequence[Path], settings: DistillSettings) -> dict[str, Any]:
+    """What a resumed run must share with the one that it continues: records, and digests of data and images."""
+    assert inputs.cases.path is not None
+    identity: dict[str, Any] = describe(
+        {
+            "model": inputs.model_record(),
+            "data": {"path": inputs.cases.path.resolve(), "sha256": sha256(inputs.cases.path)},
+            "images": digest_of_files(images),
+            "group": inputs.group,
+            "seed": settings.seed,
+            **settings.record(),
+        }
+    )
+    return identity

@@ -14,17 +14,30 @@ from ..model import LabelModel, find_table, load_model, read_cases, zoo
 from ..python_files import files_of, whole_digest
 from ..runs import RunRecord, read_run_json, record, refuse_stranger, sha256, versions
 from ..table import Cases, Delimiters, cases_from_frame, read_frame, training_cases
+from .table_labels import TableLabels
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run is made from: the label model, its cases, and how both were named."""
+    """What a run is made from: the label model, its cases, and how both were named.
+
+    labels: where the labels are, in a run without a label model of the user's.
+    """
 
     model: LabelModel
     model_name: str
     cases: Cases
     group: str
     seed: int
+    labels: TableLabels | None = None
+
+    @staticmethod
+    def of_table(
+        data: Path, labels: TableLabels, group: str, seed: int, delimiters: Delimiters
+    ) -> Inputs:
+        """Read a table whose labels need no label model."""
+        cases = labels.cases(data, group, seed, delimiters)
+        return Inputs(labels.model(tuple(cases.classes)), data.stem, cases, group, seed, labels)
 
     @staticmethod
     def open(
@@ -63,6 +76,9 @@ class Inputs:
         run, if it is a stranger's, or if its model file or table has changed.
         """
         made = read_run_json(run)
+        stated = made.content["model"].get("labels")
+        if stated is not None:
+            return _of_table(run, made, TableLabels.of_record(stated), data, delimiters)
         if not trust and made.model not in zoo().values():
             refuse_stranger(run, made.content, made.model)
         _same_file(run, made.model, made.model_sha256, digest=sha256)
@@ -102,7 +118,12 @@ class Inputs:
         )
 
     def model_record(self) -> dict[str, Any]:
-        """What ``run.json`` says of the label model."""
+        """What ``run.json`` says of the label model; without one, of the file that the labels come from."""
+        if self.labels is not None:
+            assert self.cases.path is not None
+            file = (self.labels.file or self.cases.path).resolve()
+            stated = self.labels.record()
+            return {"path": str(file), "sha256": sha256(file), "options": {}, "labels": stated}
         assert self.model.source is not None
         source = self.model.source.resolve()
         beside = {"whole": whole_digest(source)} if files_of(source) else {}
@@ -135,6 +156,24 @@ class Inputs:
             "label_name": self.model.label_name,
             "versions": versions(),
         }
+
+
+def _of_table(
+    run: Path,
+    made: RunRecord,
+    labels: TableLabels,
+    data: Path | None,
+    delimiters: Delimiters | None,
+) -> Inputs:
+    """A run without a label model: nothing is executed."""
+    _same_file(run, made.model, made.model_sha256, digest=sha256)
+    if data is None:
+        _same_file(run, made.data, made.data_sha256, digest=sha256)
+    table, written = data or made.data, delimiters or delimiters_of(made)
+    fixed = {"classes": made.classes, "raters": made.raters}
+    cases = labels.cases(table, made.group, made.seed, written, **fixed)
+    model = labels.model(tuple(cases.classes))
+    return Inputs(model, table.stem, cases, made.group, made.seed, labels)
 
 
 def cases_without_model(

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError
+from ..records import describe
 from .network import Shape
 
 FORMAT = 1
+OWN = "object:"
 
 
 @dataclass(frozen=True)
 class Spec:
-    """architecture: `cnn` or `timm:NAME`. classes: in the order of the probabilities.
+    """architecture: `cnn`, `logistic`, `timm:NAME`, or `object:NAME` for the user's own. classes: in the order of the probabilities.
 
     channels, height, width, keep_aspect, depth: of the images it reads (depth uint8, uint16 or
     float32). mean, std: per channel, of pixels on the [0, 1] scale. outputs: neurons of the last
@@ -43,13 +44,18 @@ class Spec:
     training: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def is_own(self) -> bool:
+        """Whether the network is the user's own, which its weights alone do not make."""
+        return self.architecture.startswith(OWN)
+
+    @property
     def shape(self) -> Shape:
         """What the network is built for."""
         return Shape(self.channels, self.height, self.width, self.outputs)
 
     def to_json(self) -> str:
         """student.json. Non-finite numbers are written as the strings inf, -inf and nan."""
-        return json.dumps({"format": FORMAT, **_plain(asdict(self))}, indent=2, allow_nan=False)
+        return json.dumps({"format": FORMAT, **describe(asdict(self))}, indent=2, allow_nan=False)
 
     @classmethod
     def from_json(cls, path: Path) -> Spec:
@@ -70,14 +76,3 @@ class Spec:
             if record[name] is not None:
                 record[name] = tuple(record[name])
         return cls(**record)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no infinity, and lambda may be infinite."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and (not math.isfinite(value)):
-        return str(value)
-    return value

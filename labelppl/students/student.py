@@ -27,6 +27,7 @@ from ..images.read import Images, from_array, read_images
 from ..runs import write_atomically, write_text
 from .logits import class_logits, prevalence_shift
 from .network import build_network
+from .options import StudentLike
 from .spec import Spec
 from .weight_posterior import (
     Spread,
@@ -82,14 +83,14 @@ class Student:
         depth or number of channels than it was trained on; files are resized as in training.
         """
         ids: list[str] = []
-        found, spreads = [torch.empty(0, len(self.classes), dtype=torch.float64)], []
+        outputs, spreads = [torch.empty(0, len(self.classes), dtype=torch.float64)], []
         for seen in self._batches(images, batch):
             logits, covariance = self._outputs(seen)
             ids += seen.ids
-            found.append(logits)
+            outputs.append(logits)
             if covariance is not None:
                 spreads.append(spread(logits + self._shift(), covariance))
-        logits = torch.cat(found)
+        logits = torch.cat(outputs)
         probs = (logits + self._shift()).softmax(1).numpy()
         epistemic, wide = None, None
         if spreads:
@@ -175,27 +176,46 @@ class Student:
 
 
 def load_student(
-    folder: Path | str, name: str = "student", device: str | torch.device = "cpu"
+    folder: Path | str,
+    name: str = "student",
+    device: str | torch.device = "cpu",
+    *,
+    network: StudentLike | None = None,
 ) -> Student:
-    """Read a saved student. name: `student`, or `theta_p` for the weights after step 1.
+    """Read a saved student.
 
-    Raises InputError where files are missing or do not fit each other.
+    Args:
+        folder: The run folder.
+        name: `student`, or `theta_p` for the weights after step 1.
+        device: Where it is to predict.
+        network: The module or factory that a student of the user's own was made from: its file holds weights alone.
+
+    Returns:
+        The student, in evaluation mode.
+
+    Raises:
+        InputError: Files are missing or do not fit each other, or the network must be given.
     """
     source = Path(folder)
     spec = Spec.from_json(source / "student.json")
     path = source / f"{name}.safetensors"
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected the weights of a finished run")
-    network = build_network(spec.architecture, spec.shape)
+    if spec.is_own and network is None:
+        raise InputError(
+            f"{source / 'student.json'}: the student is a network of your own, {spec.architecture}; give it again: "
+            "--student FILE.py:NAME, or load(folder, network=...)"
+        )
+    made = build_network(network if spec.is_own and network else spec.architecture, spec.shape)
     try:
         state = load_file(path)
         kept = {k.removeprefix(LAPLACE): state.pop(k) for k in list(state) if k.startswith(LAPLACE)}
-        network.load_state_dict(state)
+        made.load_state_dict(state)
     except (RuntimeError, OSError, ValueError) as error:
         first = str(error).strip().splitlines()[-1].strip()
         raise InputError(f"{path}: does not fit student.json beside it ({first})") from error
     posterior = from_tensors(kept) if kept else None
-    return Student(network.to(device).eval(), spec, posterior)
+    return Student(made.to(device).eval(), spec, posterior)
 
 
 def predict_files(paths: Sequence[Path | str], folder: Path | str, batch: int = 256) -> Prediction:
@@ -217,8 +237,15 @@ def normalise(pixels: Tensor, spec: Spec) -> Tensor:
 def write_tensors(
     path: Path, tensors: dict[str, Tensor], note: dict[str, str] | None = None
 ) -> None:
-    """A safetensors file that is either whole or absent."""
-    write_atomically(path, lambda part: save_file(tensors, part, metadata=note))
+    """A safetensors file that is either whole or absent, with the mode of any new file."""
+
+    def write(part: Path) -> None:
+        part.touch()
+        mode = part.stat().st_mode
+        save_file(tensors, part, metadata=note)
+        part.chmod(mode)  # safetensors writes through a private temporary file of its own
+
+    write_atomically(path, write)
 
 
 def _mutual_information(alpha: Tensor) -> Tensor:

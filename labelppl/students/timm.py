@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+import torch
+from torch import nn
 
 from ..errors import InputError
 from .network import Shape
+from .start import read_start, refuse_unfit
+
+_LIBRARIES: list[
+    torch.library.Library
+] = []  #: schemas last as long as the library that defined them
+OPERATORS = ("nms", "qnms")
 
 
 def timm_network(name: str, shape: Shape, weights: Path | None = None) -> nn.Module:
@@ -42,8 +48,12 @@ def timm_network(name: str, shape: Shape, weights: Path | None = None) -> nn.Mod
 
 
 def import_timm_for(name: str) -> ModuleType:
-    """timm, which has a model of that name. Raises InputError where it has not, or where there is no timm."""
+    """timm, which has a model of that name, also beside a torchvision whose operators are missing.
+
+    Raises InputError where there is no such model, or no timm.
+    """
     try:
+        _mend_torchvision()
         import timm
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -58,16 +68,43 @@ def import_timm_for(name: str) -> ModuleType:
     return module
 
 
+def timm_normalisation(
+    name: str, channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and sd per channel that the weights of this backbone were trained with; None where timm has no word of it.
+
+    Grey images get the mean over the colours.
+    """
+    from timm.models import get_pretrained_cfg
+
+    known = get_pretrained_cfg(name.removeprefix("timm:"))
+    if known is None:
+        return None
+    mean, std = tuple(known.mean), tuple(known.std)
+    if channels == len(mean):
+        return mean, std
+    return (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
+
+
+def _mend_torchvision() -> None:
+    """torchvision, which timm imports, needs the schemas of its operators even where their code is not there."""
+    try:
+        import torchvision  # noqa: F401
+    except ModuleNotFoundError:
+        return
+    except RuntimeError:
+        for module in [m for m in sys.modules if m.split(".")[0] == "torchvision"]:
+            del sys.modules[module]
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for operator in OPERATORS:
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _LIBRARIES.append(library)
+
+
 def _load(network: nn.Module, name: str, channels: int, path: Path) -> None:
     from timm.models import adapt_input_conv
 
-    if not path.is_file() or path.suffix != ".safetensors":
-        raise InputError(f"{path}: no such safetensors file; expected weights of timm:{name}")
-    try:
-        state: dict[str, Tensor] = load_file(path)
-    except SafetensorError as error:
-        raise InputError(f"{path}: is not a safetensors file ({error})") from error
-    own = network.state_dict()
+    state, own = read_start(path, f"timm:{name}"), network.state_dict()
     described = network.pretrained_cfg
     classifier = described.get("classifier") or ()
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
@@ -79,13 +116,5 @@ def _load(network: nn.Module, name: str, channels: int, path: Path) -> None:
     key = f"{first}.weight"
     if isinstance(first, str) and key in state and state[key].shape != own[key].shape:
         state[key] = adapt_input_conv(channels, state[key])
-    wrong = [k for k, v in state.items() if k in own and v.shape != own[k].shape]
-    strange = sorted((set(state) - set(own) - head) | set(wrong))
-    missing = sorted(k for k in set(own) - set(state) - head if not k.endswith("tracked"))
-    if strange or missing:
-        odd = f"unexpected {strange[0]!r}" if strange else f"missing {missing[0]!r}"
-        raise InputError(
-            f"{path}: is not the weights of timm:{name} ({odd}, {len(strange) + len(missing)} in "
-            "all); expected timm's own names and shapes"
-        )
+    refuse_unfit(path, f"timm:{name}", state, own, head)
     network.load_state_dict(state, strict=False)

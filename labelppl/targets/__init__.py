@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
+from ..errors import InputError
 from .auc_margin import AUCMargin
 from .base import Target, TargetData, Validation
 from .certainty import CertaintyWeighted
@@ -58,6 +60,41 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "dirichlet": Dirichlet,
 }
 
+
+def make_target(target: Target | Callable[..., Target] | str) -> Target:
+    """The target that a name, a class or an object stands for; an object is copied, since targets hold state.
+
+    Args:
+        target: A name of `TARGETS`, a subclass of `Target` or another function without arguments that returns one, or a
+            target.
+
+    Returns:
+        A target that no other training has touched.
+
+    Raises:
+        InputError: An unknown name, or an object that is no target.
+
+    Example:
+        >>> from labelppl.targets import make_target
+        >>> make_target("smooth").epsilon
+        0.1
+    """
+    if isinstance(target, Target):
+        return copy.deepcopy(target)
+    if isinstance(target, str):
+        if target not in TARGETS:
+            raise InputError(
+                f"target: got {target!r}, expected one of {', '.join(TARGETS)}, or FILE.py:NAME"
+            )
+        return TARGETS[target]()
+    made = target() if callable(target) else target
+    if not isinstance(made, Target):
+        raise InputError(
+            f"target: got {type(made).__name__}, expected a labelppl.targets.Target, or a function that returns one"
+        )
+    return made
+
+
 __all__ = [
     "TARGETS",
     "CertaintyWeighted",
@@ -67,4 +104,5 @@ __all__ = [
     "confusion",
     "dirichlet_concentration",
     "epistemic",
+    "make_target",
 ]

@@ -12,10 +12,11 @@ batch of class logits against such rows. The trainer calls, in this order::
     each epoch:  new = target.end_epoch(epoch, epochs, validation)
                  targets = targets if new is None else new
 
-The objective is the *mean* of the per-case losses (docs/methods.md §1 divides lambda by the number of cases
-for it). Rows count the cases of the evidence given to `start`. Target rows are opaque to the
-trainer: `columns` is the number of classes unless a method says otherwise (a teacher's logits or
-the moments of a label's posterior may stand beside the label). State per case lives on the device
+The objective is the *weighted mean* of the losses, sum_i w_i loss_i / sum_i w_i, the weights those of
+`TargetData.row_weights`: 1 per case, 1/n for each of the n images of one case, so that m in
+lambda/m counts cases. Rows count the cases of the evidence that `start` sees. Target rows are opaque
+to the trainer: `columns` is the number of classes unless a method says otherwise (a teacher's logits
+or the moments of a label's posterior may stand beside the label). State per case lives on the device
 of that evidence; under torch.distributed it is summed over the processes at the end of an epoch, so
 that the order of sharding does not matter.
 """
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.distributed
@@ -32,6 +33,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import InputError
+from ..records import described_object, digest
 
 ROW_SUM_TOLERANCE = 1e-5
 
@@ -47,8 +49,10 @@ class TargetData:
     weights where they differ. mean_log: (cases, classes), the posterior mean of log p(Y|Z), which
     stands in for draws that were not kept. votes: (cases, classes), how many raters chose each class. teacher:
     (cases, classes), a teacher's logits for the training cases. confusion: (classes, classes), the
-    teacher's counts on the validation cases, true class by predicted class. classes: the number of
-    classes; needed only where nothing but `hard` is given.
+    teacher's counts on the validation cases, true class by predicted class. units: (cases,) int64,
+    the number of the case that each image shows, where a case has several images. weights: (cases,)
+    positive, how much each counts. classes: the number of classes; needed only where there is
+    nothing but `hard`.
 
     Raises InputError where shapes disagree, a label is out of range or a soft label is not a
     probability vector.
@@ -62,11 +66,13 @@ class TargetData:
     votes: Tensor | None = None
     teacher: Tensor | None = None
     confusion: Tensor | None = None
+    units: Tensor | None = None
+    weights: Tensor | None = None
     classes: int = 0
 
     def __post_init__(self) -> None:
-        given = (self.soft, self.draws, self.votes, self.teacher, self.confusion)
-        known = {t.shape[-1] for t in given if t is not None} | ({self.classes} - {0})
+        tables = (self.soft, self.draws, self.votes, self.teacher, self.confusion)
+        known = {t.shape[-1] for t in tables if t is not None} | ({self.classes} - {0})
         if len(known) != 1:
             raise InputError(
                 f"evidence: got {sorted(known) or 'no'} as the number of classes, expected one "
@@ -84,6 +90,8 @@ class TargetData:
             "votes": (n, k),
             "teacher": (n, k),
             "confusion": (k, k),
+            "units": (n,),
+            "weights": (n,),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -97,6 +105,11 @@ class TargetData:
             raise InputError(
                 f"evidence.hard, row {row}: got {int(self.hard[row])}, expected 0..{k - 1}, "
                 "or -1 = unlabelled"
+            )
+        if self.weights is not None and not bool((self.weights > 0).all()):
+            row = int((~(self.weights > 0)).nonzero()[0])
+            raise InputError(
+                f"evidence.weights, row {row}: got {float(self.weights[row]):g}, expected a number > 0"
             )
         if self.soft is not None:
             wrong = ~((self.soft.sum(1) - 1).abs() <= ROW_SUM_TOLERANCE) | self.soft.lt(0).any(1)
@@ -112,17 +125,32 @@ class TargetData:
 
     def take(self, index: Tensor) -> TargetData:
         """The evidence of some cases, (cases,) bool or (n,) integers; class tables stay whole."""
-        cases = {
-            "hard": self.hard[index],
-            "soft": None if self.soft is None else self.soft[index],
-            "draws": None if self.draws is None else self.draws[:, index],
-            "mean_log": None if self.mean_log is None else self.mean_log[index],
-            "votes": None if self.votes is None else self.votes[index],
-            "teacher": None if self.teacher is None else self.teacher[index],
-        }
+        rows = {name: getattr(self, name) for name in PER_ROW}
+        cases: dict[str, Any] = {n: None if v is None else v[index] for n, v in rows.items()}
+        cases["draws"] = None if self.draws is None else self.draws[:, index]
         if self.log_weights is not None and self.log_weights.ndim == 2:
             cases["log_weights"] = self.log_weights[:, index]
         return replace(self, **cases)
+
+    def row_weights(self) -> Tensor | None:
+        """How much each row counts, (cases,) float64: its weight over the images of its case.
+
+        None where every row counts as one.
+        """
+        if self.units is None and self.weights is None:
+            return None
+        each = torch.ones(len(self), dtype=torch.float64, device=self.hard.device)
+        if self.weights is not None:
+            each = self.weights.double()
+        if self.units is not None:
+            _, unit, images = self.units.unique(return_inverse=True, return_counts=True)
+            each = each / images[unit]
+        return each
+
+    def digest(self) -> str:
+        """SHA-256 of all that is known: tells apart runs on other labels."""
+        values = (getattr(self, f.name) for f in fields(self) if f.name != "classes")
+        return digest(*(None if v is None else v.detach().cpu().numpy() for v in values))
 
     def to(self, device: torch.device | str) -> TargetData:
         """The same evidence on another device."""
@@ -134,10 +162,14 @@ class TargetData:
         return replace(self, **moved)
 
 
+PER_ROW = ("hard", "soft", "mean_log", "votes", "teacher", "units", "weights")
+
+
 class Validation(NamedTuple):
     """The student on all validation cases after an epoch, the same on every process.
 
-    logits: (cases, classes). hard: (cases,) int64, -1 = unlabelled.
+    logits: (cases, classes), the mean over its images where a case has several. hard: (cases,)
+    int64, -1 = unlabelled.
     """
 
     logits: Tensor
@@ -151,7 +183,8 @@ class Target(ABC):
     `TargetData.teacher` or `.confusion`; the runner then first trains the same student on the hard
     labels with the same schedule. needs_full_head: whether two classes need two outputs, not one
     sigmoid neuron. needs_observe: whether `observe` does anything. needs_validation: whether
-    `end_epoch` reads the student's validation logits.
+    `end_epoch` reads the student's validation logits. head: `dirichlet` where the student's logits
+    are log concentrations.
     """
 
     name: ClassVar[str]
@@ -159,6 +192,15 @@ class Target(ABC):
     needs_full_head: bool = False
     needs_observe: bool = False
     needs_validation: bool = False
+    head: Literal["softmax", "dirichlet"] = "softmax"
+
+    def record(self) -> dict[str, Any]:
+        """Name, options and, for a class of the user's own, the digest of its file.
+
+        Options are the public attributes with plain values. A target that keeps an option elsewhere
+        adds it to what this returns.
+        """
+        return {"target": self.name, **described_object(self)}
 
     def usable(self, evidence: TargetData) -> Tensor:
         """Which cases this method can learn from, (cases,) bool. By default the labelled ones."""
@@ -224,7 +266,7 @@ def one_hot(evidence: TargetData) -> Tensor:
     return functional.one_hot(evidence.hard, evidence.classes).to(dtype)
 
 
-def given(evidence: TargetData, field: str, method: str) -> Tensor:
+def required(evidence: TargetData, field: str, method: str) -> Tensor:
     """A part of the evidence that `method` cannot do without. Raises InputError where absent."""
     value = getattr(evidence, field)
     if value is None:
@@ -236,7 +278,7 @@ def given(evidence: TargetData, field: str, method: str) -> Tensor:
 
 def base_labels(evidence: TargetData, base: Base, method: str) -> Tensor:
     """Hard labels as one-hot rows or the soft labels, (cases, classes)."""
-    return one_hot(evidence) if base == "hard" else given(evidence, "soft", method)
+    return one_hot(evidence) if base == "hard" else required(evidence, "soft", method)
 
 
 def check(ok: bool, method: str, option: str, got: object, expected: str) -> None:

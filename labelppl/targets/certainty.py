@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .base import Target, TargetData, Validation, check, given
+from .base import Target, TargetData, Validation, check, required
 from .dirichlet import dirichlet_concentration
 
 
@@ -39,16 +39,19 @@ class CertaintyWeighted(Target):
         self.needs_full_head = target.needs_full_head
         self.needs_observe = target.needs_observe
         self.needs_validation = target.needs_validation
+        self.head = target.head
 
     def usable(self, evidence: TargetData) -> Tensor:
         return self.target.usable(evidence)
 
     def start(self, evidence: TargetData) -> Tensor:
         if self.kind == "entropy":
-            p = given(evidence, "soft", self.name)
+            p = required(evidence, "soft", self.name)
             weights = 1 + torch.xlogy(p, p).sum(1) / math.log(evidence.classes)
         else:
-            a0 = dirichlet_concentration(given(evidence, "draws", self.name), evidence.log_weights)
+            a0 = dirichlet_concentration(
+                required(evidence, "draws", self.name), evidence.log_weights
+            )
             weights = a0 / (a0 + self.scale)
         check(bool(weights.sum() > 0), self.name, "weights", 0, "a case that is not all uncertain")
         self.weights = weights / weights.mean()

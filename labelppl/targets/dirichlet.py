@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
-from .base import Target, TargetData, Validation, check, given, promote
+from .base import Target, TargetData, Validation, check, promote, required
 
 CEILING = 1e4  # of b0: draws that agree to the last digit would make it infinite
 _FLOOR = 1e-6  # of a drawn probability, before its logarithm
@@ -50,6 +50,7 @@ class Dirichlet(Target):
 
     name = "dirichlet"
     needs_full_head = True
+    head = "dirichlet"
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class Dirichlet(Target):
     def start(self, evidence: TargetData) -> Tensor:
         self._evidence = evidence
         if evidence.draws is None:
-            given(evidence, "mean_log", self.name)
+            required(evidence, "mean_log", self.name)
             check(self.temperature == 1, self.name, "temperature", self.temperature, "1, no draws")
         if self.kind == "endd":
             return self._mean_log()
@@ -90,8 +91,8 @@ class Dirichlet(Target):
             b0 = dirichlet_concentration(draws, evidence.log_weights, self.match)[:, None]
             mean = mean_over_draws(draws, evidence.log_weights) if soft is None else soft.double()
         else:
-            mean = given(evidence, "soft", self.name).double()
-            floored = given(evidence, "mean_log", self.name).double().clamp(min=math.log(_FLOOR))
+            mean = required(evidence, "soft", self.name).double()
+            floored = required(evidence, "mean_log", self.name).double().clamp(min=math.log(_FLOOR))
             spread = 2 * (torch.xlogy(mean, mean) - mean * floored).sum(1)
             b0 = _from_spread(spread, evidence.classes)[:, None]
         if self.kind == "decoupled":
@@ -129,7 +130,7 @@ class Dirichlet(Target):
         """Mean log probability of the tempered, smoothed draws (cases, classes)."""
         draws, k = self._evidence.draws, self._evidence.classes
         if draws is None:
-            p = given(self._evidence, "mean_log", self.name).double().exp()
+            p = required(self._evidence, "mean_log", self.name).double().exp()
             return ((1 - self.smoothing) * p + self.smoothing / k).log()
         p = (draws.double().clamp(min=_FLOOR).log() / self.temperature).softmax(-1)
         p = (1 - self.smoothing) * p + self.smoothing / k

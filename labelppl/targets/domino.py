@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import InputError
-from .base import Base, Target, TargetData, base_labels, check, given, promote
+from .base import Base, Target, TargetData, base_labels, check, promote, required
 
 
 class Domino(Target):
@@ -32,7 +32,7 @@ class Domino(Target):
         check(base in ("hard", "soft"), self.name, "base", base, "'hard' or 'soft'")
         self.beta = beta
         self.base: Base = base
-        self._given = matrix
+        self.costs = matrix
         self.needs_teacher = matrix is None
 
     def usable(self, evidence: TargetData) -> Tensor:
@@ -41,11 +41,11 @@ class Domino(Target):
     def start(self, evidence: TargetData) -> Tensor:
         labels = base_labels(evidence, self.base, self.name)
         k = evidence.classes
-        if self._given is None:
-            counts = given(evidence, "confusion", self.name).to(labels)
+        if self.costs is None:
+            counts = required(evidence, "confusion", self.name).to(labels)
             matrix = 1 - counts / counts.sum(1, keepdim=True).clamp(min=1)
         else:
-            matrix = self._given.to(labels)
+            matrix = self.costs.to(labels)
         if matrix.shape != (k, k):
             raise InputError(
                 f"target domino: matrix: got shape {tuple(matrix.shape)}, expected {(k, k)}"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..crowds.majority import TIE_RULES, TieRule, majority
-from .base import Target, TargetData, check, given
+from .base import Target, TargetData, check, required
 from .mean_vote import voted
 
 
@@ -24,7 +24,7 @@ class Majority(Target):
         self.seed = seed
 
     def usable(self, evidence: TargetData) -> Tensor:
-        votes = given(evidence, "votes", self.name)
+        votes = required(evidence, "votes", self.name)
         return (votes.sum(1) > 0) & ~self._winners(votes).isnan().any(1)
 
     def start(self, evidence: TargetData) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Target, TargetData, check, given
+from .base import Target, TargetData, check, required
 
 
 class MeanVote(Target):
@@ -22,7 +22,7 @@ class MeanVote(Target):
         self.prior = prior
 
     def usable(self, evidence: TargetData) -> Tensor:
-        return given(evidence, "votes", self.name).sum(1) > 0
+        return required(evidence, "votes", self.name).sum(1) > 0
 
     def start(self, evidence: TargetData) -> Tensor:
         votes = voted(evidence, self.name) + self.prior
@@ -31,7 +31,7 @@ class MeanVote(Target):
 
 def voted(evidence: TargetData, method: str) -> Tensor:
     """The vote counts (cases, classes) as floats. Raises InputError at a case without votes."""
-    votes = given(evidence, "votes", method)
+    votes = required(evidence, "votes", method)
     check(bool((votes >= 0).all()), method, "votes", float(votes.min()), "counts >= 0")
     empty = votes.sum(1) == 0
     if bool(empty.any()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import Target, TargetData, check, given, one_hot
+from .base import Target, TargetData, check, one_hot, required
 
 
 class Mixed(Target):
@@ -22,5 +22,5 @@ class Mixed(Target):
         self.alpha = alpha
 
     def start(self, evidence: TargetData) -> Tensor:
-        soft = given(evidence, "soft", self.name)
+        soft = required(evidence, "soft", self.name)
         return self.alpha * one_hot(evidence) + (1 - self.alpha) * soft

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Target, TargetData, given
+from .base import Target, TargetData, required
 
 
 class Prob(Target):
@@ -22,4 +22,4 @@ class Prob(Target):
         return torch.ones_like(evidence.hard, dtype=torch.bool)
 
     def start(self, evidence: TargetData) -> Tensor:
-        return given(evidence, "soft", self.name)
+        return required(evidence, "soft", self.name)

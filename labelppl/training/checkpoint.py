@@ -27,6 +27,7 @@ class Checkpoint(NamedTuple):
     optimiser: dict[str, Tensor]
     target: dict[str, Tensor]
     best: dict[str, Tensor]
+    average: dict[str, Tensor]
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:

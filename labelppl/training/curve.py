@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..errors import InputError
+
 
 class Epoch(NamedTuple):
     """One row of the learning curve. Losses are means over cases in nats.
@@ -24,6 +26,20 @@ class Epoch(NamedTuple):
     val_accuracy: float
     seconds: float
     images_per_second: float
+
+
+def read_curve(folder: Path) -> tuple[Epoch, ...]:
+    """The rows of curve.csv. Raises InputError where it is missing or damaged."""
+    path = folder / "curve.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return tuple(
+            Epoch(row["step"], int(row["epoch"]), *(float(row[k]) for k in Epoch._fields[2:]))
+            for row in rows
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: is not a learning curve ({error})") from error
 
 
 def save_curve(history: Sequence[Epoch], folder: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -28,8 +31,9 @@ def make_fabric(device: str = "auto", precision: Literal["auto", "32", "bf16"] =
     if distributed:
         local = int(os.environ["LOCAL_WORLD_SIZE"])
         devices, nodes = local, int(os.environ["WORLD_SIZE"]) // local
-    with warnings.catch_warnings():
-        # Fabric's advice on matmul precision and cluster environments is not for our users.
+    with warnings.catch_warnings(), _quiet("lightning_fabric.utilities.rank_zero"):
+        # Fabric's advice on matmul precision and cluster environments is not for our users, nor is the precision that
+        # student.json records.
         warnings.simplefilter("ignore")
         fabric = Fabric(
             accelerator=kind,
@@ -62,6 +66,18 @@ def check_device(device: str) -> tuple[str, str]:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise InputError(f"device: got {device!r}, but torch sees no Apple GPU here; use cpu")
     return kind, number
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Only warnings of this logger inside the block."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _leave() -> None:

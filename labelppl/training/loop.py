@@ -1,10 +1,11 @@
-"""The state of one training run: an epoch's updates, its validation, and its checkpoint."""
+"""One training: the updates of an epoch, its validation, its checkpoint."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,20 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ..errors import FailedWork, InputError
+from ..records import refuse_other
 from ..students.logits import class_logits
+from ..students.options import Augment
 from ..targets.base import Target, TargetData, Validation
 from . import checkpoint as ckpt
+from .average import Average
 from .curve import Epoch
-from .held import Held, held_out_nll, predict_logits
+from .held import Held, held_out_nll, pooled, predict_logits
+from .optimiser import Rates, hold_statistics, make_optimiser, set_rate
 from .order import derived, partition
 from .progress import Bar
 from .schedule import Schedule
 from .source import Source
 from .weight_prior import WeightPrior
-
-Augment = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,29 @@ class Trained:
     precision: str
 
 
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What one training does beside its data. freeze_norm: whether normalisation keeps its statistics.
+
+    rates: learning rates of layers. keep_best: whether validation chooses the epoch. step: its name.
+    """
+
+    schedule: Schedule
+    prior: WeightPrior | None = None
+    freeze_norm: bool = False
+    rates: Rates = ()
+    augment: Augment | None = None
+    held: Held | None = None
+    keep_best: bool = True
+    seed: int = 0
+    step: str = "train"
+
+
 class TrainingLoop:
-    """The mutable state of one training run."""
+    """The state of one training.
+
+    where: the usable rows of `source`, in the order of `evidence`, which holds those cases alone.
+    """
 
     def __init__(
         self,
@@ -53,19 +77,15 @@ class TrainingLoop:
         where: Tensor,
         evidence: TargetData,
         target: Target,
-        schedule: Schedule,
+        plan: Plan,
         fabric: Fabric,
-        prior: WeightPrior | None,
-        seed: int,
     ) -> None:
         self.network, self.source, self.where, self.target = network, source, where, target
-        self.schedule, self.fabric, self.prior, self.seed = schedule, fabric, prior, seed
-        self.frozen, self.step = False, "train"
-        self.augment: Augment | None = None
-        self.held: Held | None = None
+        self.plan, self.fabric, self.prior = plan, fabric, plan.prior
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_nll = -1, math.inf
+        schedule = plan.schedule
         if schedule.batch_size < fabric.world_size:
             raise InputError(
                 f"schedule: batch_size: got {schedule.batch_size} for {fabric.world_size} "
@@ -73,93 +93,117 @@ class TrainingLoop:
             )
         network.to(fabric.device)
         self.targets = target.start(evidence.to(fabric.device))
-        self.optimiser = _optimiser(network, schedule)
+        weights = evidence.row_weights()
+        self.weights = None if weights is None else weights.to(fabric.device)
+        self.cases = len(where) if weights is None else float(weights.sum())
+        self.optimiser = make_optimiser(network, schedule, plan.rates)
+        self.average = None if schedule.ema is None else Average(network, schedule.ema)
         compiled = torch.compile(network) if schedule.compile else network
         self.module, self.wrapped = fabric.setup(compiled, self.optimiser)
         self.proximal = (
-            None if prior is None else prior.is_proximal(self.optimiser, schedule.lr, len(where))
+            None
+            if plan.prior is None
+            else plan.prior.is_proximal(self.optimiser, schedule.lr, self.cases)
         )
 
     def epoch(self, batches: int, bar: Bar | None) -> None:
         """One pass over the training cases, and what is learnt from it."""
         began, m, number = time.perf_counter(), len(self.where), len(self.history)
-        fabric, schedule = self.fabric, self.schedule
+        fabric, plan, schedule = self.fabric, self.plan, self.plan.schedule
         rank, world, device = fabric.global_rank, fabric.world_size, fabric.device
-        mine = derived(self.seed, number, 1 + rank)
+        mine = derived(plan.seed, number, 1 + rank)
         torch.manual_seed(mine)
         mixing = torch.Generator().manual_seed(mine)
         order = torch.randperm(
-            m, generator=torch.Generator().manual_seed(derived(self.seed, number, 0))
+            m, generator=torch.Generator().manual_seed(derived(plan.seed, number, 0))
         )
         parts = [part[rank::world] for part in order.split(partition(m, schedule.batch_size))]
         self.module.train()
-        if self.frozen:
-            _freeze_norm(self.network)
+        hold_statistics(self.network, every=plan.freeze_norm)
         total = torch.zeros((), device=device)
         steps = schedule.epochs * batches
-        images = self.source.batches((self.where[part] for part in parts), device)
-        for i, (part, pixels) in enumerate(zip(parts, images, strict=True)):
+        pieces = [part.tensor_split(min(schedule.accumulate, len(part))) for part in parts]
+        images = self.source.batches((self.where[p] for some in pieces for p in some), device)
+        for i, some in enumerate(pieces):
             rate = schedule.rate(number * batches + i, steps)
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate
-            rows = part.to(device)
-            seen = pixels if self.augment is None else self.augment(pixels)
-            seen, wanted = self.target.mix(seen, self.targets[rows], mixing)
-            logits = class_logits(self.module(seen))
-            if self.target.needs_observe:
-                self.target.observe(logits.detach(), rows)
-            losses = self.target.loss(logits, wanted, rows)
-            self._update(losses.sum() * (batches * world / m), rate)
-            total += losses.detach().sum()
-            if bar is not None:
-                bar.advance(len(part) * world)
-        loss = float(fabric.all_reduce(total, reduce_op="sum")) / m
+            set_rate(self.optimiser, rate)
+            self.wrapped.zero_grad(set_to_none=True)
+            for piece in some:
+                losses = self._losses(next(images), piece.to(device), mixing)
+                with self._synchronised(piece is some[-1]):
+                    fabric.backward(losses.sum() * (batches * world / self.cases))
+                total += losses.detach().sum()
+                if bar is not None:
+                    bar.advance(len(piece) * world)
+            self._update()
+        _exhaust(images)
+        loss = float(fabric.all_reduce(total, reduce_op="sum")) / self.cases
         if not math.isfinite(loss):
             raise FailedWork(
-                f"{self.step}: the loss is {loss} in epoch {number + 1}; lower the learning rate"
+                f"{plan.step}: the loss is {loss} in epoch {number + 1}; lower the learning rate"
             )
         seconds = time.perf_counter() - began
-        self._close(number, rate, loss, seconds, m / seconds)
+        with nullcontext() if self.average is None else self.average.in_force(self.network):
+            self._close(number, rate, loss, seconds, m / seconds)
         if bar is not None:
             bar.say(self.history[-1])
 
-    def _update(self, loss: Tensor, rate: float) -> None:
-        m = len(self.where)
-        self.wrapped.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
+    def _losses(self, pixels: Tensor, rows: Tensor, mixing: torch.Generator) -> Tensor:
+        """Weighted losses (batch,) of some images."""
+        seen = pixels if self.plan.augment is None else self.plan.augment(pixels)
+        seen, wanted = self.target.mix(seen, self.targets[rows], mixing)
+        logits = class_logits(self.module(seen))
+        if self.target.needs_observe:
+            self.target.observe(logits.detach(), rows)
+        losses = self.target.loss(logits, wanted, rows)
+        return losses if self.weights is None else losses * self.weights[rows].to(losses)
+
+    def _synchronised(self, last: bool) -> AbstractContextManager[None]:
+        """Gradients are averaged over the processes once per batch."""
+        if last or self.fabric.world_size == 1:
+            return nullcontext()
+        return self.fabric.no_backward_sync(self.module)
+
+    def _update(self) -> None:
         if self.prior is not None and not self.proximal:
-            self.prior.add_gradient(self.network, m)
+            self.prior.add_gradient(self.network, self.cases)
+        if self.plan.schedule.clip is not None:
+            learning = [p for p in self.network.parameters() if p.grad is not None]
+            nn.utils.clip_grad_norm_(learning, self.plan.schedule.clip)
         self.wrapped.step()
         if self.prior is not None and self.proximal:
-            self.prior.shrink(self.network, self.optimiser, m)
+            self.prior.shrink(self.network, self.optimiser, self.cases)
+        if self.average is not None:
+            self.average.update(self.network)
 
     def _close(self, number: int, rate: float, loss: float, seconds: float, speed: float) -> None:
         """Validation, the target's own update, the learning curve."""
         validation, nll, accuracy = None, math.nan, math.nan
-        if self.held is not None:
-            logits = predict_logits(self.network, self.held.source, self.fabric.device)
-            hard = self.held.hard.to(logits.device)
+        held = self.plan.held
+        if held is not None:
+            logits = predict_logits(self.network, held.source, self.fabric.device)
+            logits, hard = pooled(logits, held)
             validation = Validation(logits, hard)
             labelled = hard >= 0
             if bool(labelled.any()):
                 probs = self.target.probabilities(logits[labelled]).double()
                 nll = held_out_nll(probs, hard[labelled])
                 accuracy = float((probs.argmax(1) == hard[labelled]).double().mean())
-        renewed = self.target.end_epoch(number, self.schedule.epochs, validation)
+        renewed = self.target.end_epoch(number, self.plan.schedule.epochs, validation)
         self.targets = self.targets if renewed is None else renewed
         penalty = 0.0
         if self.prior is not None:
-            penalty = float(self.prior.penalty(self.network, len(self.where)).detach())
-        if nll < self.best_nll:
+            penalty = float(self.prior.penalty(self.network, self.cases).detach())
+        if nll < self.best_nll and self.plan.keep_best:
             self.best_nll, self.best_epoch = nll, number
             self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.history.append(
-            Epoch(self.step, number, rate, loss, penalty, nll, accuracy, seconds, speed)
+            Epoch(self.plan.step, number, rate, loss, penalty, nll, accuracy, seconds, speed)
         )
 
     def stopped(self) -> bool:
         """Whether patience has run out."""
-        patience = self.schedule.patience
+        patience = self.plan.schedule.patience
         if patience is None or self.best_epoch < 0:
             return False
         return len(self.history) - 1 - self.best_epoch >= patience
@@ -168,6 +212,8 @@ class TrainingLoop:
         """Keep the best weights, or the last where nothing chose."""
         if self.best:
             self.network.load_state_dict(self.best)
+        elif self.average is not None:
+            self.network.load_state_dict(self.average.values)
         self.network.eval()
         best = self.best_epoch if self.best else len(self.history) - 1
         precision = self.fabric._precision.precision
@@ -187,6 +233,7 @@ class TrainingLoop:
             ckpt.optimiser_state(self.optimiser),
             self.target.state_dict(),
             self.best,
+            {} if self.average is None else self.average.state(),
         )
         ckpt.write(path, state)
 
@@ -195,13 +242,7 @@ class TrainingLoop:
         saved = ckpt.read(path)
         if saved is None:
             return
-        if saved.record["identity"] != identity:
-            old = saved.record["identity"]
-            odd = next(k for k in identity if old.get(k) != identity[k])
-            raise InputError(
-                f"{path}: was made with {odd} = {old.get(odd)}, not {identity[odd]}; resume with "
-                "the same arguments, or start anew"
-            )
+        refuse_other(path, saved.record["identity"], identity)
         self.network.load_state_dict(saved.network)
         ckpt.restore_optimiser(self.optimiser, saved.optimiser)
         device = self.fabric.device
@@ -209,25 +250,14 @@ class TrainingLoop:
         renewed = self.target.load_state_dict(state) if state else None
         self.targets = self.targets if renewed is None else renewed
         self.best = {k: v.to(device) for k, v in saved.best.items()}
+        if self.average is not None:
+            self.average.restore(saved.average)
         self.best_epoch = saved.record["best_epoch"]
         self.best_nll = saved.record["best_nll"]
         self.history = [Epoch(*row) for row in saved.record["history"]]
 
 
-def _optimiser(network: nn.Module, schedule: Schedule) -> torch.optim.Optimizer:
-    trained = [p for p in network.parameters() if p.requires_grad]
-    if schedule.optimiser == "adam":
-        return torch.optim.Adam(trained, lr=schedule.lr, foreach=True)
-    return torch.optim.SGD(
-        trained,
-        lr=schedule.lr,
-        momentum=schedule.momentum,
-        nesterov=schedule.momentum > 0,
-        foreach=True,
-    )
-
-
-def _freeze_norm(network: nn.Module) -> None:
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
+def _exhaust(images: Iterator[Tensor]) -> None:
+    """Let the source end its epoch, so that its workers stop."""
+    for _ in images:
+        raise AssertionError("more images than were asked for")

@@ -12,6 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..records import digest
+
 
 class Source(Protocol):
     """Images by row number."""
@@ -21,6 +23,9 @@ class Source(Protocol):
 
     def take(self, rows: Tensor) -> Source:
         """Some of the images."""
+
+    def digest(self) -> str:
+        """SHA-256 of the images: tells apart runs on other ones."""
 
     def batches(self, rows: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
         """Normalised float32 images (batch, channels, height, width) for each (batch,) of rows."""
@@ -42,6 +47,10 @@ class Resident:
     def take(self, rows: Tensor) -> Resident:
         """Some of the images."""
         return Resident(self.pixels[rows], self.normalise)
+
+    def digest(self) -> str:
+        """SHA-256 of the stored pixels."""
+        return digest(self.pixels.cpu().numpy())
 
     def batches(self, rows: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
         """See `Source`. The whole set moves to the device at the first call and stays there."""

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..errors import FailedWork, InputError
 from ..images.files import Files
 from ..images.memory import available_memory
+from ..records import digest_of_files
 from .source import indexable
 
 SHARE = 0.25
@@ -42,6 +43,10 @@ class Streamed:
         """Some of the images."""
         return Streamed(self.files.take(rows.cpu().numpy()), self.normalise, self.workers)
 
+    def digest(self) -> str:
+        """SHA-256 of the files."""
+        return digest_of_files(self.files.paths)
+
     def batches(self, rows: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
         """See `Source`. Raises InputError for a file that can no longer be read."""
         loader: DataLoader[Tensor] = DataLoader(
@@ -52,10 +57,10 @@ class Streamed:
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),  # else it would draw from the trainer's random numbers
         )
-        found = iter(loader)
+        fetched = iter(loader)
         while True:
             try:
-                batch = next(found)
+                batch = next(fetched)
             except StopIteration:
                 return
             except RuntimeError as error:

@@ -13,21 +13,22 @@ epoch's number alone: a run is bit-reproducible on a CPU, and a resumed run is t
 from __future__ import annotations
 
 import math
-import zlib
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import nn
 
 from ..errors import InputError
+from ..records import describe, network_record
+from ..students.options import Augment
 from ..targets.base import Target, TargetData
 from .device import make_fabric
 from .held import Held
-from .loop import Augment, Trained, TrainingLoop
+from .loop import Plan, Trained, TrainingLoop
+from .optimiser import Rates
 from .order import partition
 from .progress import Bar
 from .schedule import Schedule
@@ -45,8 +46,10 @@ def train(
     seed: int = 0,
     prior: WeightPrior | None = None,
     freeze_norm: bool | None = None,
+    rates: Rates = (),
     augment: Augment | None = None,
     held: Held | None = None,
+    keep_best: bool = True,
     device: str = "auto",
     fabric: Fabric | None = None,
     checkpoint: Path | None = None,
@@ -58,8 +61,9 @@ def train(
 
     source, evidence: the training cases, in one order. prior: the weight prior of step 2; with
     lam = inf nothing moves. freeze_norm: keep the running statistics of batch normalisation as they
-    are; None does so where there is a prior. held: where it has labelled cases, the weights of the
-    epoch with the best validation NLL are kept, else those of the last. checkpoint: a file written
+    are; None does so where there is a prior. rates: learning rates of layers, (pattern, factor).
+    held: where it has labelled cases and keep_best is True, the weights of the epoch with the best
+    validation NLL are kept, else those of the last. checkpoint: a file written
     after every epoch; resume: continue from it. fabric: use this one, not a new one for `device`.
 
     Raises InputError where nothing is usable or the checkpoint belongs to another run, FailedWork
@@ -79,39 +83,49 @@ def train(
     if prior is not None and math.isinf(prior.lam):
         network.to(fabric.device).eval()
         return Trained((), -1, m, None, fabric._precision.precision)
-    run = TrainingLoop(
-        network, source, where, evidence.take(usable), target, schedule, fabric, prior, seed
+    if prior is not None and schedule.weight_decay > 0:
+        raise InputError(
+            f"schedule: weight_decay: got {schedule.weight_decay:g} beside a weight prior, expected 0: step 2 has one "
+            "prior, that around theta_p; give step 2 schedule.for_map()"
+        )
+    plan = Plan(
+        schedule,
+        prior,
+        prior is not None if freeze_norm is None else freeze_norm,
+        rates,
+        augment,
+        held,
+        keep_best,
+        seed,
+        step,
     )
-    run.frozen = prior is not None if freeze_norm is None else freeze_norm
-    run.augment, run.held, run.step = augment, held, step
-    identity = {
-        "step": step,
-        "seed": seed,
-        "cases": m,
-        "target": target.name,
-        "evidence": _fingerprint(evidence),
-        "prior": None if prior is None else prior.record(),
-        "schedule": asdict(schedule),
-    }
+    identity: dict[str, Any] = {}
+    if checkpoint is not None:
+        identity = {
+            "step": step,
+            "seed": seed,
+            "cases": m,
+            "target": target.record(),
+            "labels": evidence.digest(),
+            "images": source.digest(),
+            "prior": None if prior is None else prior.record(),
+            "schedule": schedule.record(),
+            "augment": describe(augment),
+            "rates": describe(rates),
+            "freeze_norm": plan.freeze_norm,
+            "start": network_record(network)["weights"],
+        }
+    loop = TrainingLoop(network, source, where, evidence.take(usable), target, plan, fabric)
     if resume and checkpoint is not None:
-        run.restore(checkpoint, identity)
+        loop.restore(checkpoint, identity)
     gpus = [fabric.device] if fabric.device.type == "cuda" else []
     batches = len(partition(m, schedule.batch_size))
     shown: AbstractContextManager[Bar | None] = nullcontext()
     if progress and fabric.global_rank == 0:
-        shown = Bar(step, schedule.epochs * m, len(run.history) * m)
+        shown = Bar(step, schedule.epochs * m, len(loop.history) * m)
     with torch.random.fork_rng(devices=gpus), shown as bar:
-        while len(run.history) < schedule.epochs and not run.stopped():
-            run.epoch(batches, bar)
+        while len(loop.history) < schedule.epochs and not loop.stopped():
+            loop.epoch(batches, bar)
             if checkpoint is not None and fabric.global_rank == 0:
-                run.save(checkpoint, identity)
-    return run.finish()
-
-
-def _fingerprint(evidence: TargetData) -> int:
-    """Tells apart runs on other labels."""
-    values = [evidence.hard] if evidence.soft is None else [evidence.hard, evidence.soft]
-    check = 0
-    for value in values:
-        check = zlib.crc32(np.ascontiguousarray(value.cpu().numpy()).tobytes(), check)
-    return check
+                loop.save(checkpoint, identity)
+    return loop.finish()

@@ -33,7 +33,8 @@ STIFF = 2.0
 
 @dataclass(frozen=True, eq=False)
 class WeightPrior:
-    """lam: lambda, 0 to infinity. mean: theta_p by parameter name. exclude: patterns of names.
+    """lam: lambda, 0 to infinity. mean: theta_p by parameter name. layers: patterns of the names that it holds, empty:
+    all. exclude: patterns of names that it leaves free.
 
     fisher: positive weights by parameter name, or None for all 1. proximal: True, False, or None to
     let the optimiser decide: Adam always (its own scaling would distort the penalty's gradient),
@@ -44,6 +45,7 @@ class WeightPrior:
 
     lam: float
     mean: dict[str, Tensor]
+    layers: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     fisher: dict[str, Tensor] | None = None
     proximal: bool | None = None
@@ -52,14 +54,18 @@ class WeightPrior:
     def __post_init__(self) -> None:
         if not self.lam >= 0:
             raise InputError(f"lambda: got {self.lam}, expected 0, a positive number or inf")
-        for pattern in self.exclude:
-            if not any(fnmatch(name, pattern) for name in self.mean):
-                raise InputError(
-                    f"weight prior: exclude {pattern!r} matches no parameter; expected for "
-                    f"instance {next(iter(self.mean))!r}"
-                )
+        for option in ("layers", "exclude"):
+            for pattern in getattr(self, option):
+                if not any(fnmatch(name, pattern) for name in self.mean):
+                    raise InputError(
+                        f"weight prior: {option} {pattern!r} matches no parameter; expected for "
+                        f"instance {next(iter(self.mean))!r}"
+                    )
         names = tuple(
-            n for n in self.mean if not any(fnmatch(n, pattern) for pattern in self.exclude)
+            n
+            for n in self.mean
+            if (not self.layers or any(fnmatch(n, pattern) for pattern in self.layers))
+            and not any(fnmatch(n, pattern) for pattern in self.exclude)
         )
         object.__setattr__(self, "_names", names)
         if self.fisher is not None:
@@ -81,7 +87,7 @@ class WeightPrior:
         """The prior centred on the network's present weights."""
         return cls(lam, {n: p.detach().clone() for n, p in network.named_parameters()}, **options)
 
-    def penalty(self, network: nn.Module, cases: int) -> Tensor:
+    def penalty(self, network: nn.Module, cases: float) -> Tensor:
         """(lambda/m) sum_j F_j (theta_j - theta_pj)^2, differentiable. Infinite lam: 0 at theta_p."""
         total = torch.zeros((), dtype=torch.float64)
         for parameter, mean, fisher in self._triples(network):
@@ -93,7 +99,7 @@ class WeightPrior:
         return total * (self.lam / cases)
 
     @torch.no_grad()
-    def add_gradient(self, network: nn.Module, cases: int) -> None:
+    def add_gradient(self, network: nn.Module, cases: float) -> None:
         """Add the penalty's gradient, 2 (lambda/m) F delta, to the gradients already there."""
         for parameter, mean, fisher in self._triples(network):
             if parameter.grad is None:
@@ -104,7 +110,7 @@ class WeightPrior:
             )
 
     @torch.no_grad()
-    def shrink(self, network: nn.Module, optimiser: torch.optim.Optimizer, cases: int) -> None:
+    def shrink(self, network: nn.Module, optimiser: torch.optim.Optimizer, cases: float) -> None:
         """The proximal step, after `optimiser` stepped on the loss alone."""
         steps = step_sizes(optimiser)
         for parameter, mean, fisher in self._triples(network):
@@ -115,7 +121,7 @@ class WeightPrior:
                 stiffness = stiffness * fisher
             parameter.sub_(mean).div_(1 + stiffness.to(parameter.device)).add_(mean)
 
-    def is_proximal(self, optimiser: torch.optim.Optimizer, lr: float, cases: int) -> bool:
+    def is_proximal(self, optimiser: torch.optim.Optimizer, lr: float, cases: float) -> bool:
         """Whether `shrink` is to be used, not `add_gradient`."""
         if self.proximal is not None:
             return self.proximal
@@ -131,6 +137,7 @@ class WeightPrior:
         """What student.json says about it."""
         return {
             "lam": self.lam,
+            "layers": list(self.layers),
             "exclude": list(self.exclude),
             "fisher": self.fisher is not None,
             "proximal": self.proximal,
@@ -161,7 +168,7 @@ def step_sizes(optimiser: torch.optim.Optimizer) -> dict[nn.Parameter, Tensor | 
     return sizes
 
 
-def diagonal_fisher(gradients: Iterator[dict[str, Tensor]], cases: int) -> dict[str, Tensor]:
+def diagonal_fisher(gradients: Iterator[dict[str, Tensor]], cases: float) -> dict[str, Tensor]:
     """F_j = mean over cases of the squared gradient of log q, scaled to mean 1 over the weights.
 
     gradients: per case, by parameter name. The scaling keeps lambda comparable with the

@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 
 from labelppl.comparison import ABLATIONS, METHODS
-from labelppl.comparison.methods import choose_methods, make_method
+from labelppl.comparison.methods import Known, choose_methods, make_method
 from labelppl.comparison.spoiled import flipped, shuffled, uniform
 from labelppl.errors import InputError
+from labelppl.targets import make_target
 
-ALL = {"votes": True, "draws": True, "validation": True}
+ALL = Known(soft=True, votes=True, draws=True, validation=True)
+BARE = Known(soft=True, votes=False, draws=False, validation=False)
+
+
+def chosen(methods, known):
+    """The names of the methods that run."""
+    return tuple(method.name for method in choose_methods(methods, known))
 
 
 def test_the_names_are_those_of_the_design():
@@ -23,24 +30,38 @@ def test_every_name_makes_a_method_of_its_own():
     for name in (*METHODS, *ABLATIONS):
         one, two = make_method(name), make_method(name)
         assert one.name == name
-        assert one.target is not two.target
+        assert make_target(one.target) is not make_target(two.target)
         assert one.prior == name.startswith("reg")
         assert one.spoil == (name.split("-")[1] if name in ABLATIONS else "")
-    assert make_method("reg").target.name == "prob"
+    assert make_method("reg").target == "prob"
+    assert make_method("reg", soft=False).target == "mean-vote"
     with pytest.raises(InputError, match="hard-shuffled"):
         make_method("hard-shuffled")
 
 
 def test_the_default_is_all_that_the_evidence_allows():
-    assert choose_methods(None, **ALL) == METHODS
-    bare = choose_methods(None, votes=False, draws=False, validation=False)
+    assert chosen(None, ALL) == METHODS
+    bare = chosen(None, BARE)
     missing = {"mean-vote", "majority", "dirichlet", "cpls", "domino"}
     assert set(METHODS) - set(bare) == missing
 
 
 def test_hard_comes_first_and_is_always_there():
-    assert choose_methods(["prob", "reg"], **ALL) == ("hard", "prob", "reg")
-    assert choose_methods(["prob", "hard"], **ALL) == ("hard", "prob")
+    assert chosen(["prob", "reg"], ALL) == ("hard", "prob", "reg")
+    assert chosen(["prob", "hard"], ALL) == ("hard", "prob")
+    assert chosen([("mine", "smooth"), "prob"], ALL) == ("hard", "mine", "prob")
+
+
+def test_without_soft_labels_only_methods_of_hard_labels_and_votes_run():
+    of_hard = Known(soft=False, votes=False, draws=False, validation=False)
+    missing = set(METHODS) - set(chosen(None, of_hard))
+    assert missing == {
+        "prob", "reg", "mixed", "dirichlet", "mean-vote", "majority", "cpls", "domino",
+    }  # fmt: skip
+    of_votes = Known(soft=False, votes=True, draws=False, validation=False)
+    assert {"reg", "mean-vote", "majority"} <= set(chosen(None, of_votes))
+    with pytest.raises(InputError, match="'prob' needs soft labels"):
+        chosen(["prob"], of_votes)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +76,7 @@ def test_hard_comes_first_and_is_always_there():
 )
 def test_what_cannot_run_is_refused(names, message):
     with pytest.raises(InputError, match=message):
-        choose_methods(names, votes=False, draws=False, validation=False)
+        choose_methods(names, BARE)
 
 
 def test_shuffling_stays_within_class_and_split(cases, label):

@@ -2,20 +2,23 @@
 
 import json
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from labelppl.comparison import Comparison, compare
-from labelppl.comparison import compare as room
-from labelppl.distillation.lam import LAM_FOLDS
+from labelppl.comparison import Comparison, Method, compare
+from labelppl.distillation.prior_options import LAM_FOLDS, PriorOptions
 from labelppl.errors import FailedWork, InputError
+from labelppl.students.options import StudentOptions
+from labelppl.targets.hard import Hard
+from labelppl.targets.kd import KD
 from labelppl.training.schedule import Schedule
 
 QUICK = {
     "schedule": Schedule(epochs=2, batch_size=16),
-    "grid": (float("inf"), 1.0, 0.0),
+    "prior": PriorOptions(grid=(float("inf"), 1.0, 0.0)),
     "n_boot": 40,
     "device": "cpu",
     "validation": 0.25,
@@ -89,10 +92,16 @@ def test_a_folder_in_use_or_other_settings_are_refused(finished, cases):
     with pytest.raises(InputError, match="resume it"):
         compare(label, cases, out=folder, **QUICK)
     other = QUICK | {"validation": 0.3}
-    with pytest.raises(InputError, match="another validation"):
+    with pytest.raises(InputError, match=r"was made with validation = 0\.25, not 0\.3"):
         compare(label, cases, out=folder, resume=True, **other)
+    options = {"student": StudentOptions(augment="none")}
+    with pytest.raises(InputError, match=r"student\.augment = shift, not none"):
+        compare(label, cases, out=folder, resume=True, **QUICK, **options)
+    again = Method("kd", KD(temperature=2.0))
+    with pytest.raises(InputError, match=r"kd\.target\.temperature = 4\.0, not 2\.0"):
+        compare(label, cases, methods=["prob", again], out=folder, resume=True, **QUICK)
     moved = replace(cases, labels=1 - cases.labels)
-    with pytest.raises(InputError, match="another cases"):
+    with pytest.raises(InputError, match="was made with cases = "):
         compare(label, moved, out=folder, resume=True, **QUICK)
 
 
@@ -111,7 +120,7 @@ def test_test_labels_change_the_scores_and_nothing_else(finished, cases):
 
 def test_given_labels_are_said_to_have_seen_what_was_held_out(cases, label):
     result = compare(label(cases), cases, methods=("prob",), repeats=1, **QUICK)
-    assert any("given, not refitted" in note for note in result.notes)
+    assert any("made before, not refitted" in note for note in result.notes)
 
 
 def test_without_validation_the_label_model_is_refitted_in_every_fold(cases, label):
@@ -132,10 +141,11 @@ def test_without_validation_the_label_model_is_refitted_in_every_fold(cases, lab
 
 
 def test_a_run_that_diverges_is_left_out_and_said(cases, label, monkeypatch):
+    room = import_module("labelppl.comparison.compare")  # the room's name is the function's too
     real = room.distill
 
     def diverging(labels, cases, *, target, **options):
-        if target.name == "smooth":
+        if target == "smooth":
             raise FailedWork("step 1: the loss is nan in epoch 1; lower the learning rate")
         return real(labels, cases, target=target, **options)
 
@@ -163,3 +173,30 @@ def test_bad_usage_is_refused_and_leaves_nothing(cases, label, options, message,
 def test_cases_without_images_are_refused(cases, label):
     with pytest.raises(InputError, match="image"):
         compare(label, replace(cases, images=None), **QUICK)
+
+
+class Flipped(Hard):
+    """A target of one's own: the wrong class, so that its effect is seen."""
+
+    name = "flipped"
+
+    def start(self, evidence):
+        return super().start(evidence).flip(1)
+
+
+def test_a_target_of_ones_own_and_no_soft_labels(cases):
+    options = QUICK | {"schedule": Schedule(epochs=15, batch_size=8)}
+    result = compare(None, cases, methods=[("mine", Flipped)], repeats=1, **options)
+    assert list(result.rows["method"]) == ["hard", "mine"]
+    accuracy = result.rows.set_index("method")["accuracy"]
+    assert accuracy["mine"] < 0.5 < accuracy["hard"]
+    assert "kl" not in result.rows  # no p(Y|Z), nothing to compare with
+    assert "kl_true" in result.rows
+
+
+def test_votes_alone_train_and_are_what_kl_compares_with(cases):
+    votes = np.random.default_rng(0).binomial(5, cases.p_true)
+    names = ["mean-vote", "reg"]
+    result = compare(None, cases, methods=names, repeats=1, votes=votes, **QUICK)
+    assert list(result.rows["method"]) == ["hard", "mean-vote", "reg"]
+    assert result.rows["kl"].notna().all()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +11,24 @@ import pytest
 import torch
 from PIL import Image
 
+from labelppl.softlabels import SoftLabels
+from labelppl.table import Cases
+
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class FakeCases:
-    """As much of `labelppl.table.Cases` as distillation reads."""
-
-    ids: Array
-    classes: tuple[str, ...]
-    labels: Array
-    images: tuple[Path, ...] | None
-    split: Array
-    groups: Array | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class FakeLabels:
-    """As much of `labelppl.softlabels.SoftLabels` as distillation reads."""
-
-    ids: Array
-    classes: tuple[str, ...]
-    probs: Array
-    draws: Array | None = None
+def soft_labels_of(
+    ids: Array, probs: Array, classes: tuple[str, ...] = ("no", "yes"), draws: Array | None = None
+) -> SoftLabels:
+    """Soft labels with these means and, for what the trainer does not read, any spread."""
+    n = len(ids)
+    flat, each = np.full_like(probs, 0.1), np.full(n, 0.1)
+    return SoftLabels(
+        ids=ids, classes=classes, labels=np.full(n, -1), probs=probs, sd=flat, lo=flat, hi=flat,
+        entropy=each, aleatoric=each, epistemic=each, concentration=each,
+        mean_log=np.log(np.clip(probs, 1e-12, 1)), source=np.full(n, "new"),
+        khat=np.full(n, np.nan), draws=draws,
+    )  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +37,12 @@ def _one_thread() -> None:
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Callable[..., tuple[FakeLabels, FakeCases]]:
+def study(tmp_path: Path) -> Callable[..., tuple[SoftLabels, Cases]]:
     """Make a study: p(Y = 1 | x) = sigmoid(4 z), z the brightness of the left half."""
 
     def make(
         n: int = 60, *, test: int = 20, val: int = 0, size: int = 32, seed: int = 0
-    ) -> tuple[FakeLabels, FakeCases]:
+    ) -> tuple[SoftLabels, Cases]:
         rng = np.random.default_rng(seed)
         z = rng.normal(size=n)
         p = 1 / (1 + np.exp(-4 * z))
@@ -61,9 +55,9 @@ def study(tmp_path: Path) -> Callable[..., tuple[FakeLabels, FakeCases]]:
             Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(paths[-1])
         split = np.array(["train"] * (n - test - val) + ["val"] * val + ["test"] * test)
         ids = np.array([f"case{i}" for i in range(n)])
-        cases = FakeCases(ids, ("no", "yes"), y, tuple(paths), split)
+        cases = Cases(ids, ("no", "yes"), y, {}, split, tuple(paths), split_given=True)
         order = rng.permutation(n)
-        labels = FakeLabels(ids[order], ("no", "yes"), np.stack([1 - p, p], 1)[order])
+        labels = soft_labels_of(ids[order], np.stack([1 - p, p], 1)[order])
         return labels, cases
 
     return make

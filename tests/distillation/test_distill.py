@@ -18,6 +18,7 @@ import torch
 from labelppl.distillation import distill as module
 from labelppl.distillation import lam as choosing
 from labelppl.distillation.distill import distill
+from labelppl.distillation.prior_options import PriorOptions
 from labelppl.errors import InputError
 from labelppl.images.read import read_images
 from labelppl.students.student import load_student
@@ -103,7 +104,8 @@ def test_a_stopped_job_resumes_to_the_same_student(
     """Stopped in the second of three folds, and again in step 2; no finished fold is made twice."""
     labels, cases = study(40)
     grid, out = (math.inf, 10.0, 0.0), tmp_path / "run"
-    options: dict[str, Any] = {"grid": grid, "folds": 3, "schedule": QUICK}
+    prior = PriorOptions(grid=grid, folds=3)
+    options: dict[str, Any] = {"prior": prior, "schedule": QUICK}
     whole = distill(labels, cases, **options)
     follow, folds = choosing.follow_path, []
 
@@ -116,9 +118,11 @@ def test_a_stopped_job_resumes_to_the_same_student(
     monkeypatch.setattr(choosing, "follow_path", stop)
     with pytest.raises(KeyboardInterrupt):
         distill(labels, cases, out=out, **options)
-    assert {p.name for p in out.iterdir()} == {module.STEP1, module.FOLDS_DONE}
-    with pytest.raises(InputError, match="was made with folds = 3, not 2"):
-        distill(labels, cases, out=out, resume=True, **{**options, "folds": 2})
+    assert {p.name for p in out.iterdir()} == {module.STEP1, module.FOLDS_DONE, module.IDENTITY}
+    with pytest.raises(InputError, match=r"was made with prior\.folds = 3, not 2"):
+        distill(
+            labels, cases, out=out, resume=True, **{**options, "prior": replace(prior, folds=2)}
+        )
 
     def fail(*given: Any, **named: Any) -> Any:
         raise KeyboardInterrupt
@@ -153,7 +157,7 @@ def test_unlabelled_rows_take_part_in_step_1_only(study: Study) -> None:
 
 def test_validation_chooses_the_epoch_and_lambda(study: Study) -> None:
     labels, cases = study(70, val=20)
-    done = distill(labels, cases, lam="auto", grid=(math.inf, 1.0, 0.0), schedule=QUICK)
+    done = distill(labels, cases, prior=PriorOptions(grid=(math.inf, 1.0, 0.0)), schedule=QUICK)
     assert done.choice is not None
     assert done.choice.source == "validation"
     assert done.choice.cases == (20,)

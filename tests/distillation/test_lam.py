@@ -15,11 +15,12 @@ from labelppl.distillation.lam import (
     _one_standard_error,
     choose_by_folds,
     choose_by_validation,
-    descending,
     folds_of,
     path_schedule,
 )
+from labelppl.distillation.prior_options import descending
 from labelppl.errors import InputError
+from labelppl.softlabels import SoftLabels
 from labelppl.targets.base import TargetData
 from labelppl.targets.hard import Hard
 from labelppl.targets.prob import Prob
@@ -32,6 +33,17 @@ Array = np.ndarray[Any, Any]
 FIRST = Schedule(epochs=40, batch_size=64, lr=0.1)
 SECOND = Schedule(epochs=75, batch_size=64, lr=0.1)
 GRID = (math.inf, 100.0, 10.0, 1.0, 0.1, 0.0)
+
+
+def _soft(p: Array) -> SoftLabels:
+    """Soft labels of so many cases, in their order."""
+    probs = np.stack([1 - p, p], 1)
+    n, each = len(p), np.full(len(p), 0.1)
+    return SoftLabels(
+        ids=np.arange(n).astype(str), classes=("no", "yes"), labels=np.full(n, -1), probs=probs,
+        sd=probs, lo=probs, hi=probs, entropy=each, aleatoric=each, epistemic=each,
+        concentration=each, mean_log=np.log(probs), source=np.full(n, "new"), khat=each,
+    )  # fmt: skip
 
 
 def _points(n: int, seed: int = 0) -> tuple[Array, Array, Array]:
@@ -116,9 +128,9 @@ def test_groups_never_cross_a_fold_and_unlabelled_members_follow() -> None:
     job = _job(x, p, y, groups)
     asked: list[Array] = []
 
-    def refit(rows: Array) -> Array:
+    def refit(rows: Array) -> SoftLabels:
         asked.append(rows)
-        return np.stack([1 - p[rows], p[rows]], 1)
+        return _soft(p[rows])
 
     choice = choose_by_folds(job, grid=(math.inf, 1.0), folds=4, refit=refit)
     assert choice.refitted
@@ -131,7 +143,7 @@ def test_groups_never_cross_a_fold_and_unlabelled_members_follow() -> None:
 def test_refitted_soft_labels_are_the_ones_trained_on() -> None:
     x, p, y = _points(40)
     flipped = choose_by_folds(
-        _job(x, p, y), grid=GRID, folds=4, refit=lambda rows: np.stack([p[rows], 1 - p[rows]], 1)
+        _job(x, p, y), grid=GRID, folds=4, refit=lambda rows: _soft(1 - p[rows])
     )
     assert flipped.lam <= 1
 

@@ -14,9 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from labelppl.distillation.distill import Distilled, distill
+from labelppl.distillation.distill import distill
+from labelppl.distillation.distilled import Distilled
+from labelppl.distillation.prior_options import PriorOptions
 from labelppl.errors import FailedWork, InputError
 from labelppl.images.read import check_images, read_images
+from labelppl.students.options import StudentOptions
 from labelppl.training import stream as module
 from labelppl.training.schedule import Schedule
 from labelppl.training.source import Resident
@@ -24,6 +27,7 @@ from labelppl.training.stream import Streamed, default_workers, memory_limit
 
 Study = Callable[..., tuple[Any, Any]]
 QUICK = Schedule(epochs=3, batch_size=16, lr=1e-3)
+STREAMED = StudentOptions(stream=True, workers=1)
 
 
 def _same(one: Distilled, two: Distilled) -> bool:
@@ -39,10 +43,11 @@ def test_the_student_is_the_same_bit_for_bit(study: Study, workers: int) -> None
     """Order, augmentation, normalisation, validation and the choice of lambda included."""
     labels, cases = study(60, val=12)
     options: dict[str, Any] = {
-        "augment": "ultrasound", "schedule": QUICK, "grid": (np.inf, 1.0), "seed": 3,
+        "augment": "ultrasound", "schedule": QUICK, "prior": PriorOptions(grid=(np.inf, 1.0)),
+        "seed": 3,
     }  # fmt: skip
-    one = distill(labels, cases, stream=False, **options)
-    two = distill(labels, cases, stream=True, workers=workers, **options)
+    one = distill(labels, cases, student=StudentOptions(stream=False), **options)
+    two = distill(labels, cases, student=StudentOptions(stream=True, workers=workers), **options)
     assert _same(one, two)
     assert one.choice == two.choice
     assert one.student.spec.training["images"] == "in memory"
@@ -51,9 +56,11 @@ def test_the_student_is_the_same_bit_for_bit(study: Study, workers: int) -> None
 
 def test_folds_stream_too(study: Study) -> None:
     labels, cases = study(30, test=6)
-    options: dict[str, Any] = {"schedule": QUICK, "grid": (np.inf, 1.0), "folds": 2}
-    one = distill(labels, cases, stream=False, **options)
-    two = distill(labels, cases, stream=True, workers=1, **options)
+    options: dict[str, Any] = {
+        "schedule": QUICK, "prior": PriorOptions(grid=(np.inf, 1.0), folds=2),
+    }  # fmt: skip
+    one = distill(labels, cases, student=StudentOptions(stream=False), **options)
+    two = distill(labels, cases, student=STREAMED, **options)
     assert one.choice == two.choice
     assert _same(one, two)
 
@@ -65,14 +72,14 @@ def test_it_is_chosen_by_the_memory_available(
     pixels = 24 * 32 * 32
     for free, expected in ((4 * pixels, "in memory"), (4 * pixels - 4, "streamed")):
         monkeypatch.setattr(module, "available_memory", lambda free=free: free)
-        done = distill(labels, cases, lam=np.inf, schedule=QUICK, workers=0)
+        done = distill(labels, cases, lam=np.inf, schedule=QUICK, student=StudentOptions(workers=0))
         assert done.student.spec.training["images"] == expected
     assert memory_limit(torch.device("cpu")) == pixels - 1
 
 
 def test_a_streamed_run_resumes_to_the_same_student(study: Study, tmp_path: Path) -> None:
     labels, cases = study(40)
-    whole = distill(labels, cases, lam=1.0, schedule=QUICK, stream=True, workers=1)
+    whole = distill(labels, cases, lam=1.0, schedule=QUICK, student=STREAMED)
     stopped = []
 
     class StopError(Exception):
@@ -87,7 +94,7 @@ def test_a_streamed_run_resumes_to_the_same_student(study: Study, tmp_path: Path
                 raise StopError
             yield batch
 
-    options: dict[str, Any] = {"lam": 1.0, "schedule": QUICK, "stream": True, "workers": 1}
+    options: dict[str, Any] = {"lam": 1.0, "schedule": QUICK, "student": STREAMED}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Streamed, "batches", stopping)
         with pytest.raises(StopError):

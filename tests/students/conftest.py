@@ -1,23 +1,21 @@
-"""torchvision, which timm imports, fails next to a CPU-only torch unless its operators have schemas."""
+"""What tests of students share."""
 
 from __future__ import annotations
+
+from importlib.util import find_spec
 
 import pytest
 import torch
 
-_LIBRARIES = []
+from labelppl.students.timm import import_timm_for
 
 
 @pytest.fixture(scope="session")
 def timm() -> object:
-    """timm, or a skip with the reason."""
-    if not hasattr(torch.ops.torchvision, "nms"):
-        schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        library = torch.library.Library("torchvision", "DEF")
-        library.define("nms" + schema)
-        library.define("qnms" + schema)
-        _LIBRARIES.append(library)
-    return pytest.importorskip("timm", reason="the [timm] extra is not installed")
+    """timm, or a skip with the reason; torchvision's missing operators are mended as the adapter does."""
+    if find_spec("timm") is None:
+        pytest.skip("the [timm] extra is not installed")
+    return import_timm_for("resnet18")
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from labelppl.errors import FailedWork, InputError
 from labelppl.images.augment import augmentation
 from labelppl.targets.base import TargetData
+from labelppl.targets.focal import Focal
 from labelppl.targets.hard import Hard
 from labelppl.targets.ols import OLS
 from labelppl.targets.prob import Prob
@@ -181,14 +182,35 @@ def test_unusable_and_diverging_runs_say_so() -> None:
         train(_network(), source, evidence, Hard(), wild)
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "adam": {},
+    "sgd": {"optimiser": "sgd"},
+    "all": {"optimiser": "adamw", "ema": 0.9, "clip": 1.0, "accumulate": 2, "decay": "restarts"},
+}
+
+
+@pytest.mark.parametrize("options", SCHEDULES)
 @pytest.mark.parametrize("method", ["prob", "ols", "map"])
-def test_resume_is_the_same_run(tmp_path: Path, optimiser: Any, method: str) -> None:
-    schedule = replace(SCHEDULE, epochs=5, optimiser=optimiser)
+def test_resume_is_the_same_run(tmp_path: Path, options: str, method: str) -> None:
+    schedule = replace(SCHEDULE, epochs=5, **SCHEDULES[options])
     path = tmp_path / "checkpoint.safetensors"
 
     class StopError(Exception):
         pass
+
+    class Stopping(Resident):
+        """Ends the process after so many batches."""
+
+        def __init__(self, pixels: Tensor, normalise: Any, until: int | None) -> None:
+            super().__init__(pixels, normalise)
+            self.left = math.inf if until is None else until
+
+        def batches(self, rows: Any, device: torch.device) -> Any:
+            for batch in super().batches(rows, device):
+                if self.left == 0:
+                    raise StopError
+                self.left -= 1
+                yield batch
 
     def run(checkpoint: Path | None, resume: bool, until: int | None = None) -> Any:
         source, evidence = _data()
@@ -197,19 +219,10 @@ def test_resume_is_the_same_run(tmp_path: Path, optimiser: Any, method: str) -> 
         target = {"prob": Prob, "ols": OLS, "map": Hard}[method]()
         held_source, held_evidence = _data(9, seed=3)
         held = Held(held_source, held_evidence.hard)
-        base = augmentation("ultrasound")
-        calls = 0
-
-        def augment(images: Tensor) -> Tensor:
-            nonlocal calls
-            calls += 1
-            if until is not None and calls > until:
-                raise StopError
-            return base(images)  # type: ignore[misc]
-
+        source = Stopping(source.pixels, source.normalise, until)
         done = train(
-            network, source, evidence, target, schedule,
-            prior=prior, held=held, augment=augment, checkpoint=checkpoint, resume=resume,
+            network, source, evidence, target, schedule, prior=prior, held=held,
+            augment=augmentation("ultrasound"), checkpoint=checkpoint, resume=resume,
         )  # fmt: skip
         return _state(network), _curve(done), done.best_epoch
 
@@ -225,8 +238,33 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     source, evidence = _data()
     train(_network(), source, evidence, Prob(), SCHEDULE, checkpoint=path)
-    with pytest.raises(InputError, match="was made with seed = 0, not 1"):
-        train(_network(), source, evidence, Prob(), SCHEDULE, seed=1, checkpoint=path, resume=True)
+    other = Resident(source.pixels.flip(0), source.normalise)
+    soft = replace(evidence, soft=evidence.soft.flip(1), mean_log=evidence.soft.log())  # type: ignore[union-attr]
+    for changed, words in (
+        ({"seed": 1}, "was made with seed = 0, not 1"),
+        ({"source": other}, "was made with images = "),
+        ({"evidence": soft}, "was made with labels = "),
+        ({"target": Focal(gamma=2.0)}, "was made with target.target = prob, not focal"),
+        ({"augment": torch.nn.Identity()}, "was made with augment = None"),
+        ({"rates": (("0.*", 0.1),)}, "was made with rates"),
+        ({"network": _network(dropout=0.2).double().float()}, None),
+        ({"schedule": replace(SCHEDULE, clip=1.0)}, "was made with schedule.clip = None, not 1.0"),
+    ):
+        run: dict[str, Any] = {
+            "network": _network(), "source": source, "evidence": evidence, "target": Prob(),
+            "schedule": SCHEDULE, **changed,
+        }  # fmt: skip
+        if words is None:
+            train(**run, checkpoint=path, resume=True)
+            continue
+        with pytest.raises(InputError, match=words):
+            train(**run, checkpoint=path, resume=True)
+    path.unlink()
+    train(_network(), source, evidence, Focal(gamma=2.0), SCHEDULE, checkpoint=path)
+    with pytest.raises(InputError, match=r"target\.gamma = 2\.0, not 3\.0"):
+        train(
+            _network(), source, evidence, Focal(gamma=3.0), SCHEDULE, checkpoint=path, resume=True
+        )
     path.write_bytes(b"damaged")
     with pytest.raises(InputError, match="is not a checkpoint of ours"):
         train(_network(), source, evidence, Prob(), SCHEDULE, checkpoint=path, resume=True)

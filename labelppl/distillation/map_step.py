@@ -1,0 +1,45 @@
+"""Step 2: the hard labels under the weight prior, from theta_p, and how far from its optimum it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from ..targets.base import TargetData
+from ..targets.hard import Hard
+from ..training.loop import Trained
+from ..training.optimum import LINEAR_TOLERANCE, Optimum, distance_to_optimum, reach_optimum
+from ..training.schedule import Schedule
+from ..training.source import Source
+from ..training.train import train
+from ..training.weight_prior import WeightPrior
+from .prior_options import PriorOptions
+
+
+def map_step(
+    network: nn.Module,
+    source: Source,
+    evidence: TargetData,
+    schedule: Schedule,
+    prior: WeightPrior,
+    options: PriorOptions,
+    *,
+    linear: bool,
+    **training: Any,
+) -> tuple[Trained, Optimum]:
+    """Train in place; where a tolerance is in force, go on to the optimum.
+
+    linear: whether the student is linear in its pixels, so that the optimum is unique and cheap. training: options of
+    `train`. Raises InputError where a tolerance is asked for beside augmentation.
+    """
+    tolerance = options.tolerance
+    if tolerance is None and linear and training.get("augment") is None and prior.lam > 0:
+        tolerance = LINEAR_TOLERANCE
+    done = train(
+        network, source, evidence, Hard(), schedule, prior=prior,
+        freeze_norm=options.freeze_norm, keep_best=tolerance is None, step="step 2", **training,
+    )  # fmt: skip
+    if tolerance is None:
+        return done, distance_to_optimum(network, source, evidence, Hard(), prior)
+    return done, reach_optimum(network, source, evidence, Hard(), prior, tolerance)

@@ -1,0 +1,72 @@
+"""The weight prior of step 2: its strength, how that is chosen, and which weights it holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ..errors import InputError
+from ..records import describe
+
+GRID = (math.inf, 1e4, 1e3, 1e2, 10.0, 1.0, 0.1, 0.0)
+LAM_FOLDS = 3
+FEWEST_FOLDS = 2
+
+
+@dataclass(frozen=True)
+class PriorOptions:
+    """N(theta_p, I/(2 lambda)) over the student's weights.
+
+    Args:
+        lam: lambda; 0 is no prior, inf stays at theta_p (no step 2), `auto` chooses by held-out NLL over `grid`.
+        grid: The candidates of `auto`.
+        folds: Folds of the grouped cross-validation behind `auto`.
+        layers: Patterns of parameter names that the prior holds; empty: all.
+        free: Patterns that it leaves free.
+        fisher: Whether each weight counts by its diagonal Fisher information at theta_p on the hard labels.
+        freeze_norm: Whether normalisation keeps the running statistics of theta_p in step 2.
+        tolerance: Step 2 goes on by L-BFGS on the whole training set until its objective, summed over the cases, is at
+            most so many nats above its optimum. None does so for the linear student (`logistic`) alone, up to .01.
+
+    Raises:
+        InputError: A value is out of its range.
+
+    Example:
+        >>> from labelppl.distillation.prior_options import PriorOptions
+        >>> PriorOptions(lam=1.0, layers=("head.*",)).record()["layers"]
+        ['head.*']
+    """
+
+    lam: float | Literal["auto"] = "auto"
+    grid: tuple[float, ...] = GRID
+    folds: int = LAM_FOLDS
+    layers: tuple[str, ...] = ()
+    free: tuple[str, ...] = ()
+    fisher: bool = False
+    freeze_norm: bool = True
+    tolerance: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.lam != "auto" and not (isinstance(self.lam, float | int) and self.lam >= 0):
+            raise InputError(
+                f"lambda: got {self.lam!r}, expected auto, 0, a positive number or inf"
+            )
+        if self.folds < FEWEST_FOLDS:
+            raise InputError(f"folds: got {self.folds}, expected at least {FEWEST_FOLDS}")
+        if self.tolerance is not None and not self.tolerance > 0:
+            raise InputError(f"tolerance: got {self.tolerance}, expected a number of nats > 0")
+        descending(self.grid)
+
+    def record(self) -> dict[str, Any]:
+        """All fields."""
+        record: dict[str, Any] = describe(asdict(self))
+        return record
+
+
+def descending(grid: Sequence[float]) -> tuple[float, ...]:
+    """The candidates from large to small, each once. Raises InputError for a negative one."""
+    if not grid or any(not lam >= 0 for lam in grid):
+        raise InputError(f"lambda: got the grid {list(grid)}, expected numbers >= 0")
+    return tuple(sorted({float(lam) for lam in grid}, reverse=True))
