@@ -120,7 +120,7 @@ def compare(
         "seed": seed,
         "device": device,
         "cases": _digest(cases, votes),
-        "images": digest_of_files(cases.images),
+        "images": digest_of_files(cases.images or ()),
         "identity": dict(identity or {}),
     }
     if isinstance(labels, SoftLabels):
