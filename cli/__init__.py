@@ -9,6 +9,7 @@ import click
 
 from labelppl import __version__
 
+from .audit import audit
 from .check import check
 from .compare import compare
 from .distill import distill
@@ -46,6 +47,7 @@ for command in (
     distill,
     compare,
     evaluate,
+    audit,
     predict,
     report,
 ):

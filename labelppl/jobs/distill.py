@@ -33,6 +33,7 @@ from ..training.device import check_device
 from ..training.schedule import default_schedule
 from .engines import chosen_engine
 from .evaluate import measure
+from .explain import write_explanations
 from .inputs import Inputs, matches
 from .table_labels import TableLabels
 from .telling import (
@@ -181,6 +182,7 @@ def _labelled(
             labels = soft_labels(posterior, inputs.cases, leave_out=settings.leave_out)
         record(folder, label={"leave_out": settings.leave_out, "prevalence": in_force(labels)})
         labels.save(path)
+        write_explanations(folder, posterior, labels, inputs.cases)
     say(f"{len(labels)} soft labels at {in_words(labels)}")
     return labels
 

@@ -18,6 +18,7 @@ from ..softlabels.deployment import estimate_prevalence
 from ..softlabels.labels import LeaveOut
 from ..table import Cases, Delimiters
 from .engines import chosen_engine
+from .explain import write_explanations
 from .inputs import Inputs, matches
 from .telling import (
     Teller,
@@ -196,6 +197,8 @@ def _label(
         )
     labels.save(path)
     if own:
+        if data is None:
+            write_explanations(run, posterior, labels, cases)
         work.keep(label={"leave_out": settings.leave_out, "prevalence": in_force(labels)})
     say(f"{len(labels)} soft labels at {in_words(labels)} in {path}")
 

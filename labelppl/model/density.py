@@ -30,7 +30,7 @@ from .declare import LabelModel
 from .evaluator import Evaluator, draws_of
 from .expand import all_pairs, expand
 from .fitted import arrange
-from .forward import explain
+from .forward import as_model_error
 from .impossible import refuse_case, refuse_gradient, refuse_outside, refuse_zero
 from .missing import Relations
 from .precision import float64_defaults
@@ -186,7 +186,7 @@ class LabelDensity:
         except InputError:
             raise
         except Exception as error:
-            raise explain(self.model, error) from error
+            raise as_model_error(self.model, error) from error
         if not torch.isfinite(plain).all():
             refuse_zero(self)
             refuse_case(self, u)

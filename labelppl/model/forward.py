@@ -31,10 +31,10 @@ def forward(model: LabelModel, stream: Stream, *, validate: bool = False) -> Ite
         except InputError as error:  # to which Pyro has added the shapes of the sites so far
             raise InputError(str(error).partition("\n")[0]) from error
         except (Exception, SystemExit) as error:
-            raise explain(model, error) from error
+            raise as_model_error(model, error) from error
 
 
-def explain(model: LabelModel, error: BaseException) -> InputError:
+def as_model_error(model: LabelModel, error: BaseException) -> InputError:
     """The error of a run of the expert's function, as one sentence about their file and line."""
     source = Path(model.fn.__code__.co_filename)
     text = " ".join(str(error).split())

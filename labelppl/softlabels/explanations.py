@@ -39,9 +39,11 @@ class Explanations:
             prevalence, measurement, input (compared with the mean case), rater or averaging. ``cell`` is what was
             measured. The terms of a case sum to the log-odds of its soft label. ``rarity`` is the share of the fitted
             cases with the same measurements that are at least as unlikely.
+        cohort: Counts of cases, labels, missing and censored cells by split, or None.
     """
 
     frame: pd.DataFrame
+    cohort: pd.DataFrame | None = None
 
     @classmethod
     def of(cls, terms: list[Term], labels: SoftLabels, rarity: Floats) -> Explanations:
@@ -78,10 +80,11 @@ class Explanations:
         return rows.iloc[np.argsort(-rows["log_odds"].abs().to_numpy(), kind="stable")]
 
     def save(self, path: str | Path) -> None:
-        """Write ``explain.parquet``."""
-        write_atomically(
-            Path(path), lambda temporary: self.frame.to_parquet(temporary, index=False)
-        )
+        """Write ``explain.parquet``; the cohort stands in the file's metadata."""
+        frame = self.frame.copy()
+        if self.cohort is not None:
+            frame.attrs["cohort"] = self.cohort.to_dict("list")
+        write_atomically(Path(path), lambda temporary: frame.to_parquet(temporary, index=False))
 
     @classmethod
     def load(cls, path: str | Path) -> Explanations:
@@ -97,4 +100,5 @@ class Explanations:
         lost = set(TERM_COLUMNS) - set(frame.columns)
         if lost:
             raise InputError(f"{path}: no column '{min(lost)}'; run labelppl label again")
-        return cls(frame)
+        counts = frame.attrs.pop("cohort", None)
+        return cls(frame, None if counts is None else pd.DataFrame(counts))

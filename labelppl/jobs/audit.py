@@ -1,0 +1,67 @@
+"""``audit``: which labels are doubted and why, what leaks between splits, what the cohort is; no model file is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..audit import Doubts, doubts, explain, near_duplicates
+from ..runs import check_file, read_run_json, step, verified, write_text
+from ..softlabels import SoftLabels
+from ..softlabels.explanations import Explanations
+from .inputs import cases_without_model
+from .telling import Teller
+
+#: Doubted labels that are told on the terminal; all are in ``audit.csv``.
+TOLD = 5
+
+
+def audit_job(run: Path, *, out: Path | None, images: bool, say: Teller) -> Doubts:
+    """Rank the doubted labels, look for duplicate images, count the cohort.
+
+    Writes ``audit.csv``, ``cohort.csv`` and, where there are images, ``duplicates.csv``.
+    """
+    made = read_run_json(run)
+    if out is not None:
+        check_file(out, suffixes=(".csv",), inputs=(made.data, made.model))
+    labels = SoftLabels.load(verified(run, "labels.parquet"))
+    explanations = Explanations.load(verified(run, "explain.parquet"))
+    cases = cases_without_model(run)
+    with step(run, "audit", {"out": None if out is None else str(out), "images": images}):
+        result = doubts(labels, explanations)
+        result.save(out or run / "audit.csv")
+        if explanations.cohort is not None:
+            write_text(run / "cohort.csv", explanations.cohort.to_csv(index=False))
+        ranked = result.frame
+        say(f"{len(result)} of {len(ranked)} labels are doubted; all in {out or run / 'audit.csv'}")
+        for _, row in ranked[ranked["doubted"]].head(TOLD).iterrows():
+            say(
+                f"  {row['id']}: labelled {row['label']}, p {row['p_label']:.3f} "
+                f"[{row['lo_label']:.3f}, {row['hi_label']:.3f}]; {row['reason']}"
+            )
+        untrusted = int((~ranked["trusted"]).sum())
+        if untrusted:
+            say(f"{untrusted} labels cannot be trusted without a refit (column 'trusted')")
+        if images and cases.images is not None:
+            pairs = near_duplicates(
+                list(map(str, cases.ids)), cases.images, cases.split, cases.groups
+            )
+            write_text(run / "duplicates.csv", pairs.frame.to_csv(index=False))
+            across = int(pairs.frame["across"].sum())
+            say(
+                f"{len(pairs.frame)} pairs of near-duplicate images, {across} of them across splits"
+                + (f": {run / 'duplicates.csv'}" if len(pairs.frame) else "")
+            )
+            for name, reason in pairs.unreadable:
+                say(f"warning: image of {name} was not compared: {reason}")
+    return result
+
+
+def explain_job(run: Path, case: str, *, say: Teller) -> None:
+    """Say why the soft label of one case says what it says."""
+    explanations = Explanations.load(verified(run, "explain.parquet"))
+    rows = explanations.of_case(case)
+    total = float(rows["log_odds"].sum())
+    first = rows.iloc[0]
+    say(f"{case}: {first['class']} rather than {first['against']}, log-odds {total:.3f} nats")
+    for sentence in explain(explanations, case):
+        say(f"  {sentence}")
