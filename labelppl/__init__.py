@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .audit import doubts as doubts
+    from .audit import explain as explain
     from .distillation.distill import distill as distill
     from .distillation.distilled import Distilled as Distilled
     from .distillation.prior_options import PriorOptions as PriorOptions
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from .softlabels import SoftLabels as SoftLabels
     from .softlabels import label_parquet as label_parquet
     from .softlabels import soft_labels as soft_labels
+    from .softlabels.explain import explain_labels as explain_labels
     from .students.options import StudentOptions as StudentOptions
     from .students.student import Student as Student
     from .training.schedule import Schedule as Schedule
@@ -48,6 +51,7 @@ _HOME = {
     "distillation.distill": ("distill",),
     "distillation.distilled": ("Distilled",),
     "distillation.prior_options": ("PriorOptions",),
+    "audit": ("doubts", "explain"),
     "errors": ("FailedWork", "InputError"),
     "metrics": ("Metrics", "evaluate", "evaluate_probs"),
     "features": (
@@ -67,6 +71,7 @@ _HOME = {
     ),
     "model": ("LabelModel", "label_model", "load_model", "read_cases"),
     "posterior": ("Posterior", "fit", "to_arviz"),
+    "softlabels.explain": ("explain_labels",),
     "softlabels": ("SoftLabels", "label_parquet", "soft_labels"),
     "students.options": ("StudentOptions",),
     "students.student": ("Student",),

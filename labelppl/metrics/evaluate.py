@@ -115,8 +115,15 @@ def evaluate(
             one probability vector per case, or a threshold cannot be chosen.
 
     Example:
-        >>> metrics = evaluate(student, cases.test, validation=cases.val,
-        ...                    operating_point="sensitivity=0.9")  # doctest: +SKIP
+        >>> class Coin:
+        ...     def predict_proba(self, images):
+        ...         return np.full((len(images), 2), 0.5)
+        >>> from pathlib import Path
+        >>> from labelppl.table import Cases
+        >>> cases = Cases(ids=np.array(["a", "b"]), classes=("well", "ill"), labels=np.array([0, 1]), columns={},
+        ...               split=np.array(["test", "test"]), images=(Path("a.png"), Path("b.png")))
+        >>> round(evaluate(Coin(), cases).nll, 4)
+        0.6931
     """
     classes = tuple(cases.classes)
     probs = predicted(student, cases)

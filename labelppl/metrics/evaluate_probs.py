@@ -78,7 +78,7 @@ def evaluate_probs(
     Example:
         >>> from labelppl import evaluate_probs
         >>> metrics = evaluate_probs([[0.9, 0.1], [0.2, 0.8]], [0, 1], classes=["well", "ill"])
-        >>> metrics.accuracy, metrics.brier
+        >>> metrics.accuracy, round(metrics.brier, 3)
         (1.0, 0.025)
     """
     p = checked_probs(probs)
