@@ -20,8 +20,8 @@ from labelppl.audit import (
     odds_in_words,
     term_in_words,
 )
-from labelppl.audit.doubts import Doubts
 from labelppl.audit.duplicates import NEAR, small_picture
+from labelppl.audit.ranking import Doubts
 from labelppl.errors import InputError
 from labelppl.families import gaussian
 from labelppl.softlabels.explain import explain_labels
