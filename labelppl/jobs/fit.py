@@ -10,13 +10,15 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import FailedWork, InputError
+from ..features import ReaderFeature
 from ..posterior import Posterior
 from ..prevalence import read_prevalence
 from ..runs import Step, check_file, check_folder, read_json, read_run_json, record, step, verified
-from ..softlabels import label_parquet, parquet_rows, soft_labels
+from ..softlabels import label_parquet, soft_labels
 from ..softlabels.deployment import estimate_prevalence
 from ..softlabels.labels import LeaveOut
-from ..table import Cases, Delimiters
+from ..softlabels.parquet import BATCH_DRAWS
+from ..table import Cases, Delimiters, TableFile, open_table
 from .engines import chosen_engine
 from .explain import write_explanations
 from .inputs import Inputs, matches
@@ -33,7 +35,7 @@ from .telling import (
 from .told_fit import told_fit
 
 FEWEST_TO_ESTIMATE = 10
-#: Rows of a Parquet file that are labelled with all draws; longer ones in batches, with 200 draws, at a twentieth of the time.
+#: Rows of a table that are labelled with all draws; longer ones in batches, with 200 draws, at a twentieth of the time.
 MOST_AT_ONCE = 100_000
 #: What is made from a posterior, by the command that makes it; a new fit makes the first of no use.
 FROM_A_FIT = {
@@ -178,11 +180,12 @@ def _label(
 ) -> None:
     data, path = settings.data, settings.out or run / "labels.parquet"
     own = settings.out is None
-    if data is not None and data.suffix == ".parquet" and parquet_rows(data) > MOST_AT_ONCE:
-        return _label_in_batches(posterior, data, path, settings, say)
+    written = settings.delimiters or fitted.cases.delimiters
+    if data is not None and _in_batches(posterior, open_table(data, written)):
+        return _label_in_batches(posterior, data, written, path, settings, say)
     cases = fitted.cases
     if data is not None:
-        cases = Inputs.of_run(run, data, trust=settings.trust, delimiters=settings.delimiters).cases
+        cases = Inputs.of_run(run, data, trust=settings.trust, delimiters=written).cases
     prevalence = settings.prevalence
     if prevalence == "auto":
         prevalence = _estimated(posterior, cases, run if own else None, say)
@@ -203,8 +206,19 @@ def _label(
     say(f"{len(labels)} soft labels at {in_words(labels)} in {path}")
 
 
+def _in_batches(posterior: Posterior, table: TableFile) -> bool:
+    """Whether a table is so long that it is labelled batch by batch; what raters said is always read at once."""
+    raters = any(isinstance(kind, ReaderFeature) for kind in posterior.model.features.values())
+    return not raters and table.rows > MOST_AT_ONCE
+
+
 def _label_in_batches(
-    posterior: Posterior, data: Path, out: Path, settings: LabelSettings, say: Teller
+    posterior: Posterior,
+    data: Path,
+    written: Delimiters,
+    out: Path,
+    settings: LabelSettings,
+    say: Teller,
 ) -> None:
     """As `label_job`, in the memory of one batch; ``run.json`` keeps what it says of the run's own labels."""
     if settings.prevalence == "auto":
@@ -221,9 +235,11 @@ def _label_in_batches(
             leave_out=settings.leave_out,
             prevalence=settings.prevalence,
             progress=progress,
+            delimiters=written,
             **most,
         )
-    say(f"{rows} soft labels, made in batches, in {out}")
+    draws = settings.draws or BATCH_DRAWS
+    say(f"{rows} soft labels, made in batches with {draws} draws each, in {out}")
 
 
 def _estimated(

@@ -73,6 +73,7 @@ class Labeller:
         return SoftLabels(
             ids=cases.ids,
             id_type=cases.id_type,
+            most_draws=self.draws,
             classes=cases.classes,
             labels=cases.labels,
             source=np.full(len(cases), SOURCE[used]),

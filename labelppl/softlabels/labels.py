@@ -22,7 +22,7 @@ from ..posterior import Posterior
 from ..prevalence import read_prevalence
 from ..table import Cases, match_ids
 from .blocks import Labeller
-from .record import SoftLabels
+from .record import MOST_DRAWS, SoftLabels
 from .refits import crossfitted, mended
 
 LeaveOut = Literal["loo", "crossfit", "fitted"]
@@ -35,7 +35,7 @@ def soft_labels(
     leave_out: LeaveOut = "loo",
     prevalence: Mapping[str, float] | None = None,
     keep_draws: int = 0,
-    draws: int = 4096,
+    draws: int = MOST_DRAWS,
 ) -> SoftLabels:
     """The soft labels of ``cases`` (default: those that were fitted).
 

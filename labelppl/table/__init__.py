@@ -9,6 +9,7 @@ A table is read in three steps: `open_table` looks at the file's content and hea
 at once or in batches; `cases_from_frame` reads them as the declarations say and refuses what is wrong.
 """
 
+from .batches import CaseBatches
 from .cases import Cases
 from .files import Delimiters, TableFile, open_table
 from .ids import TEXT_IDS, match_ids, typed_ids, untyped_ids
@@ -17,6 +18,7 @@ from .training import training_cases
 
 __all__ = [
     "TEXT_IDS",
+    "CaseBatches",
     "Cases",
     "Delimiters",
     "TableFile",

@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import IO, cast
 
@@ -57,6 +58,10 @@ class DelimitedFile(TableFile):
         if self._quotes:
             self._refuse_open_quotes()
         super().__init__(path, self._read_header())
+
+    @cached_property
+    def rows(self) -> int:
+        return sum(batch.num_rows for batch in self._batches(self.names[:1]))
 
     def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         wrong: list[tuple[int, int, str]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -96,6 +97,11 @@ class TableFile(ABC):
                 waiting, held = table.slice(whole).to_batches(), held - whole
         if held:
             yield _frame(pa.Table.from_batches(waiting))
+
+    @cached_property
+    @abstractmethod
+    def rows(self) -> int:
+        """How many rows the table has."""
 
     @abstractmethod
     def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

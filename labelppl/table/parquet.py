@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,15 @@ class ParquetTable(TableFile):
     def __init__(self, path: Path) -> None:
         with self._opened(path) as file:
             schema = file.schema_arrow
-            self.rows = int(file.metadata.num_rows)
+            rows = int(file.metadata.num_rows)
         stored = [name for name in schema.names if not name.startswith(UNNAMED)]
         self._ranges = _named_ranges(schema.metadata or {})
+        self._rows = rows
         super().__init__(path, [*stored, *(name for name in self._ranges if name not in stored)])
+
+    @cached_property
+    def rows(self) -> int:
+        return self._rows
 
     def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         stored = [c for c in columns if self._written[c] not in self._ranges]

@@ -91,7 +91,18 @@ def cases_from_frame(
     delimiters = delimiters or Delimiters()
     rows = _rows(frame, features, beside or {}, delimiters.decimal)
     names = tuple(classes or label.classes or _open_classes(rows, label_name, features))
-    return read_rows(rows, label_name, names, features, path, group, seed, delimiters, guess_ids)
+    id_type = id_type_of(rows, guess_ids) if "id" in rows.about_cases else TEXT_IDS
+    return read_rows(
+        rows,
+        label_name,
+        names,
+        features,
+        path=path,
+        group=group,
+        seed=seed,
+        delimiters=delimiters,
+        id_type=id_type,
+    )
 
 
 def read_rows(
@@ -99,13 +110,17 @@ def read_rows(
     label_name: str,
     classes: tuple[str, ...],
     features: Mapping[str, Feature],
-    path: Path | None,
-    group: str,
-    seed: int,
+    *,
+    path: Path | None = None,
+    group: str = "group",
+    seed: int | None = None,
     delimiters: Delimiters,
-    guess_ids: bool,
+    id_type: str,
 ) -> Cases:
-    """The cases of ``rows``, whose ids are known; bad cells of all columns are refused together."""
+    """The cases of ``rows``, whose ids are known; bad cells of all columns are refused together.
+
+    seed: makes the split; None where the rows are a part of a table, which has no split of its own.
+    """
     columns = rows.about_cases
     refused: list[BadCells] = []
 
@@ -139,16 +154,22 @@ def read_rows(
         classes=classes,
         labels=labels,
         columns=read,
-        split=LazySplit(lambda: make_split(labels, groups, seed)) if sides is None else sides,  # type: ignore[arg-type]
+        split=LazySplit(lambda: _made(labels, groups, seed)) if sides is None else sides,  # type: ignore[arg-type]
         images=images,
         groups=groups,
         p_true=p_true,
         path=path,
         split_given=sides is not None,
         label_given=label_name in columns,
-        id_type=id_type_of(rows, guess_ids) if "id" in columns else TEXT_IDS,
+        id_type=id_type,
         delimiters=delimiters,
     )
+
+
+def _made(labels: Ints, groups: Array | None, seed: int | None) -> Array:
+    if seed is None:
+        raise InputError("cases: a batch of a table has no split; read the whole table")
+    return make_split(labels, groups, seed)
 
 
 def read_frame(path: Path, delimiters: Delimiters | None = None) -> pd.DataFrame:

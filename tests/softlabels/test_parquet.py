@@ -25,6 +25,7 @@ def frame(table: Any) -> pd.DataFrame:
     return pd.concat([new[:50], table(), new[50:]], ignore_index=True)
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
 @pytest.mark.parametrize("batch_rows", [1, 37, 1000])
 @pytest.mark.parametrize("prevalence", [None, {"ill": 0.1}])
 def test_equals_labelling_at_once(
@@ -32,16 +33,20 @@ def test_equals_labelling_at_once(
     frame: pd.DataFrame,
     read: Any,
     tmp_path: Path,
+    suffix: str,
     batch_rows: int,
     prevalence: dict[str, float] | None,
 ) -> None:
     if batch_rows == 1:
         frame = frame[48:53].reset_index(drop=True)
-    frame.to_parquet(tmp_path / "in.parquet", row_group_size=64)
+    if suffix == "csv":
+        frame.to_csv(tmp_path / "in.csv", index=False)
+    else:
+        frame.to_parquet(tmp_path / "in.parquet", row_group_size=64)
     steps: list[tuple[int, int]] = []
     rows = label_parquet(
         fitted,
-        tmp_path / "in.parquet",
+        tmp_path / f"in.{suffix}",
         tmp_path / "out.parquet",
         batch_rows=batch_rows,
         prevalence=prevalence,
@@ -51,7 +56,8 @@ def test_equals_labelling_at_once(
     assert steps[-1] == (len(frame), len(frame))
     at_once = soft_labels(fitted, read(fitted.model, frame), draws=200, prevalence=prevalence)
     streamed = SoftLabels.load(tmp_path / "out.parquet")
-    for name in ("ids", "labels", "source"):
+    assert streamed.most_draws == at_once.most_draws == 200
+    for name in ("ids", "labels", "source", "id_type"):
         np.testing.assert_array_equal(getattr(streamed, name), getattr(at_once, name))
     for name in ("probs", "sd", "lo", "hi", "entropy", "epistemic", "mean_log", "khat"):
         np.testing.assert_allclose(
@@ -96,8 +102,8 @@ BAD: dict[str, Any] = {
     r"column 'id', row 109: got an empty cell": lambda f: f.assign(
         id=[None if i == 108 else x for i, x in enumerate(f["id"])]
     ),
-    r"column 'id', row 110: got 'new51', which row 102 has too": lambda f: f.assign(
-        id=["new51" if i in (101, 109) else x for i, x in enumerate(f["id"])]
+    r"column 'id', row 110: got 'new1', which row 2 has too": lambda f: f.assign(
+        id=["new1" if i == 109 else x for i, x in enumerate(f["id"])]
     ),
     r"column 'b' is not in the table": lambda f: f.drop(columns="b"),
     r"no rows": lambda f: f[:0],
@@ -118,7 +124,7 @@ def test_files_that_cannot_be_read(fitted: Posterior, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such table"):
         label_parquet(fitted, tmp_path / "in.parquet", tmp_path / "out.parquet")
     (tmp_path / "in.parquet").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="not a readable Parquet file"):
+    with pytest.raises(InputError, match="its content is not Parquet"):
         label_parquet(fitted, tmp_path / "in.parquet", tmp_path / "out.parquet")
     with pytest.raises(InputError, match="expected 1 or more"):
         label_parquet(fitted, tmp_path / "in.parquet", tmp_path / "out.parquet", batch_rows=0)

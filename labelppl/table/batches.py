@@ -1,0 +1,135 @@
+"""`CaseBatches`: the cases of a table larger than memory, batch by batch, each checked as `cases_from_frame` checks them.
+
+A first pass reads the ids alone (they must differ through the whole file, and their type is written into every batch of
+labels), or counts the rows where there are none. What is held in memory is one batch and the ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..arrays import Array
+from ..errors import InputError
+from ..features import Feature, Label, ReaderFeature, Rows
+from ..features.cells import near_match
+from ..features.faults import BadCells
+from ..features.rows import NO_ID
+from .cases import Cases
+from .files import Delimiters, TableFile, open_table
+from .ids import TEXT_IDS, id_type_of, read_ids
+from .read import distinct_names, read_rows
+
+
+@dataclass(frozen=True)
+class CaseBatches:
+    """The cases of the table at ``path``, ``rows`` at a time: ids, labels and measurements, without images and patients.
+
+    Args:
+        path: CSV or Parquet, told by its content, with one row per case.
+        label_name: The label's column; without it no case is labelled.
+        label: Its classes.
+        features: The measurements by name; not what raters said, which comes in several rows per case.
+        rows: Rows of a batch.
+        classes: Fixes the classes of an open ``Label()``.
+        delimiters: How a text table is written.
+
+    Raises:
+        InputError: A column is missing, ids repeat, or cells cannot be read: the first ten of the file, and how many
+            there are, after the last batch before them.
+    """
+
+    path: Path
+    label_name: str
+    label: Label
+    features: Mapping[str, Feature]
+    rows: int = 20_000
+    classes: Sequence[str] | None = None
+    delimiters: Delimiters = field(default_factory=Delimiters)
+
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise InputError(f"batches: got {self.rows} rows a batch, expected 1 or more")
+
+    def __len__(self) -> int:
+        """The rows of the file."""
+        return self._file.rows
+
+    def __iter__(self) -> Iterator[Cases]:
+        columns, names = self._columns, self._names
+        ids, id_type = self._ids
+        refused: list[BadCells] = []
+        before = 0
+        for frame in self._file.batches(columns, self.rows):
+            own = ids[before : before + len(frame)]
+            rows = Rows(frame, own, before=before, decimal=self.delimiters.decimal)
+            before += len(frame)
+            try:
+                cases = read_rows(
+                    rows,
+                    self.label_name,
+                    names,
+                    self.features,
+                    delimiters=self.delimiters,
+                    id_type=id_type,
+                )
+            except BadCells as error:
+                refused.append(error)
+            else:
+                if not refused:
+                    yield cases
+        if refused:
+            raise BadCells.joined(refused)
+
+    @cached_property
+    def _file(self) -> TableFile:
+        file = open_table(self.path, self.delimiters)
+        if file.rows == 0:
+            raise InputError(f"{self.path}: no rows; expected at least one case")
+        return file
+
+    @cached_property
+    def _columns(self) -> tuple[str, ...]:
+        """What the features need, and the label where there is one."""
+        for name, feature in self.features.items():
+            if isinstance(feature, ReaderFeature):
+                raise InputError(
+                    f"feature '{name}': what readers said comes in several rows per case, which cannot be labelled batch by "
+                    "batch; use soft_labels"
+                )
+        needed = [
+            c for name, kind in self.features.items() for c in kind.columns(name, self._names)
+        ]
+        present = self._file.names
+        for column in needed:
+            if column not in present:
+                near = near_match(column, present)
+                mend = f"the nearest is '{near}': rename it" if near else "add it"
+                raise InputError(
+                    f"{self.path}: column '{column}' is not in the table; it has {', '.join(present)}; {mend}"
+                )
+        label = [self.label_name] if self.label_name in present else []
+        # A batch of no column at all would not say how many rows it has.
+        return tuple(dict.fromkeys([*label, *needed])) or present[:1]
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        """The classes."""
+        if self.classes or self.label.classes:
+            return tuple(self.classes or self.label.classes)
+        frame = self._file.frame([self.label_name])
+        cells = Rows(frame, np.full(len(frame), NO_ID)).cells(self.label_name, self.label_name)
+        return distinct_names(f"column '{self.label_name}'", cells)
+
+    @cached_property
+    def _ids(self) -> tuple[Array, str]:
+        """The id of every row of the file, and their type."""
+        if "id" not in self._file.names:
+            return np.arange(len(self)).astype(str), TEXT_IDS
+        frame = self._file.frame(["id"])
+        rows = Rows(frame, np.full(len(frame), NO_ID))
+        return read_ids(rows, named=True), id_type_of(rows, self._file.guesses_types)
