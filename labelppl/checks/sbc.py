@@ -7,6 +7,7 @@ numbers of votes as the given one; then the model is fitted to them. Over many r
   every coordinate of the parameters, but also the joint log-likelihood, the log probability of the given labels and the
   class posterior p(y | z, theta) of some cases, since a posterior that ignores the data passes a test of parameters alone
   (Modrák et al. 2023);
+* the ranks of all parameters together tell whether the posterior is too narrow or too wide (`sbc_pooled`);
 * soft labels p are calibrated: E[(1{y = k} - p_k) g(p)] = 0 for every g, for fitted cases with their own label left out
   and for new ones. With g = 1 this is the mean; with g = p_k it is the sharpness, in which a case's own label betrays
   itself if it has leaked into its soft label.
@@ -31,13 +32,14 @@ from ..errors import FailedWork, InputError
 from ..inference.base import Engine, Progress
 from ..inference.engines import check_name, own_name
 from ..model import LabelDensity, LabelModel
-from ..posterior import Posterior, fit
+from ..posterior import fit
 from ..seeds import stream
 from ..softlabels import SoftLabels, soft_labels
 from ..softlabels.labels import LeaveOut
 from ..table import Cases
+from .sbc_pooled import exchangeable_scores
 from .sbc_record import LEAST_SIMULATIONS, Sbc, by_columns
-from .sbc_simulate import Simulated, simulate_table
+from .sbc_simulate import simulate_table
 
 #: Cases whose class posterior is ranked, and cases of each kind whose soft labels are tested in every simulation.
 RANKED_CASES, LABELLED_CASES = 3, 50
@@ -67,19 +69,22 @@ def sbc(
         )
     called = check_name(engine) if isinstance(engine, str) else own_name(engine)
     setting = _setting(model, cases, simulator)
-    ranks, residuals, refused = [], [], []
+    ranks, scores, residuals, refused = [], [], [], []
     names: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+    parameters = 0
     for r in range(simulations):
         own = stream(seed, "sbc", r).integer()
         try:
-            found = _once(setting, draws, engine, leave_out, own)
+            once = _once(setting, draws, engine, leave_out, own)
         except FailedWork as error:
             refused.append(str(error))
         else:
-            names, tests = tuple(found.ranks), tuple(found.residuals)
-            ranks.append(list(found.ranks.values()))
-            residuals.append(list(found.residuals.values()))
+            names, tests = tuple(once.ranks), tuple(once.residuals)
+            parameters = once.parameters
+            scores.append(once.scores)
+            ranks.append(list(once.ranks.values()))
+            residuals.append(list(once.residuals.values()))
         if progress is not None:
             progress(r + 1, simulations)
     return Sbc(
@@ -87,6 +92,8 @@ def sbc(
         engine=called,
         quantities=names,
         ranks=by_columns(ranks, len(names)).astype(np.int64),
+        scores=by_columns(scores, draws + 1),
+        parameters=parameters,
         draws=draws,
         tests=tests,
         residuals=by_columns(residuals, len(tests)),
@@ -115,9 +122,12 @@ def _setting(model: LabelModel, cases: Cases, simulator: LabelModel | None) -> S
 
 
 class Once(NamedTuple):
-    """What one simulation gives: ranks by quantity, residuals by test."""
+    """What one simulation gives: ranks by quantity, the first ``parameters`` of them coordinates, the pooled scores
+    (draws + 1,), residuals by test."""
 
     ranks: Mapping[str, int]
+    parameters: int
+    scores: Array
     residuals: Mapping[str, float]
 
 
@@ -143,31 +153,28 @@ def _once(
         )
     residuals = _residuals(f"fitted ({leave_out})", fitted, made.labels[: len(some)])
     residuals |= _residuals("new", unseen, made.labels[setting.fitted :])
-    return Once(_ranks(posterior, made, known, draws, seed), residuals)
-
-
-def _ranks(
-    posterior: Posterior, made: Simulated, known: Cases, draws: int, seed: int
-) -> dict[str, int]:
-    """Ranks of the true values among ``draws`` posterior draws; ties are broken at random."""
     rows = posterior.equal_weight_rows(draws)
     density = posterior.density
-    found: dict[str, Tensor] = {}
-    if _same_parameters(density, made.values):
-        truth = torch.cat(
-            [
-                site.transform.inv(made.values[site.name]).reshape(1, -1)
-                for site in density.parameters
-            ],
-            -1,
-        )
-        points = torch.cat([truth, posterior.sampled.points.flatten(0, 1)[rows]])
-        found = dict(zip(density.coordinates, points.unbind(-1), strict=True))
-        values = {k: torch.cat([made.values[k], v[rows]]) for k, v in posterior.values.items()}
-        found |= _data_quantities(density, values, known)
+    if not _same_parameters(
+        density, made.values
+    ):  # data of another model: there is no truth to rank
+        return Once({}, 0, np.zeros(draws + 1), residuals)
+    truth = density.parameters.unconstrain({k: v[0] for k, v in made.values.items()})
+    points = torch.cat([truth[None], posterior.sampled.points.flatten(0, 1)[rows]])
+    quantities = dict(zip(density.coordinates, points.unbind(-1), strict=True))
+    values = {k: torch.cat([made.values[k], v[rows]]) for k, v in posterior.values.items()}
+    quantities |= _data_quantities(density, values, known)
+    scores = exchangeable_scores(
+        points[0].numpy(), points[1:].numpy(), stream(seed, "scores").numpy()
+    )
+    return Once(_ranks(quantities, seed), density.dim, scores, residuals)
+
+
+def _ranks(quantities: Mapping[str, Tensor], seed: int) -> dict[str, int]:
+    """Ranks of the true values, the first of each quantity (1 + draws,), among the draws; ties are broken at random."""
     rng = stream(seed, "ties").numpy()
     ranks = {}
-    for name, value in found.items():
+    for name, value in quantities.items():
         below, ties = int((value[1:] < value[0]).sum()), int((value[1:] == value[0]).sum())
         ranks[name] = below + int(rng.integers(0, ties + 1))
     return ranks

@@ -15,8 +15,9 @@ from ..arrays import Array
 from ..errors import InputError
 from ..runs import read_json, write_json
 from .sbc_bands import fractional_ranks, p_values
+from .sbc_pooled import Pooled, pooled
 
-#: Probability of a false alarm of the whole check.
+#: Probability of a false alarm of all quantities and tests together, and of the pooled test beside them.
 ALARM = 0.01
 #: Fewer simulations than this cannot tell anything.
 LEAST_SIMULATIONS = 20
@@ -27,7 +28,8 @@ class Sbc:
     """What simulation-based calibration found.
 
     ranks: (simulations, quantities) of the true value among ``draws`` posterior draws, 0 to draws, with ``quantities`` their
-    names. residuals: (simulations, tests) means over cases of what must be zero on average, with ``tests`` their names.
+    names, the first ``parameters`` of them coordinates. scores: (simulations, draws + 1) sums of squared normal scores of all parameters, of the truth first and then of
+    every draw in its place. residuals: (simulations, tests) means over cases of what must be zero on average, with ``tests`` their names.
     refused: why fits were set aside, one line each.
     """
 
@@ -35,6 +37,8 @@ class Sbc:
     engine: str
     quantities: tuple[str, ...]
     ranks: Array
+    scores: Array
+    parameters: int
     draws: int
     tests: tuple[str, ...]
     residuals: Array
@@ -52,6 +56,21 @@ class Sbc:
         return ALARM / (len(self.quantities) + len(self.tests))
 
     @cached_property
+    def pooled(self) -> Pooled:
+        """The spread of all parameters together: p-value, and the smallest fault that could have been found."""
+        return pooled(self.scores, self.uniform[:, : self.parameters], self.seed)
+
+    @property
+    def detectable(self) -> str:
+        """The smallest fault that so many simulations could have found, in words."""
+        if not 0 < self.pooled.detectable < 1:
+            return "nothing found"
+        return (
+            f"nothing found; a posterior {1 - self.pooled.detectable:.0%} too narrow in all its parameters would have been "
+            "found four times in five"
+        )
+
+    @cached_property
     def problems(self) -> tuple[str, ...]:
         """What is wrong, in words; empty if the check was passed."""
         found = []
@@ -59,6 +78,10 @@ class Sbc:
         if len(self.ranks) < max(LEAST_SIMULATIONS, asked / 2):
             found.append(
                 f"only {len(self.ranks)} of {asked} simulated data sets could be fitted ({self.refused[0]})"
+            )
+        if self.pooled.p < ALARM:
+            found.append(
+                f"all parameters together: {self.pooled.finding} (p = {self.pooled.p:.1g})"
             )
         frame = self.to_frame()
         for row in frame[~frame["passed"]].itertuples():
@@ -96,6 +119,10 @@ class Sbc:
             **{name: getattr(self, name) for name in ("model", "engine", "draws", "seed")},
             **{name: list(getattr(self, name)) for name in ("quantities", "tests", "refused")},
             "ranks": self.ranks.tolist(),
+            "scores": np.round(self.scores, 6).tolist(),
+            "parameters": self.parameters,
+            "pooled_p": self.pooled.p,
+            "detectable_sd_ratio": self.pooled.detectable,
             "residuals": self.residuals.tolist(),
             "passed": self.passed,
             "problems": list(self.problems),
@@ -113,6 +140,8 @@ class Sbc:
             engine=read["engine"],
             quantities=tuple(read["quantities"]),
             ranks=by_columns(read["ranks"], len(read["quantities"])).astype(np.int64),
+            scores=by_columns(read["scores"], read["draws"] + 1),
+            parameters=read["parameters"],
             draws=read["draws"],
             tests=tuple(read["tests"]),
             residuals=by_columns(read["residuals"], len(read["tests"])),
@@ -127,7 +156,7 @@ class Sbc:
         draw(self, Path(path))
 
 
-def by_columns(rows: Sequence[Sequence[float]], columns: int) -> Array:
+def by_columns(rows: Sequence[Sequence[float] | Array], columns: int) -> Array:
     """Rows of numbers as an array (rows, columns), also where there are none."""
     return np.array(rows, dtype=np.float64).reshape(len(rows), columns)
 

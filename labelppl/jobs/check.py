@@ -74,9 +74,9 @@ def _calibration(
     with step(folder, "check", {"engine": engine, "simulations": simulations, "seed": seed}):
         result.save(folder / "sbc.json")
         result.plot(folder / "sbc.png")
-    say(
-        f"calibration over {simulations} simulations {'passed' if result.passed else 'FAILED'}: {folder / 'sbc.png'}"
-    )
+    verdict = "passed" if result.passed else "FAILED"
+    found = "; ".join(result.problems) or result.detectable
+    say(f"calibration over {simulations} simulations {verdict}: {found} ({folder / 'sbc.png'})")
     return result
 
 
