@@ -183,6 +183,8 @@ def fit(
     sampler = None if closed is None else partial(_points, density, closed)
     rungs = rungs_of(engine, density, sampler)
     sampled = run_engines(rungs, density, seed=seed, progress=progress, say=say)
+    if closed is not None and sampled.engine == "exact":
+        sampled = replace(sampled, problems=(*sampled.problems, *closed.problems))
     if refused:
         tried = f"{refused}{sampled.diagnostics.get('tried', '')}"
         sampled = replace(sampled, diagnostics={**sampled.diagnostics, "tried": tried})

@@ -15,10 +15,12 @@ from .inverse_wishart_cholesky import InverseWishartCholesky
 from .libby_novick import LibbyNovick
 from .logit_normal import LogitNormal, MultivariateLogitNormal
 from .mardia_sutton import MardiaSutton
+from .multivariate_log_normal import MultivariateLogNormal
 from .ordered_logistic import OrderedLogistic
 from .plackett_luce import PlackettLuce
 from .rater_votes import MixedVotes, RaterVotes, SharedErrorVotes
 from .ratio_of_normals import RatioOfNormals
+from .shared_covariances import SharedCovariances, SharedSpread
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .stated_opinion import StatedOpinion
 from .von_mises import VonMises
@@ -41,12 +43,15 @@ __all__ = [
     "LogitNormal",
     "MardiaSutton",
     "MixedVotes",
+    "MultivariateLogNormal",
     "MultivariateLogitNormal",
     "OrderedLogistic",
     "PlackettLuce",
     "RaterVotes",
     "RatioOfNormals",
+    "SharedCovariances",
     "SharedErrorVotes",
+    "SharedSpread",
     "SineBivariateVonMises",
     "StatedOpinion",
     "StudentT",

@@ -1,7 +1,7 @@
 """An angle and a number that depends on it, given the class.
 
 regression       alpha ~ vM(mu_k, kappa_k), x | alpha ~ N(b0_k + b1_k cos alpha + b2_k sin alpha, v_k)
-                 b_k | v_k ~ N(0, v_k / lambda0) after centring x, v_k ~ InverseGamma(2, (.7 spread)^2); exact
+                 b_k | v_k ~ N(0, v_k / lambda0) after centring x, v_k around a shared scale (`exact.shared_scale`); exact
 fisher-lee       `distributions.FisherLee`, one site of both: the number turns the mean direction
 mardia-sutton    `distributions.MardiaSutton`, one site of both
 abe-ley          `distributions.AbeLey`, for a positive x
@@ -29,7 +29,8 @@ from .. import distributions as laws
 from ..errors import InputError
 from ..features import Angle, Column, Feature, Label, Scalar, Vector
 from ..model import CasePlate
-from .exact import NIG, Factor, Product, RegressionFactor
+from .exact import Coefficients, Factor, Product, RegressionFactor
+from .exact.shared_scale import FLOOR
 from .independent import Family, independent, the_label
 from .law import Law, Typical, bounds, place, typical_of
 from .von_mises import VonMises
@@ -41,7 +42,8 @@ Form = Literal["regression", "fisher-lee", "mardia-sutton", "abe-ley"]
 class OnAngle(Law):
     """A number that depends on the angle in `angle`, form (a); the evidence owns both sites.
 
-    Sites of the angle as in `VonMises`, and ``<name>_coefficients`` (classes, 3), ``<name>_variance`` (classes,).
+    Sites of the angle as in `VonMises`, and ``<name>_coefficients`` (classes, 3), ``<name>_scale_tril`` (classes, 1, 1), the
+    standard deviation about the line, and ``<name>_spread`` (1,), of the classes together.
     precision: prior precision of the coefficients in units of 1 / variance.
     """
 
@@ -62,40 +64,35 @@ class OnAngle(Law):
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         return replace(super().tuned(columns), angle=self._turn().tuned(columns))
 
-    def prior(self) -> NIG:
-        """Normal-inverse-gamma prior in the model's unit."""
+    def prior(self) -> Coefficients:
+        """Prior of the coefficients, in the model's unit."""
         center, spread = self.place()
         mean = torch.tensor([center, 0.0, 0.0], dtype=torch.float64)
-        precision = torch.full((3,), self.precision, dtype=torch.float64)
-        return NIG(mean, precision, 2.0, (0.7 * spread) ** 2)
+        return Coefficients(mean, torch.full((3,), self.precision, dtype=torch.float64), spread)
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         prior, k = self.prior(), len(cases.classes)
         turn = self._turn().parameters(cases)
-        variances = dist.InverseGamma(prior.shape, prior.rate).expand([k]).to_event(1)
-        variance = pyro.sample(f"{self.name}_variance", variances)
-        scale = torch.sqrt(variance[:, None] / prior.precision)
-        rows = dist.Normal(prior.mean.expand(k, 3), scale).to_event(2)
+        unit = torch.tensor([prior.unit], dtype=torch.float64)
+        spread = pyro.sample(f"{self.name}_spread", laws.SharedSpread(unit, k, floor=FLOOR))
+        shared = laws.SharedCovariances(spread, unit, k, floor=FLOOR)
+        sd = pyro.sample(f"{self.name}_scale_tril", shared)[..., 0]
+        rows = dist.Normal(prior.mean.expand(k, 3), sd / prior.precision.sqrt()).to_event(2)
         b = pyro.sample(f"{self.name}_coefficients", rows)
 
         def observe(y: Tensor) -> Tensor:
             alpha = turn(y)
             mean = b[y, 0] + b[y, 1] * torch.cos(alpha) + b[y, 2] * torch.sin(alpha)
-            return pyro.sample(self.name, dist.Normal(mean, torch.sqrt(variance[y])))
+            return pyro.sample(self.name, dist.Normal(mean, sd[y, 0]))
 
         return observe
 
-    def factor(self, columns: Mapping[str, Column], labels: Tensor, classes: int) -> Factor:
+    def factor(
+        self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int
+    ) -> Factor:
         turn = self._turn()
-        made = RegressionFactor.fit(
-            turn.name, self.name, columns, labels, classes, prior=self.prior()
-        )
-        line = replace(
-            made,
-            coefficient_site=f"{self.name}_coefficients",
-            variance_site=f"{self.name}_variance",
-        )
-        return Product((turn.factor(columns, labels, classes), line))
+        line = RegressionFactor.fit(turn.name, self.name, columns, labels, classes, self.prior())
+        return Product((turn.factor(columns, labels, classes, seed), line))
 
 
 @dataclass(frozen=True)

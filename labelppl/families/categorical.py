@@ -40,7 +40,9 @@ class Categorical(Law):
 
         return observe
 
-    def factor(self, columns: Mapping[str, Column], labels: Tensor, classes: int) -> Factor:
+    def factor(
+        self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int
+    ) -> Factor:
         made = CategoricalFactor.fit(self.name, columns[self.name], labels, classes, self.prior())
         return replace(made, probs_site=f"{self.name}_probs")
 

@@ -1,6 +1,6 @@
 """Gamma positive number given the class, by mean and shape.
 
-    z | y = k ~ Gamma(shape a_k, rate a_k / m_k),  log m_k ~ N(m, 2 s),  log a_k ~ N(-2 log(.7 s), 1)
+    z | y = k ~ Gamma(shape a_k, rate a_k / m_k),  log m_k ~ N(m, 2 s),  log a_k ~ N(-2 log(.7 s), 2.4)
 
 with m and s the log-scale location and spread of the pooled measurement.
 """
@@ -19,7 +19,7 @@ from .. import distributions as laws
 from ..features import Feature, Label, Positive, Real
 from ..model import CasePlate
 from .independent import Family, independent
-from .law import Law, Typical, bind
+from .law import LOG_SD, Law, Typical, bind
 from .log_normal import log_place
 
 
@@ -34,7 +34,7 @@ class Gamma(Law):
         m, s = log_place(self)
         means = dist.LogNormal(m, 2 * s).expand([classes]).to_event(1)
         mean = pyro.sample(f"{self.name}_mean", means)
-        shapes = dist.LogNormal(-2 * math.log(0.7 * s), 1.0).expand([classes]).to_event(1)
+        shapes = dist.LogNormal(-2 * math.log(0.7 * s), 2 * LOG_SD).expand([classes]).to_event(1)
         shape = pyro.sample(f"{self.name}_shape", shapes)
 
         def observe(y: Tensor) -> Tensor:

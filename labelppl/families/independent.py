@@ -50,7 +50,7 @@ class Family(LabelModel):
         """
         labels = torch.from_numpy(cases.labels)
         k = len(cases.classes)
-        factors = tuple(e.factor(cases.columns, labels, k) for e in self.evidence)
+        factors = tuple(e.factor(cases.columns, labels, k, seed) for e in self.evidence)
         if self.prevalence is None:
             prior = torch.full((k,), self.counts, dtype=torch.float64)
             return ExactPosterior(Prevalence.fit(labels, prior), factors, labels)

@@ -1,24 +1,19 @@
 """Log-normal positive number given the class.
 
-    log z | y = k ~ N(mu_k, sigma_k),  mu_k ~ N(m, 2 s),  log sigma_k ~ N(log(.7 s), .6)
-
-with m and s the log-scale location and spread that match the pooled mean and standard deviation.
+log z | y = k ~ N(mu_k, sigma_k), with the priors of `gaussian` for the logarithm
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-import pyro
-import pyro.distributions as dist
-from torch import Tensor
-
-from .. import distributions as laws
 from ..errors import InputError
 from ..features import Feature, Label, Positive, Real
-from ..model import CasePlate
+from .exact.gaussian import Scale
+from .gaussian import Gaussian
 from .independent import Family, independent
 from .law import Law, Typical, bind
 
@@ -35,22 +30,12 @@ def log_place(evidence: Law) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class LogNormal(Law):
-    """A positive number. Sites ``<name>_mean`` and ``<name>_scale``, both of the logarithm."""
+class LogNormal(Gaussian):
+    """A positive number: a `Gaussian` of the logarithm, with its sites."""
 
-    accepts = (Positive, Real)
+    scale: Scale = "log"
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
-        m, s = log_place(self)
-        mean = pyro.sample(f"{self.name}_mean", dist.Normal(m, 2 * s).expand([classes]).to_event(1))
-        scales = dist.LogNormal(math.log(0.7 * s), 0.6).expand([classes]).to_event(1)
-        scale = pyro.sample(f"{self.name}_scale", scales)
-
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, laws.LogNormal(mean[y], scale[y]))
-
-        return observe
+    accepts: ClassVar[tuple[type[Feature], ...]] = (Positive, Real)
 
 
 def log_normal(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pyro
 import pyro.distributions as dist
@@ -25,8 +25,10 @@ from .. import distributions as laws
 from ..errors import InputError
 from ..features import Feature, Label, Ratio, Real, Scalar
 from ..model import CasePlate
+from .exact.gaussian import Scale
+from .gaussian import Gaussian
 from .independent import Family, independent
-from .law import Law, Typical, bind
+from .law import LOG_SD, Law, Typical, bind
 
 
 def _share(evidence: Law) -> tuple[float, float]:
@@ -52,7 +54,7 @@ class Beta(Law):
         size = max(c * (1 - c) / (0.7 * spread * c * (1 - c)) ** 2 - 1, 1.0)
         prior = laws.LogitNormal(torch.tensor(center), torch.tensor(2 * spread))
         mean = pyro.sample(f"{self.name}_mean", prior.expand([classes]).to_event(1))
-        sizes = dist.LogNormal(math.log(size), 1.0).expand([classes]).to_event(1)
+        sizes = dist.LogNormal(math.log(size), 2 * LOG_SD).expand([classes]).to_event(1)
         total = pyro.sample(f"{self.name}_size", sizes)
 
         def observe(y: Tensor) -> Tensor:
@@ -62,24 +64,12 @@ class Beta(Law):
 
 
 @dataclass(frozen=True)
-class LogitNormal(Law):
-    """Sites ``<name>_mean`` and ``<name>_scale``, both on the logit scale."""
+class LogitNormal(Gaussian):
+    """A `Gaussian` of the log-odds, with its sites."""
 
-    accepts = (Ratio, Real)
+    scale: Scale = "logit"
 
-    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
-        center, spread = _share(self)
-        mean = pyro.sample(
-            f"{self.name}_mean", dist.Normal(center, 2 * spread).expand([classes]).to_event(1)
-        )
-        scales = dist.LogNormal(math.log(0.7 * spread), 0.6).expand([classes]).to_event(1)
-        scale = pyro.sample(f"{self.name}_scale", scales)
-
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, laws.LogitNormal(mean[y], scale[y]))
-
-        return observe
+    accepts: ClassVar[tuple[type[Feature], ...]] = (Ratio, Real)
 
 
 @dataclass(frozen=True)
@@ -95,7 +85,7 @@ class LibbyNovick(Law):
         size = max(c * (1 - c) / (0.7 * spread * c * (1 - c)) ** 2 - 1, 1.0)
         prior = laws.LogitNormal(torch.tensor(center), torch.tensor(2 * spread))
         mean = pyro.sample(f"{self.name}_mean", prior.expand([classes]).to_event(1))
-        sizes = dist.LogNormal(math.log(size), 1.0).expand([classes]).to_event(1)
+        sizes = dist.LogNormal(math.log(size), 2 * LOG_SD).expand([classes]).to_event(1)
         total = pyro.sample(f"{self.name}_size", sizes)
         ratio = pyro.sample(f"{self.name}_rate_ratio", dist.LogNormal(0.0, 0.5))
 
@@ -118,10 +108,10 @@ class Hinkley(Law):
         mean = pyro.sample(
             f"{self.name}_mean", dist.Normal(center, 2 * spread).expand([classes]).to_event(1)
         )
-        scales = dist.LogNormal(math.log(0.5 * spread), 0.6).expand([classes]).to_event(1)
+        scales = dist.LogNormal(math.log(0.5 * spread), LOG_SD).expand([classes]).to_event(1)
         scale = pyro.sample(f"{self.name}_scale", scales)
         share = 0.5 * spread / max(abs(center), spread)
-        variations = dist.LogNormal(math.log(share), 0.6).expand([classes]).to_event(1)
+        variations = dist.LogNormal(math.log(share), LOG_SD).expand([classes]).to_event(1)
         variation = pyro.sample(f"{self.name}_variation", variations)
 
         def observe(y: Tensor) -> Tensor:

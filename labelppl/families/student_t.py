@@ -1,7 +1,7 @@
 """Student-t number given the class: a Gaussian that outliers do not move.
 
     z | y = k ~ t_nu(mu_k, sigma_k),  nu ~ Gamma(2, .1) shared,  mu_k ~ N(center, 2 spread),
-    log sigma_k ~ N(log(.7 spread), .6)
+    log sigma_k ~ N(log(.7 spread), 1.2)
 
 Source of the prior of nu: Juarez and Steel, J. Business and Economic Statistics 28 (2010).
 """
@@ -20,7 +20,7 @@ from .. import distributions as laws
 from ..features import Feature, Label
 from ..model import CasePlate
 from .independent import Family, independent
-from .law import Law, Typical, bind
+from .law import LOG_SD, Law, Typical, bind
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class StudentT(Law):
         mean = pyro.sample(
             f"{self.name}_mean", dist.Normal(center, 2 * spread).expand([classes]).to_event(1)
         )
-        scales = dist.LogNormal(math.log(0.7 * spread), 0.6).expand([classes]).to_event(1)
+        scales = dist.LogNormal(math.log(0.7 * spread), LOG_SD).expand([classes]).to_event(1)
         scale = pyro.sample(f"{self.name}_scale", scales)
 
         def observe(y: Tensor) -> Tensor:

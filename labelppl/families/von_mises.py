@@ -2,10 +2,10 @@
 
     alpha | y = k ~ vM(mu_k, kappa_k)        circular, bounded to one arc, or axial (the column is doubled at the door)
     alpha | y = k ~ vM truncated to [0, pi]  halfcircle
-    mu_k ~ vM(center, 1 / (2 spread)^2),  log kappa_k ~ N(-2 log(.7 spread), 1.2)
+    mu_k ~ vM(center, 1 / (2 spread)^2),  log kappa_k ~ N(-2 log(.7 spread), 2.4)
 
 The prior of kappa is that of a within-class standard deviation around .7 of the pooled one, within a factor
-of about three. Without `typical` and bounds the direction's prior is flat and kappa's is centred on 2. The
+of about seven. Without `typical` and bounds the direction's prior is flat and kappa's is centred on 2. The
 circular posterior is exact up to one quadrature; the truncated one is not conjugate.
 """
 
@@ -27,9 +27,7 @@ from ..features import Angle, Column, Feature, Label
 from ..model import CasePlate
 from .exact import Factor, VonMisesFactor, VonMisesPrior
 from .independent import Family, independent
-from .law import Law, Typical, bind, bounds
-
-_LOG_KAPPA_SD = 1.2
+from .law import LOG_SD, Law, Typical, bind, bounds
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class VonMises(Law):
         else:
             center, spread = self.place()
             certainty, log_kappa = 1 / (2 * spread) ** 2, -2 * math.log(0.7 * spread)
-        at = torch.tensor([log_kappa, _LOG_KAPPA_SD], dtype=torch.float64)
+        at = torch.tensor([log_kappa, 2 * LOG_SD], dtype=torch.float64)
         return VonMisesPrior(center, certainty, torch.distributions.LogNormal(at[0], at[1]))
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
@@ -66,7 +64,9 @@ class VonMises(Law):
 
         return observe
 
-    def factor(self, columns: Mapping[str, Column], labels: Tensor, classes: int) -> Factor:
+    def factor(
+        self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int
+    ) -> Factor:
         assert isinstance(self.feature, Angle)
         if self.feature.kind == "halfcircle":
             raise InputError(

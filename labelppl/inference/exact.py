@@ -19,19 +19,27 @@ from .base import Density, Draws, Progress
 Sampler = Callable[[int, int], Tensor]
 
 
+#: Draws by default; numbers held by them (256 MiB), but never fewer draws than the least.
+DRAWS, NUMBERS, LEAST_DRAWS = 4000, 2**25, 40
+
+
 def exact(
     density: Density,
     *,
-    draws: int = 4000,
+    draws: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
     sampler: Sampler | None = None,
 ) -> Draws:
     """Independent draws (1, draws, dim) from ``sampler``, the closed form of the density.
 
+    draws: by default `DRAWS`, fewer where they would hold more than `NUMBERS`.
+
     Raises InputError where there is no sampler, FailedWork where it returns the wrong shape.
     """
     began = time.perf_counter()
+    if draws is None:
+        draws = max(LEAST_DRAWS, min(DRAWS, NUMBERS // max(1, density.dim)))
     if sampler is None:
         raise InputError(
             "engine 'exact': this model has no closed-form posterior; use engine 'auto', or a conjugate family"

@@ -2,7 +2,7 @@
 
 from ..zoo import zoo
 from .class_joint import ClassJoint
-from .closed_form import ClosedForm
+from .closed_form import ClosedForm, LabelPosterior
 from .declare import LabelModel, label_model, read_cases
 from .density import LabelDensity
 from .load import find_model, find_table, load_model
@@ -14,6 +14,7 @@ __all__ = [
     "ClosedForm",
     "LabelDensity",
     "LabelModel",
+    "LabelPosterior",
     "find_model",
     "find_table",
     "label_model",

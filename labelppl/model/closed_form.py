@@ -10,8 +10,31 @@ from torch import Tensor
 from ..features import Column
 
 
+class LabelPosterior(ABC):
+    """p(Y | Z) of a block of cases, and how uncertain it is."""
+
+    @property
+    @abstractmethod
+    def probs(self) -> Tensor:
+        """p(Y | Z, D), (cases, classes)."""
+
+    @property
+    @abstractmethod
+    def khat(self) -> Tensor:
+        """(cases,) Pareto k where weights were needed, else NaN."""
+
+    @abstractmethod
+    def draw(self, n: int, seed: int) -> Tensor:
+        """(cases, classes, draws): ``n`` draws of p(Y | Z, theta) for each case, of equal weight."""
+
+
 class ClosedForm(ABC):
     """The posterior of a label model given its fitted cases, without an engine; see `LabelModel.exact`."""
+
+    @property
+    @abstractmethod
+    def problems(self) -> tuple[str, ...]:
+        """Why it must not be trusted, in words; empty if it qualifies."""
 
     @abstractmethod
     def draw(self, n: int, seed: int) -> dict[str, Tensor]:
@@ -22,9 +45,9 @@ class ClosedForm(ABC):
         """The same with p(Y) = ``prevalence`` (classes,) in place of what the cases say of it."""
 
     @abstractmethod
-    def probs(self, columns: Mapping[str, Column]) -> Tensor:
-        """p(Y | Z, D) of new cases, (cases, classes)."""
+    def new(self, columns: Mapping[str, Column]) -> LabelPosterior:
+        """p(Y | Z, D) of new cases."""
 
     @abstractmethod
-    def leave_one_out(self) -> Tensor:
-        """p(Y_i | Z_i, D without case i) of the fitted cases, (cases, classes)."""
+    def left_out(self, rows: Tensor) -> LabelPosterior:
+        """p(Y_i | Z_i, D without case i) of the fitted cases ``rows`` (cases,)."""

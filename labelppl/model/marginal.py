@@ -13,13 +13,16 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
-from ..distributions import AxialVonMises, VonMises
+from ..distributions import AxialVonMises, MultivariateLogitNormal, MultivariateLogNormal, VonMises
 from ..distributions.log_density import log_density
 from ..distributions.log_mass import log_mass
 from ..errors import InputError
 from ..features import Column
 
 _PERIODIC = (VonMises, dist.VonMises, AxialVonMises)
+
+#: Vectors whose marginal is of the same kind.
+NORMAL = dist.MultivariateNormal | MultivariateLogNormal | MultivariateLogitNormal
 
 
 def observed_log_prob(name: str, fn: Any, column: Column) -> Tensor:
@@ -69,14 +72,10 @@ def _vector(name: str, fn: Any, column: Column) -> Tensor:
 def _marginal(name: str, fn: Any, rows: Tensor, kept: Tensor) -> Any:
     """The distribution of the components ``kept`` for the cases ``rows``."""
     loc, tril = getattr(fn, "loc", None), getattr(fn, "scale_tril", None)
-    if (
-        not isinstance(fn, dist.MultivariateNormal | dist.MultivariateStudentT)
-        or loc is None
-        or tril is None
-    ):
+    if not isinstance(fn, NORMAL | dist.MultivariateStudentT) or loc is None or tril is None:
         raise InputError(
             f"site '{name}': a vector with some components missing needs independent components, a MultivariateNormal "
-            f"or a MultivariateStudentT, got {type(_base(fn)).__name__}; use one of them or declare the columns as "
+            f"(plain, log or logit) or a MultivariateStudentT, got {type(_base(fn)).__name__}; use one of them or declare the columns as "
             "separate features"
         )
     if loc.dim() > 1 and loc.shape[-2] > 1:
@@ -90,7 +89,8 @@ def _marginal(name: str, fn: Any, rows: Tensor, kept: Tensor) -> Any:
     if isinstance(fn, dist.MultivariateStudentT):
         df = fn.df[..., rows] if fn.df.dim() and fn.df.shape[-1] > 1 else fn.df
         return dist.MultivariateStudentT(df, loc, part, validate_args=False)
-    return dist.MultivariateNormal(loc, scale_tril=part, validate_args=False)
+    law: Any = type(fn)
+    return law(loc, scale_tril=part, validate_args=False)
 
 
 def _base(fn: Any) -> Any:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ..arrays import Array
-from ..errors import InputError
 from ..model import ClosedForm
 from ..posterior import Posterior
 from ..table import Cases
@@ -53,19 +52,26 @@ class Labeller:
         return joined(parts).take(np.argsort(np.concatenate(order)))
 
     def _kind(self, cases: Cases, row: Array, used: Used) -> SoftLabels:
-        exact = self._exact(cases, row, used)
-        values, log_weights = self._draws(len(cases), used, exact is not None)
-        step = max(1, BLOCK_NUMBERS // (len(log_weights) * len(cases.classes)))
+        closed = self._closed_for(cases, used)
+        draws = self._many(len(cases), used, closed is not None)
+        values, log_weights = self._draws(draws)
+        step = max(1, BLOCK_NUMBERS // (draws * len(cases.classes)))
         # Filled in place: a block's small arrays, kept one by one, would scatter over the memory that its draws leave.
         whole: dict[str, Array] = {}
         for first in range(0, len(cases), step):
             at = np.arange(first, min(first + step, len(cases)))
-            block = cases.take(at)
-            labels = self.posterior.cases.labels[row[at]] if used == "label" else row[at]
-            density, shift = self.posterior.density, self.prevalence
-            found = predictive(density, values, log_weights, block, used, labels, shift)
-            mean = None if exact is None else exact[torch.from_numpy(at)]
-            for name, value in self._measured(found, mean).items():
+            block, mean = cases.take(at), None
+            if closed is not None:
+                rows = torch.from_numpy(row[at])
+                exact = closed.new(block.columns) if used == "nothing" else closed.left_out(rows)
+                mean = exact.probs
+                even = torch.full((len(block), draws), 1 / draws, dtype=torch.float64)
+                label = Predictive(exact.draw(draws, self.posterior.seed), even, exact.khat)
+            else:
+                labels = self.posterior.cases.labels[row[at]] if used == "label" else row[at]
+                density, shift = self.posterior.density, self.prevalence
+                label = predictive(density, values, log_weights, block, used, labels, shift)
+            for name, value in self._measured(label, mean).items():
                 if name not in whole:
                     whole[name] = np.empty((len(cases), *value.shape[1:]))
                 whole[name][at] = value.numpy()
@@ -82,32 +88,29 @@ class Labeller:
             **whole,
         )
 
-    def _draws(self, cases: int, used: Used, exact: bool) -> tuple[Mapping[str, Tensor], Tensor]:
-        """Parameter values and log weights of the draws to use."""
+    def _many(self, cases: int, used: Used, exact: bool) -> int:
+        """How many draws of p(Y|Z, theta) each case gets."""
         have = len(self.posterior.log_weights)
-        wanted = max(self.draws, self.keep)
         if exact:
             budget = SPREAD_NUMBERS // (cases * len(self.posterior.cases.classes))
-            wanted = max(self.keep, SPREAD_DRAWS, min(budget, have))
-        elif used == "label":
-            wanted = have
-        if wanted >= have:
-            return self.posterior.values, self.posterior.log_weights
-        rows = self.posterior.equal_weight_rows(wanted)
-        values = {name: value[rows] for name, value in self.posterior.values.items()}
-        return values, torch.full((wanted,), -np.log(wanted), dtype=torch.float64)
+            return max(self.keep, SPREAD_DRAWS, min(budget, have))
+        return have if used == "label" else min(have, max(self.draws, self.keep))
 
-    def _exact(self, cases: Cases, row: Array, used: Used) -> Tensor | None:
-        """p(Y|Z) (cases, classes) in closed form, or None where there is none."""
+    def _draws(self, draws: int) -> tuple[Mapping[str, Tensor], Tensor]:
+        """Parameter values and log weights of so many draws of the fit."""
+        if draws >= len(self.posterior.log_weights):
+            return self.posterior.values, self.posterior.log_weights
+        rows = self.posterior.equal_weight_rows(draws)
+        values = {name: value[rows] for name, value in self.posterior.values.items()}
+        return values, torch.full((draws,), -np.log(draws), dtype=torch.float64)
+
+    def _closed_for(self, cases: Cases, used: Used) -> ClosedForm | None:
+        """The closed form, where there is one for what is wanted; a cell that only draws can integrate over has none."""
         closed = self._closed
         if closed is None or used == "measurements":
             return None
-        if used == "label":
-            return closed.leave_one_out()[torch.from_numpy(row)]
-        try:
-            return closed.probs(cases.columns)
-        except InputError:  # a censored or missing entry that only the draws can integrate over
-            return None
+        censored = any(bool(column.censored.any()) for column in cases.columns.values())
+        return None if censored and used == "nothing" else closed
 
     @cached_property
     def _closed(self) -> ClosedForm | None:
@@ -124,7 +127,7 @@ class Labeller:
         epistemic = (summary.entropy(probs) - summary.aleatoric(p, w)).clamp(min=0.0)
         khat = found.khat
         if exact is not None:
-            probs, khat = exact, torch.full_like(khat, torch.nan)
+            probs = exact
         entropy = summary.entropy(probs)
         epistemic = torch.minimum(epistemic, entropy)
         lo, hi = summary.quantiles(p, w, INTERVAL)

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..model import LabelDensity
+from ..psis import pareto_smooth
 from ..table import Cases
-from .psis import pareto_smooth
 
 #: What a fit used of a case: nothing, its measurements, or its measurements and its label.
 Used = Literal["nothing", "measurements", "label"]

@@ -55,6 +55,6 @@ def test_categorical_predictive_is_a_ratio_of_counts() -> None:
     alpha = torch.tensor([1.0, 0.5, 2.0])
     made = CategoricalFactor.fit("c", column, labels, 2, alpha)
     new = Column(torch.arange(3), torch.ones(3, dtype=torch.bool))
-    got = made.log_predictive({"c": new}).exp()
+    got = made.new({"c": new}).log_predictive.exp()
     torch.testing.assert_close(got[:, 0], (torch.tensor([2.0, 1.0, 0.0]) + alpha) / 6.5)
     torch.testing.assert_close(got[:, 1], (torch.tensor([0.0, 0.0, 3.0]) + alpha) / 6.5)

@@ -36,10 +36,10 @@ def hip(cases):
     with pyro.plate("class", 2):
         turn = VonMises(torch.tensor(radians(58)), torch.tensor(1 / (2 * radians(7)) ** 2))
         mean = pyro.sample("mean", turn)
-        kappa = pyro.sample("kappa", dist.LogNormal(-2 * log(0.7 * radians(7)), 1.2))
+        kappa = pyro.sample("kappa", dist.LogNormal(-2 * log(0.7 * radians(7)), 2.4))
         share = LogitNormal(torch.tensor(log(0.52 / 0.48)), torch.tensor(2 * SPREAD))
         covered = pyro.sample("covered", share)
-        size = pyro.sample("size", dist.LogNormal(log(0.52 * 0.48 / (0.7 * 0.09) ** 2 - 1), 1.0))
+        size = pyro.sample("size", dist.LogNormal(log(0.52 * 0.48 / (0.7 * 0.09) ** 2 - 1), 2.4))
     with cases:
         y = pyro.sample("diagnosis", dist.Categorical(prevalence))
         pyro.sample("alpha", dist.VonMises(mean[y], kappa[y]))

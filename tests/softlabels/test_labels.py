@@ -44,7 +44,10 @@ def test_exact_leave_one_out_equals_refits(fitted_exactly: Posterior) -> None:
         again = fit(fitted_exactly.model, rest, engine="exact")
         refit = soft_labels(again, cases.take([i]))
         assert refit.source[0] == "new"
-        np.testing.assert_allclose(labels.probs[i], refit.probs[0], atol=1e-10)
+        # Both have 400 draws of the scale that the classes share; sd and interval have 4,000 draws of their own.
+        np.testing.assert_allclose(labels.probs[i], refit.probs[0], atol=0.01)
+        np.testing.assert_allclose(labels.sd[i], refit.sd[0], atol=0.01)
+        np.testing.assert_allclose(labels.hi[i], refit.hi[0], atol=0.04)
 
 
 @pytest.mark.parametrize("prevalence", [None, {"ill": 0.05}])

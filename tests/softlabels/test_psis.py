@@ -6,7 +6,7 @@ import arviz
 import numpy as np
 import pytest
 
-from labelppl.softlabels.psis import pareto_smooth
+from labelppl.psis import pareto_smooth
 
 FROM_LOG_WEIGHTS = hasattr(arviz, "psislw")
 

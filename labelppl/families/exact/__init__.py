@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from .base import ExactPosterior, Factor, Prevalence, Product
+from .base import Evidence, ExactPosterior, Factor, Prevalence, Product
 from .categorical import CategoricalFactor
-from .gaussian import NIW, GaussianFactor
-from .regression import NIG, RegressionFactor
+from .gaussian import NIW, GaussianFactor, Standard
+from .regression import Coefficients, RegressionFactor
 from .von_mises import VonMisesFactor, VonMisesPrior
 
 __all__ = [
-    "NIG",
     "NIW",
     "CategoricalFactor",
+    "Coefficients",
+    "Evidence",
     "ExactPosterior",
     "Factor",
     "GaussianFactor",
     "Prevalence",
     "Product",
     "RegressionFactor",
+    "Standard",
     "VonMisesFactor",
     "VonMisesPrior",
 ]

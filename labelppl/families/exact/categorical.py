@@ -9,11 +9,50 @@ import torch
 from torch import Tensor
 
 from ...features import Column
-from .base import labelled
+from ...seeds import Stream
+from .base import CHANGES, Evidence, Factor, exactly, labelled, log_gamma_draws
 
 
 @dataclass(frozen=True)
-class CategoricalFactor:
+class CategoricalEvidence(Evidence):
+    """Categories (cases,) and where they were ``observed``; out (cases, classes): 1 where the case is taken out of a class.
+
+    concentration (classes, categories).
+    """
+
+    concentration: Tensor
+    category: Tensor
+    observed: Tensor
+    out: Tensor
+
+    @property
+    def log_predictive(self) -> Tensor:
+        """(cases, classes)."""
+        count = self.concentration.T[self.category] - self.out
+        share = count / (self.concentration.sum(-1) - self.out)
+        return torch.where(self.observed[:, None], torch.log(share), 0.0)
+
+    @property
+    def khat(self) -> Tensor:
+        """(cases,) not a number: nothing is weighted."""
+        return exactly(len(self.category))
+
+    def draw(self, chosen: Tensor, numbers: Stream) -> Tensor:
+        draws, classes = chosen.shape[1], self.out.shape[1]
+        rest = self.concentration.sum(-1, keepdim=True) - self.concentration
+        counts = self.concentration[..., None] + CHANGES
+        mine = log_gamma_draws(counts, draws, numbers.stream("own").torch())
+        others = log_gamma_draws(rest, draws, numbers.stream("rest").torch())
+        into = torch.nn.functional.one_hot(chosen, classes)
+        change = 1 + into - self.out.long()[:, None]
+        at = torch.arange(classes), self.category[:, None, None], torch.arange(draws)[:, None]
+        log_mine, log_others = mine[at[0], at[1], change, at[2]], others[at]
+        log_share = log_mine - torch.logaddexp(log_mine, log_others)
+        return torch.where(self.observed[:, None, None], log_share, 0.0)
+
+
+@dataclass(frozen=True)
+class CategoricalFactor(Factor):
     """Posterior Dirichlet(`concentration` (classes, categories)) of the categories in each class."""
 
     site: str
@@ -36,17 +75,18 @@ class CategoricalFactor:
     def fitted_columns(self) -> Mapping[str, Column]:
         return {self.site: self.column}
 
-    def log_predictive(self, columns: Mapping[str, Column]) -> Tensor:
+    def new(self, columns: Mapping[str, Column]) -> Evidence:
         column = columns[self.site]
-        share = self.concentration / self.concentration.sum(-1, keepdim=True)
-        out = torch.log(share).T[column.values.long()]
-        return torch.where(column.observed[:, None], out, 0.0)
+        nobody = torch.zeros(len(column.values), len(self.concentration), dtype=torch.float64)
+        return CategoricalEvidence(
+            self.concentration, column.values.long(), column.observed, nobody
+        )
 
-    def log_leave_one_out(self) -> Tensor:
-        rows = self.concentration[self.labels]
-        own = rows.gather(1, self.column.values.long()[:, None])[:, 0] - 1
-        out = torch.log(own / (rows.sum(-1) - 1))
-        return torch.where(self.column.observed, out, 0.0)
+    def left_out(self, rows: Tensor) -> Evidence:
+        column, classes = self.column.take(rows), len(self.concentration)
+        own = torch.nn.functional.one_hot(self.labels[rows], classes).to(self.concentration)
+        out = own * column.observed[:, None]
+        return CategoricalEvidence(self.concentration, column.values.long(), column.observed, out)
 
     def draw(self, n: int) -> dict[str, Tensor]:
         law = torch.distributions.Dirichlet(self.concentration, validate_args=False)

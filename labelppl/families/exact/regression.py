@@ -1,14 +1,18 @@
-"""Class-conditional linear regression under a normal-inverse-gamma prior; angle + linear, form (a).
+"""Class-conditional regression of a number on an angle, the coefficients and the variance integrated out.
 
-    x | theta ~ N(b0 + b1 cos theta + b2 sin theta, sigma^2),  b | sigma^2 ~ N(m0, sigma^2 / Lambda0),
-    sigma^2 ~ InverseGamma(a0, c0)
-    Lambda_n = Lambda0 + X^T X,  m_n = Lambda_n^{-1} (Lambda0 m0 + X^T x),  a_n = a0 + n/2
-    c_n = c0 + (x^T x + m0^T Lambda0 m0 - m_n^T Lambda_n m_n) / 2
-    x_new | D ~ t_{2 a_n}(u^T m_n, c_n / a_n (1 + u^T Lambda_n^{-1} u))
+    x | alpha, y = k ~ N(b_k . u, v_k),   u = (1, cos alpha, sin alpha),   b_k | v_k ~ N(m0, v_k / lambda)
+    v_k ~ InverseGamma(delta / 2, delta S / 2),   S and delta shared by the classes (`shared_scale`, d = 1)
 
-Leave-one-out with leverage h = u^T Lambda_n^{-1} u and residual e = x - u^T m_n: the residual becomes
-e / (1 - h), c loses e^2 / (2 (1 - h)), a loses 1/2, and the scale^2 is c / a / (1 - h). Source: Gelman et
-al., Bayesian Data Analysis, 14.
+With P = diag(lambda) + sum u u^T, m = P^-1 (lambda m0 + sum u x), rate = (delta S + W) / 2 and shape = (delta + n) / 2, W the
+residual sum of squares with the pull of the prior, and for a case with residual e = x - m . u and leverage l = u^T P^-1 u:
+
+    predictive   t_{2 shape}(m . u, rate / shape (1 + l))
+    out of it    e <- e / (1 - l)   rate -= e^2 / (2 (1 - l))   shape -= 1/2   l <- l / (1 - l)
+    into it      e <- e / (1 + l)   rate += e^2 / (2 (1 + l))   shape += 1/2   l <- l / (1 + l)
+    density      log N(x; x - e + sqrt(v l) N(0, 1), v),  v ~ InverseGamma(shape, rate)    in distribution
+
+An angle alone says nothing about the number; a number without its angle is refused by row. Source: Gelman et al., Bayesian
+Data Analysis, 14; the harmonic design is Mardia and Jupp's (2000), 11.
 """
 
 from __future__ import annotations
@@ -17,22 +21,34 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...errors import InputError
 from ...features import Column
-from .base import labelled, refuse_censored
+from ...seeds import Stream
+from .base import (
+    CHANGES,
+    Evidence,
+    Factor,
+    draw_nodes,
+    exactly,
+    labelled,
+    log_gamma_draws,
+    refuse_censored,
+)
+from .shared_scale import FLOOR
+from .shared_scale_grid import draw_spread, on_grid
 
 
 @dataclass(frozen=True)
-class NIG:
-    """mean (p,), precision (p,) in units of 1/sigma^2, and sigma^2 ~ InverseGamma(shape, rate)."""
+class Coefficients:
+    """Prior of the coefficients: mean (p,) and precision (p,) in units of 1 / variance; unit: SD of the response."""
 
     mean: Tensor
     precision: Tensor
-    shape: float
-    rate: float
+    unit: float
 
 
 def harmonic_design(angle: Tensor) -> Tensor:
@@ -41,22 +57,101 @@ def harmonic_design(angle: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class RegressionFactor:
+class RegressionEvidence(Evidence):
+    """residual, leverage (cases, classes); shape and rate (nodes, classes) of the variances; own (cases,) the label that is
+    left out, or None. by_node (cases, classes, nodes): log predictive; log_weights (cases, nodes).
+    """
+
+    residual: Tensor
+    leverage: Tensor
+    shape: Tensor
+    rate: Tensor
+    own: Tensor | None
+    present: Tensor
+    by_node: Tensor
+    log_weights: Tensor
+
+    @classmethod
+    def of(
+        cls, factor: RegressionFactor, columns: Mapping[str, Column], own: Tensor | None
+    ) -> RegressionEvidence:
+        """What the factor says of cases with these columns."""
+        design, x, present = _rows(factor.angle, factor.response, columns)
+        residual = x[:, None] - design @ factor.mean.T
+        leverage = torch.einsum("ia,kab,ib->ik", design, factor.inverse, design)
+        out = torch.zeros_like(residual, dtype=torch.bool)
+        if own is not None:
+            out = torch.nn.functional.one_hot(own, len(factor.mean)).bool() & present[:, None]
+        e, lev, a, b = _move(
+            residual[..., None],
+            leverage[..., None],
+            factor.shape.T,
+            factor.rate.T,
+            out[..., None],
+            -1,
+        )
+        by_node = _log_t(e, 2 * a, b / a * (1 + lev))
+        by_node = torch.where(present[:, None, None], by_node, 0.0)
+        log_weights = factor.log_weights.expand(len(x), -1)
+        if own is not None:
+            log_weights = log_weights - by_node[torch.arange(len(x)), own]
+        log_weights = torch.log_softmax(log_weights, -1)
+        return cls(
+            residual, leverage, factor.shape, factor.rate, own, present, by_node, log_weights
+        )
+
+    @property
+    def log_predictive(self) -> Tensor:
+        """(cases, classes)."""
+        return torch.logsumexp(self.by_node + self.log_weights[:, None], -1)
+
+    @property
+    def khat(self) -> Tensor:
+        """(cases,) not a number: the nodes are a quadrature."""
+        return exactly(len(self.residual))
+
+    def draw(self, chosen: Tensor, numbers: Stream) -> Tensor:
+        node = draw_nodes(self.by_node, self.log_weights, chosen, numbers.stream("node"))
+        draws = torch.arange(chosen.shape[1])
+        generator = numbers.stream("coefficients").torch()
+        out = []
+        for k in range(self.residual.shape[1]):
+            e, lev = self.residual[:, k, None], self.leverage[:, k, None]
+            shapes, index = torch.unique(self.shape[:, k], return_inverse=True)
+            log_gamma = log_gamma_draws(shapes[:, None] + CHANGES / 2, len(draws), generator)
+            noise = torch.randn(len(draws), generator=generator, dtype=e.dtype)
+            mine = torch.zeros_like(self.present)
+            if self.own is not None:
+                mine = (self.own == k) & self.present
+            into = chosen == k
+            a, b = self.shape[node, k], self.rate[node, k]
+            e, lev, a, b = _move(e, lev, a, b, mine[:, None], -1)
+            e, lev, a, b = _move(e, lev, a, b, into, 1)
+            change = 1 + into.long() - mine.long()[:, None]
+            log_variance = torch.log(b) - log_gamma[index[node], change, draws]
+            away = e / torch.exp(log_variance / 2) - lev.sqrt() * noise
+            out.append(-0.5 * (math.log(2 * math.pi) + log_variance + away**2))
+        return torch.where(self.present[:, None, None], torch.stack(out, -1), 0.0)
+
+
+@dataclass(frozen=True)
+class RegressionFactor(Factor):
     """Posterior of the regression of `response` on the angle `angle` in each class.
 
-    precision (classes, 3, 3), mean (classes, 3), shape and rate (classes,).
+    mean (classes, 3) and inverse (classes, 3, 3) of P; shape, rate (nodes, classes) and log_weights (nodes,).
     """
 
     angle: str
     response: str
     columns: Mapping[str, Column]
     labels: Tensor
-    precision: Tensor
     mean: Tensor
+    inverse: Tensor
     shape: Tensor
     rate: Tensor
-    coefficient_site: str = "coefficients"
-    variance_site: str = "variance"
+    scale: Tensor
+    unit: float
+    log_weights: Tensor
 
     @classmethod
     def fit(
@@ -66,58 +161,76 @@ class RegressionFactor:
         columns: Mapping[str, Column],
         labels: Tensor,
         classes: int,
-        *,
-        prior: NIG,
+        prior: Coefficients,
     ) -> RegressionFactor:
         """Rows without the response add nothing; a response without its angle is refused by row."""
         labels = labelled(labels, classes)
         design, x, present = _rows(angle, response, columns)
         member = torch.nn.functional.one_hot(labels, classes).to(x) * present[:, None]
-        n = member.sum(0)
-        base = torch.diag(prior.precision)
-        precision = base + torch.einsum("ik,ia,ib->kab", member, design, design)
-        moment = base @ prior.mean + torch.einsum("ik,ia,i->ka", member, design, x)
-        mean = torch.linalg.solve(precision, moment)
-        residual = x[:, None] - design @ mean.T
-        pulled = mean - prior.mean
-        rate = (
-            prior.rate
-            + 0.5 * (member * residual**2).sum(0)
-            + 0.5 * (pulled**2 * prior.precision).sum(-1)
+        precision = torch.diag(prior.precision) + torch.einsum(
+            "ik,ia,ib->kab", member, design, design
         )
-        kept = {angle: columns[angle], response: columns[response]}
-        return cls(angle, response, kept, labels, precision, mean, prior.shape + n / 2, rate)
+        moment = prior.precision * prior.mean + torch.einsum("ik,ia,i->ka", member, design, x)
+        inverse = torch.linalg.inv(precision)
+        mean = (inverse @ moment[..., None])[..., 0]
+        residual = x[:, None] - design @ mean.T
+        squares = (member * residual**2).sum(0) + ((mean - prior.mean) ** 2 * prior.precision).sum(
+            -1
+        )
+        w = FLOOR + squares / prior.unit**2
+        count = member.sum(0)
+        shared = on_grid(w.numpy(), count.numpy())
+        worth, scale = torch.from_numpy(shared.worth), torch.from_numpy(shared.scale)[:, 0, 0]
+        return cls(
+            angle,
+            response,
+            {angle: columns[angle], response: columns[response]},
+            labels,
+            mean,
+            inverse,
+            (worth[:, None] + count) / 2,
+            ((worth * scale)[:, None] + w) / 2 * prior.unit**2,
+            scale,
+            prior.unit,
+            torch.from_numpy(shared.log_weights),
+        )
 
     def fitted_columns(self) -> Mapping[str, Column]:
         return self.columns
 
-    def log_predictive(self, columns: Mapping[str, Column]) -> Tensor:
-        design, x, present = _rows(self.angle, self.response, columns)
-        leverage = torch.einsum("ia,kab,ib->ik", design, torch.linalg.inv(self.precision), design)
-        residual = x[:, None] - design @ self.mean.T
-        out = _log_t(residual, 2 * self.shape, self.rate / self.shape * (1 + leverage))
-        return torch.where(present[:, None], out, 0.0)
+    def new(self, columns: Mapping[str, Column]) -> Evidence:
+        return RegressionEvidence.of(self, columns, None)
 
-    def log_leave_one_out(self) -> Tensor:
-        design, x, present = _rows(self.angle, self.response, self.columns)
-        k = self.labels
-        inverse = torch.linalg.inv(self.precision)
-        leverage = torch.einsum("ia,kab,ib->ik", design, inverse, design).gather(1, k[:, None])[
-            :, 0
-        ]
-        residual = x - (design * self.mean[k]).sum(-1)
-        left = 1 - leverage
-        shape, rate = self.shape[k] - 0.5, self.rate[k] - 0.5 * residual**2 / left
-        out = _log_t(residual / left, 2 * shape, rate / shape / left)
-        return torch.where(present, out, 0.0)
+    def left_out(self, rows: Tensor) -> Evidence:
+        columns = {name: column.take(rows) for name, column in self.columns.items()}
+        return RegressionEvidence.of(self, columns, self.labels[rows])
 
     def draw(self, n: int) -> dict[str, Tensor]:
-        gamma = torch.distributions.Gamma(self.shape, self.rate).sample(torch.Size([n]))
-        variance = 1 / gamma
-        root = torch.linalg.cholesky(torch.linalg.inv(self.precision))
+        node = torch.multinomial(self.log_weights.exp(), n, replacement=True)
+        variance = self.rate[node] / torch._standard_gamma(self.shape[node])
+        root = torch.linalg.cholesky(self.inverse)
         noise = torch.randn(n, *self.mean.shape, dtype=self.mean.dtype)
         step = (root @ noise[..., None])[..., 0] * torch.sqrt(variance)[..., None]
-        return {self.coefficient_site: self.mean + step, self.variance_site: variance}
+        rng = np.random.default_rng(int(torch.randint(2**62, ())))
+        spread = draw_spread(self.scale.numpy(), node.numpy(), rng)
+        return {
+            f"{self.response}_coefficients": self.mean + step,
+            f"{self.response}_scale_tril": torch.sqrt(variance)[..., None, None],
+            f"{self.response}_spread": torch.from_numpy(spread) * self.unit,
+        }
+
+
+def _move(
+    e: Tensor, leverage: Tensor, shape: Tensor, rate: Tensor, where: Tensor, way: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Residual, leverage, shape and rate with the case itself taken out (way = -1) or put in (1) ``where`` it is to be."""
+    left = 1 + way * leverage
+    return (
+        torch.where(where, e / left, e),
+        torch.where(where, leverage / left, leverage),
+        torch.where(where, shape + 0.5 * way, shape),
+        torch.where(where, rate + 0.5 * way * e**2 / left, rate),
+    )
 
 
 def _rows(

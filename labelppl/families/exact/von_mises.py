@@ -20,13 +20,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...distributions._base import gauss_legendre
-from ...distributions.von_mises import log_i0, sample_offsets
+from ...distributions.von_mises import log_i0, offset_log_density, sample_offsets
 from ...features import Column
-from .base import labelled, refuse_censored
+from ...seeds import Stream
+from .base import Evidence, Factor, exactly, labelled, refuse_censored
 
 _NODES = 72
 _FLOOR = 60.0
@@ -42,7 +44,73 @@ class VonMisesPrior:
 
 
 @dataclass(frozen=True)
-class VonMisesFactor:
+class VonMisesEvidence(Evidence):
+    """Angles as points of the unit circle, complex (cases,), and where they were ``observed``; own (cases,): labels left out."""
+
+    factor: VonMisesFactor
+    angle: Tensor
+    observed: Tensor
+    own: Tensor | None
+
+    @property
+    def log_predictive(self) -> Tensor:
+        """(cases, classes)."""
+        pieces = [
+            self._log_z(k, self._out(k), torch.ones_like(self.angle))
+            - self._log_z(k, self._out(k), torch.zeros_like(self.angle))
+            for k in range(len(self.factor.count))
+        ]
+        out = torch.stack(pieces, -1) - math.log(2 * math.pi)
+        return torch.where(self.observed[:, None], out, 0.0)
+
+    @property
+    def khat(self) -> Tensor:
+        """(cases,) not a number: the concentrations are a quadrature."""
+        return exactly(len(self.angle))
+
+    def draw(self, chosen: Tensor, numbers: Stream) -> Tensor:
+        pieces = [
+            self._draw(k, chosen == k, numbers.stream(k)) for k in range(len(self.factor.count))
+        ]
+        return torch.where(self.observed[:, None, None], torch.stack(pieces, -1), 0.0)
+
+    def _draw(self, k: int, into: Tensor, numbers: Stream) -> Tensor:
+        """log density (cases, draws) under drawn parameters of class ``k``, which the case is put into where ``into``."""
+        u, turn = torch.rand(2, into.shape[1], generator=numbers.torch(), dtype=torch.float64)
+        nodes = []
+        for own in (torch.zeros_like(self.angle), torch.ones_like(self.angle)):
+            cumulative = torch.softmax(self._integrand(k, self._out(k), own), -1).cumsum(-1)
+            levels = u.expand(len(cumulative), -1).contiguous()
+            nodes.append(torch.searchsorted(cumulative / cumulative[:, -1:], levels))
+        node = torch.where(into, nodes[1], nodes[0]).clamp(max=self.factor.log_nodes.shape[1] - 1)
+        kappa = torch.exp(self.factor.log_nodes[k][node])
+        point = torch.polar(torch.ones_like(self.angle), self.angle)[:, None]
+        total = self.factor.resultant[k] + point * (into.double() - self._out(k)[:, None])
+        pull = self.factor.prior.certainty * _unit(self.factor.prior.direction) + kappa * total
+        away = self.angle[:, None] - pull.angle() - _offsets(turn, pull.abs())
+        return offset_log_density(away, kappa)
+
+    def _out(self, k: int) -> Tensor:
+        """(cases,) one where the case is taken out of class ``k``."""
+        if self.own is None:
+            return torch.zeros_like(self.angle)
+        return ((self.own == k) & self.observed).double()
+
+    def _integrand(self, k: int, out: Tensor, into: Tensor) -> Tensor:
+        """(cases, nodes) log of the integrand over log kappa, the case taken ``out`` of the class and put ``into`` it."""
+        point = torch.polar(torch.ones_like(self.angle), self.angle)
+        total = self.factor.resultant[k] + point * (into - out)
+        count = (self.factor.count[k] + into - out)[:, None]
+        log_nodes = self.factor.log_nodes[k]
+        integrand = _log_marginal(self.factor.prior, log_nodes, total[:, None], count)
+        return integrand + self.factor.log_weights[k]
+
+    def _log_z(self, k: int, out: Tensor, into: Tensor) -> Tensor:
+        return torch.logsumexp(self._integrand(k, out, into), -1)
+
+
+@dataclass(frozen=True)
+class VonMisesFactor(Factor):
     """Posterior of the class directions and concentrations.
 
     resultant (classes,) complex sums of exp(i theta); count (classes,). log_nodes, log_weights
@@ -79,26 +147,15 @@ class VonMisesFactor:
     def fitted_columns(self) -> Mapping[str, Column]:
         return {self.site: self.column}
 
-    def log_predictive(self, columns: Mapping[str, Column]) -> Tensor:
+    def new(self, columns: Mapping[str, Column]) -> Evidence:
         column = columns[self.site]
         refuse_censored(self.site, column)
-        point = torch.polar(torch.ones_like(column.values), column.values)
-        pieces = []
-        for k in range(len(self.count)):
-            with_case = self._log_z(k, self.resultant[k] + point, self.count[k] + 1)
-            pieces.append(with_case - self._log_z(k, self.resultant[k], self.count[k]))
-        out = torch.stack(pieces, -1) - math.log(2 * math.pi)
-        return torch.where(column.observed[:, None], out, 0.0)
+        return VonMisesEvidence(self, column.values.double(), column.observed, None)
 
-    def log_leave_one_out(self) -> Tensor:
-        values = self.column.values
-        point = torch.polar(torch.ones_like(values), values)
-        out = torch.empty_like(values)
-        for k in range(len(self.count)):
-            rows = self.labels == k
-            without = self._log_z(k, self.resultant[k] - point[rows], self.count[k] - 1)
-            out[rows] = self._log_z(k, self.resultant[k], self.count[k]) - without
-        return torch.where(self.column.observed, out - math.log(2 * math.pi), 0.0)
+    def left_out(self, rows: Tensor) -> Evidence:
+        column = self.column.take(rows)
+        own = self.labels[rows]
+        return VonMisesEvidence(self, column.values.double(), column.observed, own)
 
     def draw(self, n: int) -> dict[str, Tensor]:
         means, concentrations = [], []
@@ -115,11 +172,6 @@ class VonMisesFactor:
             self.concentration_site: torch.stack(concentrations, -1),
         }
 
-    def _log_z(self, k: int, resultant: Tensor, count: Tensor) -> Tensor:
-        """log Z of resultants (...), all with the same count."""
-        integrand = _log_marginal(self.prior, self.log_nodes[k], resultant[..., None], count)
-        return torch.logsumexp(integrand + self.log_weights[k], -1)
-
     def _draw_concentration(self, k: int, n: int) -> Tensor:
         """Inverse of the distribution function of log kappa, tabulated on 4,000 even steps."""
         low, high = self.log_nodes[k].min(), self.log_nodes[k].max()
@@ -132,6 +184,28 @@ class VonMisesFactor:
         right = torch.searchsorted(area, u).clamp(1, len(x) - 1)
         share = (u - area[right - 1]) / (area[right] - area[right - 1]).clamp(min=1e-300)
         return torch.exp(x[right - 1] + share * (x[1] - x[0]))
+
+
+def _offsets(levels: Tensor, concentration: Tensor) -> Tensor:
+    """Quantiles (cases, draws) at ``levels`` (draws,) of von Mises laws around zero, by interpolation in log concentration."""
+    log_grid = torch.linspace(-6.0, 14.0, 161, dtype=torch.float64)
+    width = (1 + torch.exp(log_grid)).rsqrt()
+    steps = torch.linspace(-1.0, 1.0, 1001, dtype=torch.float64)
+    quantiles = []
+    for log_kappa, unit in zip(log_grid, width, strict=True):
+        x = steps * min(math.pi, 12 * float(unit))
+        mass = torch.exp(offset_log_density(x, torch.exp(log_kappa)))
+        cdf = torch.cat([mass.new_zeros(1), ((mass[1:] + mass[:-1]) / 2).cumsum(0)])
+        quantiles.append(
+            np.interp(levels.numpy(), (cdf / cdf[-1]).numpy(), x.numpy()) / float(unit)
+        )
+    table = torch.from_numpy(np.stack(quantiles))
+    at = ((concentration.clamp(min=1e-9).log() + 6.0) / 0.125).clamp(0, 160 - 1e-9)
+    left = at.floor().long()
+    draws = torch.arange(len(levels)).expand_as(left)
+    share = at - left
+    scaled = (1 - share) * table[left, draws] + share * table[left + 1, draws]
+    return scaled * (1 + concentration).rsqrt()
 
 
 def _unit(angle: float) -> complex:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import Floats
+from .arrays import Floats
 
 #: Fewer draws than this in the tail cannot be fitted; their k-hat is infinite.
 LEAST_TAIL = 5

@@ -1,0 +1,101 @@
+"""The prior of class covariances that lets the data say how alike the classes are, and its posterior's record.
+
+In standard units (the table's mean and standard deviation), for K classes of d numbers:
+
+    Sigma_k | S, delta ~ IW(delta + d - 1, delta S)      p(delta) ~ 1 / delta on 1, 2, 4, ..., 128
+    S | alpha, v       ~ W(a, diag(v) / a)               a = alpha + d - 1, alpha uniform on 1, 2, 4, ..., 32
+    sqrt(v_j)          ~ half-Cauchy(1)                  mu_k | Sigma_k ~ N(0, Sigma_k / kappa0)
+
+times exp(-eps tr(Sigma_k^-1) / 2) for each class, eps = .05. delta says how many cases the common S is worth to each class:
+at 128 the classes all but share one covariance (LDA), at 1 each has its own (QDA). alpha shrinks S towards a diagonal. The
+last factor keeps a class of nearly collinear columns from a density without bound. Given (S, delta) the classes are
+independent and conjugate:
+
+    W_k = eps I + scatter_k + kappa0 n_k / (kappa0 + n_k) zbar_k zbar_k^T,     Psi_k = delta S + W_k
+    log p(D | S, delta) = sum_k [nu/2 log|delta S| - (nu + n_k)/2 log|Psi_k| + log Gamma_d((nu + n_k)/2) - log Gamma_d(nu/2)]
+
+Sources: Murphy, Conjugate Bayesian analysis of the Gaussian distribution (2007), 9; for scales with half-Cauchy priors,
+Gelman, Bayesian Analysis 1 (2006).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import multigammaln
+
+from ...arrays import Array, Floats
+
+#: Cases that the common scale is worth to each class, and the log of their prior weights.
+WORTH: Floats = np.exp2(np.arange(8, dtype=np.float64))
+LOG_P_WORTH: Floats = -np.log(WORTH)
+#: How strongly the common scale is drawn to a diagonal one.
+ALPHA: Floats = np.exp2(np.arange(6, dtype=np.float64))
+#: eps above, in units of the table's variance; without it near-collinear columns are over-exploited.
+FLOOR = 0.05
+#: Prior cases' worth of belief that a class lies at the table's mean.
+KAPPA0 = 0.1
+
+
+@dataclass(frozen=True)
+class SharedScale:
+    """Weighted values of what the classes share.
+
+    scale (nodes, d, d): S. worth (nodes,): delta. log_weights (nodes,), of which the exponentials sum to one. spread
+    (nodes, d): sqrt(v) where the nodes are draws, whose weights leave-one-out must smooth; None for a quadrature.
+    """
+
+    scale: Floats
+    worth: Floats
+    log_weights: Floats
+    spread: Floats | None
+
+
+@dataclass(frozen=True)
+class ClassSums:
+    """What the rows of each class say: count (classes,), mean (1 or nodes, classes, d), scatter (..., classes, d, d)
+    about the mean. With one node for all of them where nothing was missing.
+    """
+
+    count: Floats
+    mean: Floats
+    scatter: Floats
+
+    def pulled(self, kappa0: float, floor: float) -> Floats:
+        """W_k (..., classes, d, d)."""
+        d = self.mean.shape[-1]
+        weight = kappa0 * self.count / (kappa0 + self.count)
+        outer = self.mean[..., :, None] * self.mean[..., None, :]
+        return np.asarray(
+            floor * np.eye(d) + self.scatter + weight[:, None, None] * outer, dtype=np.float64
+        )
+
+
+def class_sums(z: Floats, labels: Array, classes: int) -> ClassSums:
+    """Sums of complete rows ``z`` (cases, d) by label, with one node."""
+    count = np.bincount(labels, minlength=classes).astype(np.float64)
+    mean = np.zeros((classes, z.shape[1]))
+    scatter = np.zeros((classes, z.shape[1], z.shape[1]))
+    for k in np.flatnonzero(count):
+        rows = z[labels == k]
+        mean[k] = rows.mean(0)
+        away = rows - mean[k]
+        scatter[k] = away.T @ away
+    return ClassSums(count, mean[None], scatter[None])
+
+
+def log_constants(count: Floats, d: int) -> Floats:
+    """The part of log p(D | S, delta) that depends on delta alone, (worth,), with its prior."""
+    nu = (WORTH + d - 1)[:, None]
+    by_class = (
+        multigammaln_rows((nu + count) / 2, d)
+        - multigammaln_rows(nu / 2, d)
+        + nu / 2 * d * np.log(WORTH[:, None])
+    )
+    return np.asarray(by_class.sum(-1) + LOG_P_WORTH)
+
+
+def multigammaln_rows(a: Floats, d: int) -> Floats:
+    """log Gamma_d of every element of ``a``."""
+    return np.asarray(multigammaln(a, d))
