@@ -15,7 +15,10 @@ the Bayes accuracy at .843.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,18 +26,36 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ..errors import InputError
-from .hip_image import ALPHA_RANGE, COVERAGE_RANGE
+from .hip_image import ALPHA_RANGE, COVERAGE_RANGE, render
+from .phantom import Phantom, Pixels
 
 CLASSES = ("normal", "dysplastic")
 
+MISSPECIFIED = '''"""Infant hip dysplasia from Graf's angle alpha alone; the coverage is left out.
+
+Source: Vega et al. 2021 (arXiv 2102.06164), who use both. Made to be wrong: two hips of one angle differ
+in the coverage, which tells of the diagnosis too.
+"""
+
+from labelppl import Angle, Label
+from labelppl.families import von_mises
+
+hip = von_mises(diagnosis=Label("normal", "dysplastic"), alpha=Angle("deg", low=20, high=90))
+'''
+
 
 @dataclass(frozen=True)
-class HipPopulation:
-    """Parameters per class, in the order normal, dysplastic.
+class HipPopulation(Phantom):
+    """Infant hip dysplasia: Graf's angle alpha and the coverage of the head in ultrasound.
+
+    The parameters are per class, in the order normal, dysplastic.
 
     `prevalence` is p(Y); `alpha_mean` and `alpha_sd` are in degrees; `coverage_mean` lies in (0, 1)
     and `coverage_concentration` is the sum of the Beta's two parameters. Raises InputError.
     """
+
+    name = "hip"
+    label = "diagnosis"
 
     prevalence: tuple[float, float] = (0.5, 0.5)
     alpha_mean: tuple[float, float] = (61.0, 53.0)
@@ -133,6 +154,14 @@ class HipPopulation:
                 **{f"p_true_{name}": p_true[:, k] for k, name in enumerate(CLASSES)},
             }
         )
+
+    def draw(self, case: Mapping[str, Any], seed: int, size: int) -> Pixels:
+        """See `Phantom.draw`, and `hip_image`."""
+        return render(case["alpha"], case["coverage"], seed, size)
+
+    def model_file(self, misspecified: bool) -> str:
+        """See `Phantom.model_file`: the zoo's `hip`; misspecified: the angle alone."""
+        return MISSPECIFIED if misspecified else (files("labelppl.models") / "hip.py").read_text()
 
     def _draw(
         self, n: int, rng: np.random.Generator

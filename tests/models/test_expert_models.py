@@ -70,7 +70,7 @@ def _inputs(name: str, n: int) -> dict[str, Column]:
 
     votes = Column.of_ballots(Ballots.everyone(n, 4))
     return {
-        "liver": lambda: {f"roi_{i}": uniform(30, 220) for i in (1, 2, 3)},
+        "liver": lambda: {n: uniform(30, 220) for n in ("liver", "diaphragm", "periportal")},
         "dawid_skene": lambda: {"votes": votes},
         "raykar": lambda: {"votes": votes, "diameter": uniform(2, 35), "texture": uniform(0, 1)},
         "vertebral": dict,
