@@ -59,7 +59,7 @@ def study(name: str, model: LabelModel, rng: np.random.Generator) -> Cases:
     classes = list(model.label.classes) or ["a", "b"]
     frame = pd.DataFrame({"id": ids, model.label_name: rng.choice(classes, n)})
     inputs = {
-        "liver": {n: (30, 220) for n in ("liver", "diaphragm", "periportal")},
+        "liver": dict.fromkeys(("liver", "diaphragm", "periportal"), (30, 220)),
         "raykar": {"diameter": (2, 35), "texture": (0, 1)},
     }.get(name, {})
     for column, (low, high) in inputs.items():

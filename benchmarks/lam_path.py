@@ -21,8 +21,7 @@ import numpy as np
 from labelppl import distill, fit, load_model, read_cases, soft_labels
 from labelppl.distillation.lam import folds_of
 from labelppl.distillation.prior_options import GRID, PriorOptions
-from labelppl.model import find_model
-from labelppl.phantoms import simulate_hip
+from labelppl.phantoms import simulate
 from labelppl.training.schedule import Schedule
 
 FOLDS = 5
@@ -37,9 +36,7 @@ def main() -> None:
     if args.quick:
         args.cases, args.epochs = 40, 1
     with tempfile.TemporaryDirectory() as folder:
-        data = simulate_hip(
-            Path(folder) / "hips", args.cases + 1, size=32, test=1, model_file=find_model("hip")
-        )
+        data = simulate("hip", Path(folder) / "hips", cases=args.cases + 1, size=32, test=1)
         measure(data, args.epochs)
 
 

@@ -48,9 +48,9 @@ def test_models_and_functions_of_the_readme_run(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     model_file = next(b for b in blocks if "@label_model" in b)
     python = next(b for b in blocks if "load_model" in b)
-    from labelppl.phantoms import simulate_hip
+    from labelppl.phantoms import simulate
 
-    folder = simulate_hip(tmp_path / "hips", cases=80, size=32)
+    folder = simulate("hip", tmp_path / "hips", cases=80, size=32)
     (folder / "hip.py").write_text(model_file)
     quick = python.replace('lam="auto"', "lam=float('inf'), image_size=32")
     with pytest.MonkeyPatch.context() as patch:

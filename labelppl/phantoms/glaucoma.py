@@ -37,7 +37,7 @@ from labelppl import Label, Real
 from labelppl.families import gaussian
 
 glaucoma = gaussian(
-    diagnosis=Label("normal", "suspect"), cup_to_disc_horizontal=Real(low=0, high=1)
+    diagnosis=Label("normal", "suspect"), horizontal=Real(low=0, high=1)
 )
 '''
 
@@ -53,7 +53,7 @@ class Glaucoma(GaussianPhantom):
     label = "diagnosis"
     population = GaussianPopulation(
         classes=("normal", "suspect"),
-        measurements=("cup_to_disc_vertical", "cup_to_disc_horizontal"),
+        measurements=("vertical", "horizontal"),
         prevalence=np.array([85, 74]) / 159,
         mean=np.array([[0.42, 0.44], [0.595, 0.555]]),
         covariance=np.stack([_covariance((0.12, 0.12), 0.75), _covariance((0.13, 0.12), 0.7)]),
@@ -69,8 +69,8 @@ class Glaucoma(GaussianPhantom):
         tall, wide = rng.uniform(0.22, 0.27), rng.uniform(0.20, 0.24)
         x, y = column - rng.uniform(-0.05, 0.05), row - rng.uniform(-0.05, 0.05)
         disc = _ellipse(x, y, wide, tall)
-        cup_wide = wide * case["cup_to_disc_horizontal"]
-        cup_tall = tall * case["cup_to_disc_vertical"]
+        cup_wide = wide * case["horizontal"]
+        cup_tall = tall * case["vertical"]
         # the cup may lie anywhere inside the disc, a little to the temporal side
         off_x = 0.4 * (wide - cup_wide) * rng.uniform(-0.2, 0.8)
         off_y = 0.4 * (tall - cup_tall) * rng.uniform(-0.5, 0.5)

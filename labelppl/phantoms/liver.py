@@ -74,7 +74,7 @@ class Liver(GaussianPhantom):
         grey = case["liver"] + uneven
         wall = 0.11 + 0.01 * texture((size, size), (0.2 * size, 0.2 * size), rng)
         layers = 30 * np.sin(2 * np.pi * y / 0.035 + rng.uniform(0, 6))
-        grey = _blend(grey, 120 + layers, wall - y)
+        grey = _blend(grey, 120 + layers, y - wall)
         for vein, zone in _veins(x, y, rng):
             if zone is not None:
                 grey = _blend(grey, case["periportal"], zone)

@@ -10,6 +10,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import InputError
+from ..python_files import load_object, names_object
 from .ellipses import Ellipses
 from .glaucoma import Glaucoma
 from .hip import HipPopulation
@@ -25,7 +27,7 @@ from .liver import Liver
 from .organs import Organs
 from .phantom import Phantom, Pixels
 
-PHANTOMS: dict[str, Callable[[], Phantom]] = {
+PHANTOMS: dict[str, type[Phantom]] = {
     "hip": HipPopulation,
     "liver": Liver,
     "glaucoma": Glaucoma,
@@ -38,13 +40,44 @@ SMALLEST, LARGEST = 32, 2048
 MOST_CASES = 10_000_000
 
 
-def find_phantom(name: str) -> Phantom:
-    """The phantom that a name stands for. Raises InputError for an unknown one."""
-    if name not in PHANTOMS:
+def find_phantom(name: str, **options: int) -> Phantom:
+    """The phantom that a name, or `FILE.py:NAME`, stands for.
+
+    Args:
+        name: One of `PHANTOMS`, or a `Phantom` of the user's own: its class, or an instance.
+        options: Arguments of its class, such as `classes` of `organs`.
+
+    Raises:
+        InputError: An unknown name, an option that the phantom does not have, or no `Phantom`.
+
+    Example:
+        >>> find_phantom("organs", classes=30).label
+        'organ'
+    """
+    if names_object(name):
+        own = load_object(name)
+    elif name in PHANTOMS:
+        own = PHANTOMS[name]
+    else:
         raise InputError(
             f"phantom '{name}': expected one of {', '.join(PHANTOMS)}, or FILE.py:NAME for your own"
         )
-    return PHANTOMS[name]()
+    if isinstance(own, type) and issubclass(own, Phantom):
+        return _made(name, own, options)
+    if not isinstance(own, Phantom):
+        raise InputError(
+            f"phantom '{name}': got {type(own).__name__}, expected a subclass of "
+            "labelppl.phantoms.Phantom, or an instance of one"
+        )
+    return _made(name, lambda: own, options)
+
+
+def _made(name: str, kind: Callable[..., Phantom], options: dict[str, int]) -> Phantom:
+    known = signature(kind).parameters
+    for option in options:
+        if option not in known:
+            raise InputError(f"phantom '{name}': has no option '{option}'; leave it out")
+    return kind(**options)
 
 
 def simulate(
@@ -60,7 +93,7 @@ def simulate(
     """Simulate a data set whose true p(Y|X) is known.
 
     Args:
-        phantom: A name (hip, liver, glaucoma, ellipses, organs) or a `Phantom` of your own.
+        phantom: A name (hip, liver, glaucoma, ellipses, organs), `FILE.py:NAME`, or a `Phantom`.
         out: The folder to make, or an empty one to fill.
         cases: How many; the phantom's own number by default.
         seed: The same seed writes the same bytes.

@@ -7,15 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from labelppl.model import find_model
-from labelppl.phantoms import simulate_hip
+from labelppl.phantoms import simulate
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "uncertain_targets.py"
 
 
 def test_quick_study_writes_results_for_both_students(tmp_path: Path) -> None:
     hips, out = tmp_path / "hips", tmp_path / "out"
-    simulate_hip(hips, 120, size=32, test=40, model_file=find_model("hip"))
+    simulate("hip", hips, cases=120, size=32, test=40)
     command = [sys.executable, str(SCRIPT), "--data", str(hips), "--out", str(out), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

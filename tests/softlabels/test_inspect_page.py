@@ -17,14 +17,13 @@ az: Any = pytest.importorskip("arviz")
 
 @pytest.mark.skipif(not hasattr(az, "InferenceData"), reason="the page's plots are ArviZ 0.23's")
 def test_the_page_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from labelppl.model import find_model
-    from labelppl.phantoms import simulate_hip
+    from labelppl.phantoms import simulate
 
     text = PAGE.read_text()
     code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
     monkeypatch.chdir(tmp_path)
     with mpl.rc_context({"backend": "agg"}):
-        simulate_hip(tmp_path / "hips", cases=130, size=32, model_file=find_model("hip"))
+        simulate("hip", tmp_path / "hips", cases=130, size=32)
         monkeypatch.chdir(tmp_path / "hips")
         exec(compile(code.replace("simulations=60", "simulations=20"), str(PAGE), "exec"), {})
     made = {path.name for path in Path().glob("*.png")}
