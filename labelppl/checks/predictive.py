@@ -27,7 +27,7 @@ TOO_MANY = 0.1
 TAIL = 0.005
 
 
-def simulate(
+def simulate_sites(
     model: LabelModel,
     cases: Cases,
     names: list[str],
@@ -55,7 +55,7 @@ def check_prior(
     """Compare measurements drawn from the priors with the declared bounds and with the table."""
     some = cases.take(np.linspace(0, len(cases) - 1, min(len(cases), 16)).astype(int))
     sampled = _sampled(model, some, seed)
-    drawn = simulate(model, some, sampled, [{}] * runs, seed)
+    drawn = simulate_sites(model, some, sampled, [{}] * runs, seed)
     found: list[Finding] = []
     for name in sampled:
         for part, feature, simulated, column in _parts(

@@ -23,7 +23,7 @@ from ..arrays import Array
 from ..features import Angle, Scalar, Vector
 from ..posterior import Posterior
 from .finding import Finding
-from .predictive import is_number, simulate
+from .predictive import is_number, simulate_sites
 
 #: Cases of a class with both measurements below which its correlation is left out.
 LEAST_CASES = 5
@@ -69,7 +69,7 @@ def dependences(
     runs = [{**clamp, **{name: value[i] for name, value in values.items()}} for i in range(draws)]
     sampled = posterior.density.structure.sampled
     sites = [name for name, kind in model.features.items() if name in sampled and is_number(kind)]
-    drawn = simulate(model, cases, sites, runs, seed)
+    drawn = simulate_sites(model, cases, sites, runs, seed)
     replicated: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
     for i in range(draws):
         one = _numbers(posterior, {name: value[i].numpy() for name, value in drawn.items()})

@@ -27,7 +27,7 @@ from ..arrays import Array
 from ..errors import InputError
 from .phantom import Phantom, Pixels
 
-CLASSES = ("bc", "be", "gc", "ge", "rc", "re")
+FIGURES = ("bc", "be", "gc", "ge", "rc", "re")
 HUES = {"r": 0.0, "g": 120.0, "b": 240.0}
 FLATTEST = 0.6
 """Axis ratio of a pure ellipse."""
@@ -44,7 +44,7 @@ Source: Grossmann, Schmarje and Koch (arXiv 2207.06224), who train on the mean v
 from labelppl import Label, VoteCounts
 from labelppl.families import mean_vote
 
-ellipses = mean_vote(figure=Label({", ".join(f'"{name}"' for name in CLASSES)}), votes=VoteCounts())
+ellipses = mean_vote(figure=Label({", ".join(f'"{name}"' for name in FIGURES)}), votes=VoteCounts())
 '''
 
 
@@ -73,11 +73,11 @@ class Ellipses(Phantom):
         return pd.DataFrame(
             {
                 "id": [f"ellipse{i:0{width}d}" for i in range(1, n + 1)],
-                self.label: np.asarray(CLASSES)[y],
+                self.label: np.asarray(FIGURES)[y],
                 "hue": hue,
                 "axis_ratio": axis_ratio,
-                **{f"votes_{name}": votes[:, k] for k, name in enumerate(CLASSES)},
-                **{f"p_true_{name}": p[:, k] for k, name in enumerate(CLASSES)},
+                **{f"votes_{name}": votes[:, k] for k, name in enumerate(FIGURES)},
+                **{f"p_true_{name}": p[:, k] for k, name in enumerate(FIGURES)},
             }
         )
 
@@ -113,7 +113,7 @@ def _posterior(hue: Array, axis_ratio: Array) -> Array:
     colours = {name: np.clip(1 - away / 120, 0, 1) for name, away in apart.items()}
     flat = (1 - axis_ratio) / (1 - FLATTEST)
     shapes = {"c": 1 - flat, "e": flat}
-    return np.stack([colours[name[0]] * shapes[name[1]] for name in CLASSES], 1)
+    return np.stack([colours[name[0]] * shapes[name[1]] for name in FIGURES], 1)
 
 
 def _saturated(hue: float) -> Array:

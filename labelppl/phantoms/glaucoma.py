@@ -27,7 +27,7 @@ from .gaussian import GaussianPhantom, GaussianPopulation
 from .phantom import Pixels
 from .ultrasound import texture
 
-MISSPECIFIED = '''"""Glaucoma from the horizontal cup-to-disc ratio alone; the vertical one is left out.
+_MISSPECIFIED = '''"""Glaucoma from the horizontal cup-to-disc ratio alone; the vertical one is left out.
 
 Source: Vega et al. 2021 (arXiv 2102.06164), who use both. Made to be wrong: a glaucomatous cup grows
 upwards and downwards first, which the horizontal ratio does not show.
@@ -98,7 +98,7 @@ class Glaucoma(GaussianPhantom):
     def model_file(self, misspecified: bool) -> str:
         """See `Phantom.model_file`: the zoo's `glaucoma`; misspecified: the horizontal ratio alone."""
         if misspecified:
-            return MISSPECIFIED
+            return _MISSPECIFIED
         return (files("labelppl.models") / "glaucoma.py").read_text()
 
 

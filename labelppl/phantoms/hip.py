@@ -31,7 +31,7 @@ from .phantom import Phantom, Pixels
 
 CLASSES = ("normal", "dysplastic")
 
-MISSPECIFIED = '''"""Infant hip dysplasia from Graf's angle alpha alone; the coverage is left out.
+_MISSPECIFIED = '''"""Infant hip dysplasia from Graf's angle alpha alone; the coverage is left out.
 
 Source: Vega et al. 2021 (arXiv 2102.06164), who use both. Made to be wrong: two hips of one angle differ
 in the coverage, which tells of the diagnosis too.
@@ -161,7 +161,7 @@ class HipPopulation(Phantom):
 
     def model_file(self, misspecified: bool) -> str:
         """See `Phantom.model_file`: the zoo's `hip`; misspecified: the angle alone."""
-        return MISSPECIFIED if misspecified else (files("labelppl.models") / "hip.py").read_text()
+        return _MISSPECIFIED if misspecified else (files("labelppl.models") / "hip.py").read_text()
 
     def _draw(
         self, n: int, rng: np.random.Generator

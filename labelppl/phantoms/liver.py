@@ -31,11 +31,11 @@ from .ultrasound import Field, log_compress, scatter, texture
 RANGE_DB = 60.0
 LOG_MEAN_DB = 10 / math.log(10) * 0.5772156649
 """How far the mean of the log-compressed echo lies below the level of the mean power."""
-SD = np.array([15.0, 17.0, 16.0])
+REGION_SD = np.array([15.0, 17.0, 16.0])
 GAIN = 0.2
 """Correlation between any two regions."""
 
-MISSPECIFIED = '''"""Fatty liver from two regions of an ultrasound picture. The liver's own brightness is left out.
+_MISSPECIFIED = '''"""Fatty liver from two regions of an ultrasound picture. The liver's own brightness is left out.
 
 Source: Vega et al. 2021 (arXiv 2102.06164), who use three regions. Made to be wrong: the brightness
 of the liver tells what diaphragm and periportal zone do not.
@@ -59,7 +59,7 @@ class Liver(GaussianPhantom):
         measurements=("liver", "diaphragm", "periportal"),
         prevalence=np.array([0.62, 0.38]),
         mean=np.array([[98.0, 196.0, 168.0], [111.0, 178.0, 152.0]]),
-        covariance=np.stack([np.outer(SD, SD) * (GAIN + (1 - GAIN) * np.eye(3))] * 2),
+        covariance=np.stack([np.outer(REGION_SD, REGION_SD) * (GAIN + (1 - GAIN) * np.eye(3))] * 2),
         low=np.array([40.0, 110.0, 90.0]),
         high=np.array([180.0, 250.0, 240.0]),
         decimals=(1, 1, 1),
@@ -91,7 +91,9 @@ class Liver(GaussianPhantom):
 
     def model_file(self, misspecified: bool) -> str:
         """See `Phantom.model_file`: the zoo's `liver`; misspecified: without the liver itself."""
-        return MISSPECIFIED if misspecified else (files("labelppl.models") / "liver.py").read_text()
+        return (
+            _MISSPECIFIED if misspecified else (files("labelppl.models") / "liver.py").read_text()
+        )
 
 
 def _blend(grey: Field, value: Any, signed_distance: Any) -> Field:

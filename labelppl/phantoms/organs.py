@@ -27,12 +27,12 @@ from .gaussian import GaussianPhantom, GaussianPopulation
 from .phantom import Pixels
 from .ultrasound import texture
 
-MOST_CLASSES = 165
+MOST_ORGANS = 165
 FAMILY = 3
 MEASUREMENTS = ("breadth", "roundness", "brightness", "grain")
 LOW = np.array([0.12, 0.35, 105.0, 0.006])
 HIGH = np.array([0.36, 1.00, 235.0, 0.036])
-SD = 0.03 * (HIGH - LOW)
+SPREAD = 0.03 * (HIGH - LOW)
 
 
 class Organs(GaussianPhantom):
@@ -43,9 +43,9 @@ class Organs(GaussianPhantom):
 
     def __init__(self, classes: int = 12) -> None:
         """Raises InputError unless `classes` lies between 3 and 165."""
-        if not FAMILY <= classes <= MOST_CLASSES:
+        if not FAMILY <= classes <= MOST_ORGANS:
             raise InputError(
-                f"classes: got {classes}, expected from {FAMILY} to {MOST_CLASSES} organs"
+                f"classes: got {classes}, expected from {FAMILY} to {MOST_ORGANS} organs"
             )
         shares = 1 / np.arange(1, classes + 1)
         self.population = GaussianPopulation(
@@ -53,7 +53,7 @@ class Organs(GaussianPhantom):
             measurements=MEASUREMENTS,
             prevalence=shares / shares.sum(),
             mean=LOW + _places(classes) * (HIGH - LOW),
-            covariance=np.stack([np.diag(SD**2)] * classes),
+            covariance=np.stack([np.diag(SPREAD**2)] * classes),
             low=LOW,
             high=HIGH,
             decimals=(4, 3, 1, 4),

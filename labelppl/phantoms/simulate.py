@@ -1,14 +1,7 @@
-"""Write a phantom data set: a table, its pictures, and the model file that explains them.
-
-The folder is built beside its destination and moved there when complete, so that an interrupted
-simulation leaves nothing that looks like a data set.
-"""
+"""Write a phantom data set: a table, its pictures, and the model file that explains them."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
@@ -20,6 +13,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..python_files import load_object, names_object
+from ..runs import new_folder
 from .ellipses import Ellipses
 from .glaucoma import Glaucoma
 from .hip import HipPopulation
@@ -36,8 +30,9 @@ PHANTOMS: dict[str, type[Phantom]] = {
 }
 """Name -> phantom, in the order of the list."""
 
-SMALLEST, LARGEST = 32, 2048
+SMALLEST, LARGEST = 32, 8192
 MOST_CASES = 10_000_000
+"""As many as a file system takes in one folder without pain; sides of pictures of a patient."""
 
 
 def find_phantom(name: str, **options: int) -> Phantom:
@@ -97,7 +92,7 @@ def simulate(
         out: The folder to make, or an empty one to fill.
         cases: How many; the phantom's own number by default.
         seed: The same seed writes the same bytes.
-        size: Side of a picture in pixels, 32 to 2048; the phantom's own by default.
+        size: Side of a picture in pixels, 32 to 8192; the phantom's own by default.
         test: How many cases become the test split, by default 30 %, rounded down but at least one.
         misspecified: Write a label model that leaves out a measurement, so that its p(Y|Z) loses
             5 to 10 points of accuracy however many cases it is fitted to.
@@ -126,31 +121,17 @@ def simulate(
     cases = chosen.cases if cases is None else cases
     size = chosen.size if size is None else size
     test = _usual_test(cases) if test is None else test
-    _check(folder, cases, test, seed, size)
+    _check(cases, test, seed, size)
     model = chosen.model_file(misspecified)
 
-    part = folder.parent / f".{folder.name}-{uuid.uuid4().hex[:8]}.part"
-    try:
-        (part / "images").mkdir(parents=True)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be created ({error.strerror}); name a folder you may write to"
-        ) from error
-    try:
+    with new_folder(folder) as part:
+        (part / "images").mkdir()
         _write(part, chosen, cases, test, seed, size)
         (part / f"{chosen.name}.py").write_text(model, encoding="utf-8")
-        table = f"{chosen.name}.csv"
-        if folder.exists():  # kept, not replaced: it may be the caller's working directory
-            for entry in sorted(part.iterdir(), key=lambda path: path.name == table):
-                os.rename(entry, folder / entry.name)
-        else:
-            os.rename(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return folder
 
 
-def _check(folder: Path, cases: int, test: int, seed: int, size: int) -> None:
+def _check(cases: int, test: int, seed: int, size: int) -> None:
     if not 2 <= cases <= MOST_CASES:
         raise InputError(
             f"cases: got {cases}, expected from 2 (one to train on, one to test on) to {MOST_CASES}"
@@ -161,10 +142,6 @@ def _check(folder: Path, cases: int, test: int, seed: int, size: int) -> None:
         raise InputError(f"seed: got {seed}, expected a whole number of at least 0")
     if not SMALLEST <= size <= LARGEST:
         raise InputError(f"size: got {size}, expected from {SMALLEST} to {LARGEST} pixels")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"{folder}: exists and is not an empty folder; name a new folder or empty this one"
-        )
 
 
 def _write(folder: Path, phantom: Phantom, cases: int, test: int, seed: int, size: int) -> None:

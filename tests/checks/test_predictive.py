@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from labelppl import Angle, Label, Ratio, Real, Vector, label_model
-from labelppl.checks.predictive import check_prior, simulate
+from labelppl.checks.predictive import check_prior, simulate_sites
 from labelppl.checks.predictive_dependence import check_dependence, dependences
 from labelppl.model import load_model
 from labelppl.posterior import fit
@@ -79,12 +79,12 @@ def test_simulation_clamps_what_it_is_told_and_repeats():
             "diagnosis": torch.tensor([0, 1]),
         }
     ] * 3
-    drawn = simulate(hip, cases, ["alpha", "coverage"], runs, seed=1)
+    drawn = simulate_sites(hip, cases, ["alpha", "coverage"], runs, seed=1)
     assert drawn["alpha"].shape == (3, 2)
     assert torch.allclose(
         drawn["alpha"], torch.tensor([0.5, 1.0], dtype=torch.float64).expand(3, 2), atol=0.01
     )
-    again = simulate(hip, cases, ["alpha", "coverage"], runs, seed=1)
+    again = simulate_sites(hip, cases, ["alpha", "coverage"], runs, seed=1)
     assert torch.equal(drawn["coverage"], again["coverage"])
 
 

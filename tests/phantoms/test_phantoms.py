@@ -15,14 +15,14 @@ from labelppl.errors import InputError
 from labelppl.phantoms import PHANTOMS, Ellipses, Glaucoma, Liver, Organs, Phantom, find_phantom
 from labelppl.phantoms.gaussian import GaussianPhantom
 from labelppl.phantoms.hip import HipPopulation
-from labelppl.phantoms.organs import MOST_CLASSES
+from labelppl.phantoms.organs import MOST_ORGANS
 
 SIZE = 48
 GAUSSIAN: dict[str, GaussianPhantom] = {
     "liver": Liver(),
     "glaucoma": Glaucoma(),
     "organs": Organs(),
-    "all organs": Organs(MOST_CLASSES),
+    "all organs": Organs(MOST_ORGANS),
 }
 
 
@@ -210,14 +210,14 @@ def test_ellipses_have_the_published_statistics() -> None:
 def test_an_ellipse_between_classes_has_their_shares(
     hue: float, ratio: float, expected: dict[str, float]
 ) -> None:
-    from labelppl.phantoms.ellipses import CLASSES, _posterior
+    from labelppl.phantoms.ellipses import FIGURES, _posterior
 
     shares = _posterior(np.array([hue]), np.array([ratio]))[0]
-    np.testing.assert_allclose(shares, [expected.get(name, 0.0) for name in CLASSES], atol=1e-12)
+    np.testing.assert_allclose(shares, [expected.get(name, 0.0) for name in FIGURES], atol=1e-12)
 
 
 def test_organs_have_neighbours_and_a_tail() -> None:
-    for classes in (3, 12, MOST_CLASSES):
+    for classes in (3, 12, MOST_ORGANS):
         people = Organs(classes).population
         assert len(people.classes) == classes
         assert ((people.mean >= people.low) & (people.mean <= people.high)).all()
@@ -228,8 +228,8 @@ def test_organs_have_neighbours_and_a_tail() -> None:
         distance = np.sqrt((away**2).sum(-1)) + 1e9 * np.eye(classes)
         assert (distance.min(1) < 3.01).all()
         assert distance.min() > 1.0
-    assert 0.5 < Organs(MOST_CLASSES).population.accuracy(n=20_000) < 0.95
-    for classes in (2, MOST_CLASSES + 1):
+    assert 0.5 < Organs(MOST_ORGANS).population.accuracy(n=20_000) < 0.95
+    for classes in (2, MOST_ORGANS + 1):
         with pytest.raises(InputError, match="classes: got"):
             Organs(classes)
 

@@ -127,16 +127,16 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path: Path) -> None:
     (full / "notes.txt").write_text("keep me")
     cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"out": full}, "not an empty folder"),
-        ({"out": full / "notes.txt"}, "not an empty folder"),
+        ({"out": full / "notes.txt"}, "is a file, expected a folder"),
         ({"out": tmp_path / "new", "cases": 1}, "cases: got 1"),
         ({"out": tmp_path / "new", "size": 4}, "size: got 4"),
         ({"out": tmp_path / "new", "cases": 6, "test": 6}, "test: got 6"),
         ({"out": tmp_path / "new", "seed": -1}, "seed: got -1"),
         ({"out": tmp_path / "new", "cases": 10**12}, "cases: got 1000000000000, expected from 2"),
-        ({"out": tmp_path / "new", "size": 10**6}, "size: got 1000000, expected from 32 to 2048"),
+        ({"out": tmp_path / "new", "size": 10**6}, "size: got 1000000, expected from 32 to 8192"),
         ({"out": tmp_path / "new", "phantom": "knee"}, "phantom 'knee': expected one of hip"),
         ({"out": tmp_path / "new", "phantom": 3}, "phantom: got int, expected a name or"),
-        ({"out": full / "notes.txt" / "below"}, "cannot be created"),
+        ({"out": full / "notes.txt" / "below"}, "is a file, expected a folder"),
     )
     for arguments, said in cases:
         with pytest.raises(InputError, match=f"^[^\n]*{said}[^\n]*$"):
