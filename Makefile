@@ -1,14 +1,17 @@
 # make docs   the documentation as a site, in site/
 # make demo   the whole job on simulated hips       make test   the tests
-# make check  ruff, mypy, import layers             Each sets up its own virtual environment first.
+# make check  ruff, mypy, import layers             make mutants ROOM=labelppl/metrics   mutation testing
+# Each sets up its own virtual environment first.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 DEMO := demo
+ROOM := labelppl/metrics
+SAMPLE := 150
 
-.PHONY: demo test check docs matrix clean
+.PHONY: demo test check docs mutants matrix clean
 
 demo: $(VENV)/.runtime
 	rm -rf $(DEMO)
@@ -30,6 +33,9 @@ matrix:
 
 docs: $(VENV)/.development
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+mutants: $(VENV)/.development
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py $(ROOM) --sample $(SAMPLE)
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -145,6 +145,7 @@ def compare(
             soft is not None and soft.draws is not None,
             bool((held.split == "val").any()),
             bool((held.train.labels >= 0).any()),
+            len(cases.classes),
         )
         chosen = choose_methods(methods, known)
         names = tuple(method.name for method in chosen)

@@ -16,6 +16,7 @@ from ..softlabels import SoftLabels
 from ..table import Cases
 from ..targets import TARGETS, make_target
 from ..targets.base import Target
+from ..targets.lspp import FEWEST_CLASSES
 from .spoiled import SPOILED
 
 METHODS = ("hard", "smooth", "paper-soft", "prob", "reg", *list(TARGETS)[4:])
@@ -88,7 +89,7 @@ def make_method(method: MethodLike, soft: bool = True) -> Method:
 @dataclass(frozen=True)
 class Known:
     """What there is to learn from. soft, votes, draws, validation, hard: whether there are soft labels, raters' votes,
-    posterior draws of the soft labels, validation cases and labelled training cases.
+    posterior draws of the soft labels, validation cases and labelled training cases; classes: how many.
     """
 
     soft: bool
@@ -96,6 +97,7 @@ class Known:
     draws: bool
     validation: bool
     hard: bool = True
+    classes: int = 2
 
 
 def choose_methods(methods: Sequence[MethodLike] | None, known: Known) -> tuple[Method, ...]:
@@ -129,6 +131,8 @@ def _lacking(known: Known) -> dict[str, str]:
     if not known.validation:
         mend = "validation cases; add a val split, or set some aside (--validation 0.2)"
         lacks |= dict.fromkeys(OF_VALIDATION, mend)
+    if known.classes < FEWEST_CLASSES:
+        lacks["lspp"] = "three classes or more; with two it is paper-soft"
     if not known.votes:
         lacks |= dict.fromkeys(OF_VOTES, "votes, but the cases have none")
     if not known.soft:

@@ -22,7 +22,11 @@ from .dual_focal import DualFocal
 from .focal import Focal
 from .hard import Hard
 from .kd import KD
+from .logitnorm import LogitNorm
+from .lspp import LSPP
 from .majority import Majority
+from .maxsup import MaxSup
+from .mbls import MbLS
 from .mean_vote import MeanVote
 from .mixed import Mixed
 from .mixup import Mixup
@@ -55,6 +59,10 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "dual-focal": DualFocal,
     "domino": Domino,
     "auc-margin": AUCMargin,
+    "lspp": LSPP,
+    "maxsup": MaxSup,
+    "mbls": MbLS,
+    "logitnorm": LogitNorm,
     "mean-vote": MeanVote,
     "majority": Majority,
     "dirichlet": Dirichlet,

@@ -9,7 +9,7 @@ from labelppl.comparison.spoiled import flipped, shuffled, uniform
 from labelppl.errors import InputError
 from labelppl.targets import make_target
 
-ALL = Known(soft=True, votes=True, draws=True, validation=True)
+ALL = Known(soft=True, votes=True, draws=True, validation=True, classes=3)
 BARE = Known(soft=True, votes=False, draws=False, validation=False)
 
 
@@ -22,7 +22,7 @@ def test_the_names_are_those_of_the_design():
     assert ", ".join(METHODS) == (
         "hard, smooth, paper-soft, prob, reg, mixed, confidence-penalty, kd, tfkd-self, tfkd-reg, "
         "ols, cpls, raml, self-distillation, mixup, cutmix, focal, dual-focal, domino, auc-margin, "
-        "mean-vote, majority, dirichlet"
+        "lspp, maxsup, mbls, logitnorm, mean-vote, majority, dirichlet"
     )
 
 
@@ -42,7 +42,7 @@ def test_every_name_makes_a_method_of_its_own():
 def test_the_default_is_all_that_the_evidence_allows():
     assert chosen(None, ALL) == METHODS
     bare = chosen(None, BARE)
-    missing = {"mean-vote", "majority", "dirichlet", "cpls", "domino"}
+    missing = {"mean-vote", "majority", "dirichlet", "cpls", "domino", "lspp"}
     assert set(METHODS) - set(bare) == missing
 
 
@@ -56,7 +56,7 @@ def test_without_soft_labels_only_methods_of_hard_labels_and_votes_run():
     of_hard = Known(soft=False, votes=False, draws=False, validation=False)
     missing = set(METHODS) - set(chosen(None, of_hard))
     assert missing == {
-        "prob", "reg", "mixed", "dirichlet", "mean-vote", "majority", "cpls", "domino",
+        "prob", "reg", "mixed", "dirichlet", "mean-vote", "majority", "cpls", "domino", "lspp",
     }  # fmt: skip
     of_votes = Known(soft=False, votes=True, draws=False, validation=False)
     assert {"reg", "mean-vote", "majority"} <= set(chosen(None, of_votes))
@@ -72,6 +72,7 @@ def test_without_soft_labels_only_methods_of_hard_labels_and_votes_run():
         (["majority"], "votes"),
         (["dirichlet"], "keep_draws"),
         (["cpls"], "validation"),
+        (["lspp"], "three classes"),
     ],
 )
 def test_what_cannot_run_is_refused(names, message):

@@ -19,7 +19,7 @@ from labelppl.targets.hard import Hard
 from labelppl.training.schedule import Schedule
 from labelppl.training.source import Resident
 from labelppl.training.train import train
-from labelppl.training.weight_prior import WeightPrior, diagonal_fisher, step_sizes
+from labelppl.training.weight_prior import STIFF, WeightPrior, diagonal_fisher, step_sizes
 
 
 class Intercept(nn.Module):
@@ -225,3 +225,188 @@ def test_bad_priors_are_refused() -> None:
         WeightPrior.around(network, 1.0, exclude=("head.*",))
     with pytest.raises(InputError, match="Fisher weights"):
         WeightPrior.around(network, 1.0, fisher={})
+
+
+def _sgd(network: nn.Module, lr: float, momentum: float = 0.0) -> torch.optim.SGD:
+    return torch.optim.SGD(network.parameters(), lr=lr, momentum=momentum)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("largest", [1.0, 4.0])
+def test_sgd_is_proximal_from_where_gradient_descent_on_the_penalty_is_unstable(
+    momentum: float, largest: float
+) -> None:
+    """lr / (1 - momentum) * 2 lambda max F / m >= 2, just inside and just outside."""
+    network, m, lr = _network(), 10, 0.1
+    fisher = {n: torch.rand_like(p) for n, p in network.named_parameters()}
+    next(iter(fisher.values())).flatten()[0] = largest
+    edge = STIFF * m * (1 - momentum) / (2 * lr * largest)
+    weights = None if largest == 1.0 else fisher
+    for factor, expected in ((1 - 1e-9, False), (1 + 1e-9, True)):
+        prior = WeightPrior.around(network, edge * factor, fisher=weights)
+        assert prior.is_proximal(_sgd(network, lr, momentum), lr, m) is expected
+    assert STIFF == 2.0
+
+
+def test_fisher_of_what_is_left_free_does_not_count_as_stiff() -> None:
+    network = _network()
+    fisher = {
+        n: torch.full_like(p, 1e6 if n.startswith("3.") else 1.0)
+        for n, p in network.named_parameters()
+    }
+    prior = WeightPrior.around(network, 1.0, fisher=fisher, exclude=("3.*",))
+    assert not prior.is_proximal(_sgd(network, 0.1), 0.1, 10)
+    assert WeightPrior.around(network, 1.0, fisher=fisher).is_proximal(_sgd(network, 0.1), 0.1, 10)
+
+
+def test_adam_is_proximal_and_what_is_asked_for_goes_first() -> None:
+    network = _network()
+    prior = WeightPrior.around(network, 1e-9)
+    for kind in (torch.optim.Adam, torch.optim.AdamW):
+        assert prior.is_proximal(kind(network.parameters()), 1e-3, 10)
+    asked = WeightPrior.around(network, 1e9, proximal=False)
+    assert not asked.is_proximal(_sgd(network, 10.0), 10.0, 1)
+    asked = WeightPrior.around(network, 1e-9, proximal=True)
+    assert asked.is_proximal(_sgd(network, 1e-9), 1e-9, 1)
+
+
+def test_the_penalty_of_an_infinite_lambda_is_0_at_theta_p_and_infinite_elsewhere() -> None:
+    network = _network()
+    prior = WeightPrior.around(network, math.inf)
+    assert float(prior.penalty(network, 5).detach()) == 0
+    with torch.no_grad():
+        next(network.parameters()).view(-1)[0] += 1e-9
+    assert float(prior.penalty(network, 5).detach()) == math.inf
+    free = WeightPrior.around(network, math.inf, exclude=("*",))
+    _moved(network)
+    assert float(free.penalty(network, 5).detach()) == 0
+
+
+@pytest.mark.parametrize("lam", [0.0, -1e-12])
+def test_lambda_is_0_or_more(lam: float) -> None:
+    if lam < 0:
+        with pytest.raises(InputError, match="expected 0, a positive number or inf"):
+            WeightPrior.around(_network(), lam)
+    else:
+        network = _network()
+        prior = WeightPrior.around(network, lam)
+        _moved(network)
+        assert float(prior.penalty(network, 3).detach()) == 0
+
+
+def test_layers_hold_what_they_name_and_exclude_takes_away() -> None:
+    network = _network()
+    prior = WeightPrior.around(network, 2.0, layers=("0.*", "3.*"), exclude=("*.bias",))
+    assert prior.penalised == ("0.weight", "3.weight")
+    record = prior.record()
+    assert record["layers"] == ["0.*", "3.*"]
+    assert record["exclude"] == ["*.bias"]
+    assert record["penalised"] == 27 + 24
+    assert (record["lam"], record["proximal"]) == (2.0, None)
+    assert WeightPrior.around(network, 2.0).penalised == tuple(
+        n for n, _ in network.named_parameters()
+    )
+    for option in ("layers", "exclude"):
+        with pytest.raises(
+            InputError,
+            match=f"{option} 'head' matches no parameter; expected for instance '0.weight'",
+        ):
+            WeightPrior.around(network, 1.0, **{option: ("head",)})
+
+
+def test_what_is_left_free_gets_neither_gradient_nor_shrinkage() -> None:
+    network = _network()
+    prior = WeightPrior.around(network, 5.0, layers=("0.*",))
+    _moved(network)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    prior.add_gradient(network, 4)
+    for name, parameter in network.named_parameters():
+        assert bool((parameter.grad != 0).any()) is name.startswith("0.")
+    before = {n: p.detach().clone() for n, p in network.named_parameters()}
+    prior.shrink(network, _sgd(network, 0.1), 4)
+    for name, parameter in network.named_parameters():
+        if name.startswith("0."):
+            expected = prior.mean[name] + (before[name] - prior.mean[name]) / (
+                1 + 0.1 * 2 * 5.0 / 4
+            )
+            torch.testing.assert_close(parameter.detach(), expected)
+        else:
+            assert torch.equal(parameter.detach(), before[name])
+
+
+def test_a_parameter_without_gradient_is_left_alone() -> None:
+    network = _network()
+    prior = WeightPrior.around(network, 5.0)
+    _moved(network)
+    for parameter in network.parameters():
+        parameter.grad = None
+    prior.add_gradient(network, 4)
+    assert all(p.grad is None for p in network.parameters())
+    before = {n: p.detach().clone() for n, p in network.named_parameters()}
+    some = torch.optim.Adam(network[3].parameters(), lr=0.1)
+    prior.shrink(network, some, 4)  # Adam has not seen any gradient yet, and never sees layer 0
+    assert all(torch.equal(before[n], p.detach()) for n, p in network.named_parameters())
+
+
+def test_fisher_weights_must_be_there_of_the_right_shape_and_not_negative() -> None:
+    network = _network()
+    right = {n: torch.zeros_like(p) for n, p in network.named_parameters()}
+    WeightPrior.around(network, 1.0, fisher=right)
+    for name, wrong in (
+        ("0.weight", torch.zeros(2)),
+        ("0.bias", torch.full((3,), -1e-9)),
+        ("3.bias", None),
+    ):
+        fisher = {k: v for k, v in right.items() if k != name} | (
+            {} if wrong is None else {name: wrong}
+        )
+        with pytest.raises(
+            InputError, match=f"Fisher weights of '{name}': expected non-negative numbers of shape"
+        ):
+            WeightPrior.around(network, 1.0, fisher=fisher)
+        WeightPrior.around(network, 1.0, fisher=fisher, exclude=(name,))
+
+
+def test_step_sizes_are_those_of_a_lasting_gradient() -> None:
+    """After many updates by one gradient, a weight moves step size times gradient per update."""
+    for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
+        weight = nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+        optimiser = torch.optim.SGD([weight], lr=0.01, momentum=momentum, nesterov=nesterov)
+        for _ in range(400):
+            weight.grad = torch.tensor([1.0, -3.0], dtype=torch.float64)
+            before = weight.detach().clone()
+            optimiser.step()
+        step = step_sizes(optimiser)[weight]
+        torch.testing.assert_close(before - weight.detach(), step * weight.grad)
+        assert step == pytest.approx(0.01 / (1 - momentum))
+
+
+def test_every_group_has_its_own_step_size() -> None:
+    one, two = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
+    groups = [{"params": [one], "lr": 0.1}, {"params": [two], "lr": 0.4, "momentum": 0.5}]
+    sizes = step_sizes(torch.optim.SGD(groups, lr=1.0))
+    assert (sizes[one], sizes[two]) == (pytest.approx(0.1), pytest.approx(0.8))
+
+
+def test_fisher_is_scaled_to_mean_1_over_all_weights() -> None:
+    rows = [
+        {"a": torch.tensor([1.0, 3.0]), "b": torch.tensor([[2.0]])},
+        {"a": torch.tensor([1.0, 1.0]), "b": torch.tensor([[0.0]])},
+    ]
+    weights = diagonal_fisher(iter(rows), 2)
+    raw = {"a": torch.tensor([1.0, 5.0]), "b": torch.tensor([[2.0]])}
+    for name, value in raw.items():
+        torch.testing.assert_close(weights[name], value / (8 / 3))
+    assert sum(float(v.sum()) for v in weights.values()) == pytest.approx(3)
+    with pytest.raises(InputError, match="every Fisher weight is 0; train step 1 first"):
+        diagonal_fisher(iter([{"a": torch.zeros(2)}]), 1)
+
+
+def test_around_copies_the_weights_it_stands_on() -> None:
+    network = _network()
+    prior = WeightPrior.around(network, 1.0)
+    start = {n: p.detach().clone() for n, p in network.named_parameters()}
+    _moved(network)
+    assert all(torch.equal(prior.mean[n], start[n]) for n in start)
+    assert not any(v.requires_grad for v in prior.mean.values())

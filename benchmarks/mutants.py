@@ -1,0 +1,322 @@
+"""Mutation testing: how many small changes of the code do the tests notice?
+
+    python benchmarks/mutants.py labelppl/metrics labelppl/calibration --sample 150
+
+cosmic-ray's operators make the mutants (another operator, another number, `not`, a loop that never
+runs, …); a random sample of places is mutated, one change at a time, in a copy of the project, and the
+tests of the room that execute the changed lines are run until one fails. A mutant is killed when a
+test fails or hangs, and survives otherwise. Type annotations are left alone, since nothing executes
+them, and tests of speed are left out, since a busy machine would fail them for any reason.
+
+The tests of `labelppl/ROOM` are `tests/ROOM` unless `--tests` names others. Printed: the killed share
+with its 95 % Wilson interval, and every survivor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from subprocess import DEVNULL, PIPE, Popen, run
+from typing import NamedTuple
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+from scipy.stats import binomtest
+
+ROOT = Path(__file__).parents[1]
+LEFT_OUT = shutil.ignore_patterns(
+    ".*", "__pycache__", "*.egg-info", "build", "dist", "runs", "demo", "site"
+)
+TIMED = "not second and not minute"
+"""The `-k` expression that leaves tests of speed out."""
+PATIENCE = 10.0
+"""A mutant may take this many times as long as the unchanged tests."""
+GRACE = 20.0
+"""And it always has this many seconds."""
+
+
+class Place(NamedTuple):
+    """One change of one file: `operator` at its `occurrence`, at a line and column."""
+
+    path: str
+    line: int
+    column: int
+    operator: str
+    occurrence: int
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What became of one mutant: `outcome` is killed, hung, survived or unreached."""
+
+    path: str
+    line: int
+    operator: str
+    before: str
+    after: str
+    outcome: str
+    by: str
+
+    @property
+    def killed(self) -> bool:
+        """Whether a test noticed."""
+        return self.outcome in ("killed", "hung")
+
+
+def places(root: Path, path: str) -> list[list[Place]]:
+    """Every place of one file that can be mutated, with all its mutants."""
+    source = (root / path).read_text(encoding="utf-8")
+    silent = [*_annotations(ast.parse(source))]
+    tree = get_ast(source)
+    at: dict[tuple[int, int], list[Place]] = {}
+    for name in operator_names():
+        operator = get_operator(name)
+        if operator.arguments():
+            continue
+        spans = (span for node in ast_nodes(tree) for span in operator().mutation_positions(node))
+        for occurrence, (start, _) in enumerate(spans):
+            if not any(first <= start < last for first, last in silent):
+                at.setdefault(start, []).append(Place(path, *start, name, occurrence))
+    return [at[start] for start in sorted(at)]
+
+
+def _annotations(tree: ast.Module) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Spans (line, column) of type annotations."""
+    for node in ast.walk(tree):
+        hints = [
+            getattr(node, "annotation", None)
+            if isinstance(node, ast.arg | ast.AnnAssign)
+            else None,
+            node.returns if isinstance(node, ast.FunctionDef) else None,
+        ]
+        for hint in hints:
+            if hint is not None:
+                end = (hint.end_lineno or hint.lineno, hint.end_col_offset or hint.col_offset)
+                yield (hint.lineno, hint.col_offset), end
+
+
+def sample(root: Path, rooms: Sequence[str], size: int, seed: int) -> list[Place]:
+    """`size` mutants at random places, one per place while there are places enough."""
+    files: list[str] = []
+    for room in rooms:
+        under = root / room
+        inside = [under] if under.is_file() else sorted(under.rglob("*.py"))
+        files += [str(f.relative_to(root)) for f in inside if f.name != "__init__.py"]
+    rng = random.Random(seed)
+    everywhere = [mutants for path in files for mutants in places(root, path)]
+    for mutants in everywhere:
+        rng.shuffle(mutants)
+    rng.shuffle(everywhere)
+    chosen: list[Place] = []
+    while len(chosen) < size and any(everywhere):
+        for mutants in everywhere:
+            if mutants and len(chosen) < size:
+                chosen.append(mutants.pop())
+    return chosen
+
+
+class Copy:
+    """A copy of the project in which mutants are tried, one at a time.
+
+    One process imports the third-party packages once and is forked for every mutant.
+    """
+
+    def __init__(
+        self, root: Path, tests: Sequence[str], seen: Sequence[str], grace: float = GRACE
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="mutants-"))
+        self.grace = grace
+        self.tree, self.tests, self.clock = self.folder / "tree", list(tests), time.time()
+        shutil.copytree(root, self.tree, ignore=LEFT_OUT)
+        for inside in ("cli", "models"):
+            if (self.tree / inside).is_dir():
+                (self.tree / "labelppl" / inside).symlink_to(self.tree / inside)
+        if (root.parent / "shared").is_dir():
+            (self.folder / "shared").symlink_to((root.parent / "shared").resolve())
+        server = [sys.executable, str(Path(__file__).with_name("mutants_server.py"))]
+        environment = {**os.environ, "PYTHONPATH": str(self.tree), "PYTHONHASHSEED": "0"}
+        map_file = self.folder / "map.json"
+        done = run([*server, "map", str(map_file), *seen, "--", "-k", TIMED, *tests],
+                   cwd=self.tree, env=environment, capture_output=True, text=True, check=False)  # fmt: skip
+        if done.returncode:
+            raise SystemExit(
+                f"the unchanged tests fail:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            )
+        record = json.loads(map_file.read_text())
+        self.seconds: dict[str, float] = record["seconds"]
+        self.reached: dict[str, dict[str, list[str]]] = record["reached"]
+        self.server = Popen([*server, "serve", str(map_file)], cwd=self.tree, env=environment,
+                            stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True, bufsize=1)  # fmt: skip
+
+    def close(self) -> None:
+        """Stop the server and remove the copy."""
+        self.server.kill()
+        self.server.wait()
+        shutil.rmtree(self.folder)
+
+    def reach(self, place: Place) -> list[str] | None:
+        """Tests that execute the statement at `place`, the quickest first; None: all of them."""
+        source = (self.tree / place.path).read_text(encoding="utf-8")
+        lines = _statement(ast.parse(source), place.line)
+        tests: set[str] = set()
+        for line in lines:
+            tests |= set(self.reached.get(place.path, {}).get(str(line), ()))
+        if "" in tests:
+            return None
+        return sorted(tests, key=lambda test: self.seconds.get(test, 0.0))
+
+    def attempt(self, place: Place) -> Mutant:
+        """Make the change, run the tests that reach it, undo the change."""
+        file = self.tree / place.path
+        source = file.read_text(encoding="utf-8")
+        changed = mutate_code(source, get_operator(place.operator)(), place.occurrence)
+        before, after = _difference(source, changed)
+        tests = self.reach(place)
+        if tests == []:
+            return Mutant(place.path, place.line, place.operator, before, after, "unreached", "")
+        self._write(file, changed)
+        try:
+            spent = sum(self.seconds.get(test, 0.0) for test in tests or self.seconds)
+            job = {
+                "tests": tests or [*self.tests, "-k", TIMED],
+                "limit": max(self.grace, PATIENCE * spent),
+            }
+            assert self.server.stdin is not None
+            assert self.server.stdout is not None
+            self.server.stdin.write(json.dumps(job) + "\n")
+            outcome, by = json.loads(self.server.stdout.readline())
+        finally:
+            self._write(file, source)
+        return Mutant(place.path, place.line, place.operator, before, after, outcome, by)
+
+    def _write(self, file: Path, text: str) -> None:
+        """Every version gets a time of its own, so that no compiled version is taken for another."""
+        file.write_text(text, encoding="utf-8")
+        self.clock += 2
+        os.utime(file, (self.clock, self.clock))
+
+
+def _statement(tree: ast.Module, line: int) -> range:
+    """Lines of the smallest statement that holds `line`; of a compound one, its head only."""
+    best = range(line, line + 1)
+    size = float("inf")
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.stmt):
+            continue
+        body = getattr(node, "body", None)
+        last = body[0].lineno - 1 if isinstance(body, list) else node.end_lineno or node.lineno
+        if node.lineno <= line <= last and last - node.lineno < size:
+            best, size = range(node.lineno, last + 1), last - node.lineno
+    return best
+
+
+def _difference(source: str, changed: str) -> tuple[str, str]:
+    """The first line that differs, before and after."""
+    pairs = zip(source.splitlines(), changed.splitlines(), strict=False)
+    return next(((a.strip(), b.strip()) for a, b in pairs if a != b), ("", ""))
+
+
+def try_all(
+    root: Path,
+    rooms: Sequence[str],
+    tests: Sequence[str],
+    size: int,
+    seed: int = 0,
+    jobs: int = 1,
+    grace: float = GRACE,
+) -> list[Mutant]:
+    """Try a sample of mutants in `jobs` copies of the project."""
+    chosen = sample(root, rooms, size, seed)
+    free: SimpleQueue[Copy] = SimpleQueue()
+    copies = [Copy(root, tests, rooms, grace) for _ in range(jobs)]
+    for copy in copies:
+        free.put(copy)
+
+    def attempt(place: Place) -> Mutant:
+        copy = free.get()
+        try:
+            mutant = copy.attempt(place)
+        finally:
+            free.put(copy)
+        print("." if mutant.killed else "S", end="", file=sys.stderr, flush=True)
+        return mutant
+
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(attempt, chosen))
+    finally:
+        for copy in copies:
+            copy.close()
+
+
+def summary(rooms: Sequence[str], mutants: Sequence[Mutant]) -> str:
+    """The killed share with its interval, and the survivors."""
+    killed = sum(m.killed for m in mutants)
+    share = binomtest(killed, len(mutants))
+    ends = share.proportion_ci(method="wilson")
+    lines = [
+        f"{' '.join(rooms)}: {killed} of {len(mutants)} mutants killed, "
+        f"{100 * share.statistic:.1f} % [{100 * ends.low:.1f}, {100 * ends.high:.1f}]"
+    ]
+    for mutant in sorted(mutants, key=lambda m: (m.path, m.line)):
+        if not mutant.killed:
+            lines += [
+                f"{mutant.path}:{mutant.line} {mutant.operator.split('/')[-1]} ({mutant.outcome})",
+                f"    - {mutant.before}",
+                f"    + {mutant.after}",
+            ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("rooms", nargs="+", help="folders or files, such as labelppl/metrics")
+    parser.add_argument("--tests", nargs="*", help="test files or folders [default: tests/ROOM]")
+    parser.add_argument("--sample", type=int, default=150)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="also write every mutant here")
+    parser.add_argument(
+        "--grace", type=float, default=GRACE, help="seconds that a mutant always has"
+    )
+    parser.add_argument("--root", type=Path, default=ROOT, help="another project")
+    chosen = parser.parse_args()
+    root: Path = chosen.root.resolve()
+    rooms = [room.rstrip("/") for room in chosen.rooms]
+    tests = chosen.tests or list(
+        dict.fromkeys(str(_tests_of(root, Path(room)).relative_to(root)) for room in rooms)
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    mutants = try_all(root, rooms, tests, chosen.sample, chosen.seed, chosen.jobs, chosen.grace)
+    print("\n" + summary(rooms, mutants))
+    if chosen.json:
+        chosen.json.write_text(json.dumps([asdict(m) for m in mutants], indent=1))
+
+
+def _tests_of(root: Path, room: Path) -> Path:
+    """tests/ROOM for labelppl/ROOM; of a file, its test file or else its room's tests."""
+    part = Path(*room.parts[1:])
+    if room.suffix == ".py":
+        own = root / "tests" / part.parent / f"test_{part.name}"
+        return own if own.is_file() else root / "tests" / part.parent
+    return root / "tests" / part
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""benchmarks/mutants.py on a project of one room."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = '''"""A room."""
+FLOOR = 3
+
+
+def area(a: int | None, b: int) -> int | None:
+    """Area."""
+    return a * b
+
+
+def untested(a):
+    """Nobody calls it."""
+    return a + 1
+
+
+def loop(a):
+    """Counts down."""
+    while a > 0:
+        a -= 1
+    return a
+'''
+TESTS = """from labelppl.room.maths import FLOOR, area, loop
+
+def test_area():
+    assert area(2, 3) == 6
+
+def test_loop():
+    assert loop(3) == 0
+
+def test_takes_under_a_second():
+    assert FLOOR == 3
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    for name, text in {
+        "labelppl/__init__.py": "",
+        "labelppl/room/__init__.py": "",
+        "labelppl/room/maths.py": CODE,
+        "tests/room/test_maths.py": TESTS,
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "pyproject.toml").write_text(
+        "[tool.pytest.ini_options]\naddopts = '--import-mode=importlib'\n"
+    )
+    return root
+
+
+def test_killed_and_surviving_mutants(project: Path) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "mutants.py"
+    record = project / "mutants.json"
+    call = [sys.executable, str(script), "labelppl/room", "--root", str(project)]
+    call += ["--sample", "80", "--grace", "2", "--json", str(record)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    outcomes: dict[int, set[str]] = {}
+    for mutant in json.loads(record.read_text()):
+        outcomes.setdefault(mutant["line"], set()).add(mutant["outcome"])
+    # Every place, but neither the annotations of line 5 nor the docstrings.
+    assert set(outcomes) == {2, 7, 12, 17, 18}
+    assert outcomes[7] <= {"killed", "hung"}
+    assert outcomes[12] == {"unreached"}
+    # The only test of the constant is one of speed, which is left out.
+    assert outcomes[2] == {"survived"}
+    assert "hung" in outcomes[17] | outcomes[18]
+    assert " of 3" in done.stdout
+    assert "mutants killed" in done.stdout
+    assert "labelppl/room/maths.py:12 " in done.stdout
+    assert "labelppl/room/maths.py:7 " not in done.stdout
