@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,8 +103,13 @@ def read_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path
 
     def run(page: Path) -> None:
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "path", ["", *sys.path])  # as in a session started in that folder
         torch.set_num_threads(1)
+        before = set(sys.modules)
         with mpl.rc_context({"backend": "agg"}):
             run_page(page, tmp_path)
+        for name in set(sys.modules) - before:
+            if str(tmp_path) in str(sys.modules[name].__spec__):
+                del sys.modules[name]
 
     return run
