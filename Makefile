@@ -2,6 +2,7 @@
 # make demo   the whole job on simulated hips       make test   the tests
 # make check  ruff, mypy, import layers             make mutants ROOM=labelppl/metrics   mutation testing
 # Each sets up its own virtual environment first.
+# make torture  broken inputs, kills, full disks: all of them, with counts by kind
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ DEMO := demo
 ROOM := labelppl/metrics
 SAMPLE := 150
 
-.PHONY: demo test check docs mutants matrix clean
+.PHONY: demo test torture check docs mutants matrix clean
 
 demo: $(VENV)/.runtime
 	rm -rf $(DEMO)
@@ -27,6 +28,11 @@ check: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy labelppl cli
 	$(BIN)/lint-imports
+
+# LABELPPL_KILLS: how often the long commands are killed.
+torture: $(VENV)/.development
+	LABELPPL_TORTURE=1 LABELPPL_KILLS=200 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s tests/torture tests/jobs/test_kills.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/torture/mutated_images.py 20000
 
 matrix:
 	$(PYTHON) tests/matrix.py

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import linecache
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,8 +81,6 @@ def run_file(path: Path) -> ModuleType:
     with _beside(key.parent) as used:
         try:
             spec.loader.exec_module(module)
-        except InputError:
-            raise
         except (Exception, SystemExit) as error:
             raise failure(path, error) from error
     _modules[key] = digest, module, tuple(used)
@@ -105,6 +104,9 @@ def whole_digest(path: Path) -> str:
 
 def failure(path: Path, error: BaseException) -> InputError:
     """What a file's own mistake looks like to its author: file, line, error, mend."""
+    if isinstance(error, InputError):  # of a declaration, which does not know its own name
+        text = f"{error} (in: {_source(path, error)})"
+        return InputError(f"{path}{line_in(path, error)}: {one_line(text)}")
     if isinstance(error, SystemExit):
         text = f"it ends the program (sys.exit({'' if error.code is None else error.code}))"
     else:
@@ -114,14 +116,24 @@ def failure(path: Path, error: BaseException) -> InputError:
 
 def line_in(path: Path, error: BaseException) -> str:
     """The deepest line of the file on the error's way, as ', line 12'."""
+    number = _line_number(path, error)
+    return f", line {number}" if number else ""
+
+
+def _source(path: Path, error: BaseException) -> str:
+    """The text of that line."""
+    return linecache.getline(str(path), _line_number(path, error) or 0).strip()[:120]
+
+
+def _line_number(path: Path, error: BaseException) -> int | None:
     if isinstance(error, SyntaxError) and error.lineno:
-        return f", line {error.lineno}"
+        return error.lineno
     line, step = None, error.__traceback__
     while step is not None:
-        if Path(step.tb_frame.f_code.co_filename) == path:
+        if Path(step.tb_frame.f_code.co_filename).resolve() == path.resolve():
             line = step.tb_lineno
         step = step.tb_next
-    return f", line {line}" if line else ""
+    return line
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def augmentation(name: str) -> Callable[[Tensor], Tensor] | None:
     base, _, extra = name.partition("+")
     if name == "none":
         return None
-    if base not in PRESETS or extra not in ("", "hflip"):
+    if base not in PRESETS or extra not in ("", "hflip") or name.endswith("+"):
         raise InputError(
             f"augment: got {name!r}, expected none, {', '.join(PRESETS)}, or one of these with "
             "+hflip"

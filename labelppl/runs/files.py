@@ -102,8 +102,8 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     Raises InputError where ``path`` is there and is not an empty folder, or cannot be made.
     """
-    path = path.resolve()
     check_folder(path, "--out")
+    path = path.resolve()
     if path.exists() and any(path.iterdir()):
         raise InputError(
             f"{path}: exists and is not an empty folder; name a new folder or empty this one"

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ..errors import InputError
 from ..records import describe
 from .network import Shape
+from .spec_entries import check_entries
 
 FORMAT = 1
 OWN = "object:"
@@ -64,14 +65,15 @@ class Spec:
             raise InputError(f"{path}: no such file; expected the folder of a finished run")
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path}: is not JSON ({error})") from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: damaged, not JSON ({error}); distil again") from error
         if not isinstance(record, dict) or record.pop("format", None) != FORMAT:
-            raise InputError(f"{path}: expected a student.json of format {FORMAT}")
+            raise InputError(f"{path}: expected a student.json of format {FORMAT}; distil again")
         names = {f.name for f in fields(cls)}
         if set(record) != names:
             odd = sorted(set(record) ^ names)
             raise InputError(f"{path}: missing or unknown keys {', '.join(odd)}")
+        check_entries(path, record)
         for name in ("classes", "mean", "std", "study_prevalence", "deployment_prevalence"):
             if record[name] is not None:
                 record[name] = tuple(record[name])

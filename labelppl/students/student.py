@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -206,15 +207,25 @@ def load_student(
             f"{source / 'student.json'}: the student is a network of your own, {spec.architecture}; give it again: "
             "--student FILE.py:NAME, or load(folder, network=...)"
         )
-    made = build_network(network if spec.is_own and network else spec.architecture, spec.shape)
+    try:
+        made = build_network(network if spec.is_own and network else spec.architecture, spec.shape)
+    except InputError as error:
+        raise InputError(
+            f"{source / 'student.json'}: its architecture cannot be built ({error}); distil again"
+        ) from error
     try:
         state = load_file(path)
         kept = {k.removeprefix(LAPLACE): state.pop(k) for k in list(state) if k.startswith(LAPLACE)}
         made.load_state_dict(state)
-    except (RuntimeError, OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[-1].strip()
+        posterior = from_tensors(kept) if kept else None
+    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
         raise InputError(f"{path}: does not fit student.json beside it ({first})") from error
-    posterior = from_tensors(kept) if kept else None
+    for key, tensor in (*state.items(), *kept.items()):
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise InputError(
+                f"{path}: damaged, tensor '{key}' holds numbers that are not finite; distil again"
+            )
     return Student(made.to(device).eval(), spec, posterior)
 
 

@@ -136,5 +136,5 @@ def test_damaged_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="missing or unknown keys"):
         load_student(tmp_path)
     (tmp_path / "student.json").write_text("[")
-    with pytest.raises(InputError, match="is not JSON"):
+    with pytest.raises(InputError, match="damaged, not JSON"):
         load_student(tmp_path)

@@ -76,7 +76,7 @@ def _names() -> list[Broken]:
     wrong = {
         "--augment": (
             ("distill", "compare"),
-            ("foo", "shift+vflip", "natural+", "nothing.py:f"),
+            ("foo", "shift+vflip", "natural+", "augment.py:f"),
             ("augment",),
         ),
         "--student": (("distill", "compare"), ("resnet", "timm:", "CNN"), ("student",)),

@@ -167,27 +167,27 @@ def _weights() -> list[Broken]:
             name for name in sorted(tensors) if part in name and tensors[name].dtype.kind == "f"
         )
 
-    def fill(part: str, value: float) -> Callable[[dict[str, Any]], None]:
+    def fill(laplace: bool, value: float) -> Callable[[dict[str, Any]], None]:
         def edit(tensors: dict[str, Any]) -> None:
-            for name in tensors:
-                if (
-                    name.startswith("laplace") == (part == "laplace")
-                    and tensors[name].dtype.kind == "f"
-                ):
-                    tensors[name] = np.full_like(tensors[name], value)
+            for name, tensor in tensors.items():
+                if name.startswith("laplace") == laplace and tensor.dtype.kind == "f":
+                    tensors[name] = np.full_like(tensor, value)
 
         return edit
 
+    def drop(part: str) -> Callable[[dict[str, Any]], None]:
+        return lambda tensors: tensors.__delitem__(first(tensors, part))
+
     edits: dict[str, Callable[[dict[str, Any]], None]] = {
-        "a tensor gone": lambda t: t.pop(first(t, "weight")) and None,
+        "a tensor gone": drop("weight"),
         "a tensor of another shape": lambda t: t.update(
             {first(t, "weight"): np.zeros(3, np.float32)}
         ),
         "a tensor too many": lambda t: t.update(extra=np.zeros(3, np.float32)),
-        "weights not finite": fill("network", float("nan")),
-        "weights infinite": fill("network", float("inf")),
-        "posterior not finite": fill("laplace", float("nan")),
-        "posterior half gone": lambda t: t.pop(first(t, "laplace")) and None,
+        "weights not finite": fill(False, float("nan")),
+        "weights infinite": fill(False, float("inf")),
+        "posterior not finite": fill(True, float("nan")),
+        "posterior of another kind": lambda t: t.update({"laplace/extra": np.zeros(3, np.float32)}),
     }
     return [
         Broken("weights of the student", name, PREDICT, ("student.safetensors",), change(edit))

@@ -22,7 +22,7 @@ from .corpus import Broken, Outcome, attempt, counts, own_copy
 CORPUS = [*broken_options(), *broken_paths(), *broken_runs(), *broken_models()]
 WHOLE = bool(os.environ.get("LABELPPL_TORTURE"))
 #: Every so many of the corpus in `make test`, beside the first of each kind.
-STRIDE = 12
+STRIDE = 25
 
 
 def chosen() -> list[Broken]:
