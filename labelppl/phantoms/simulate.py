@@ -117,7 +117,7 @@ def simulate(
         raise InputError(
             f"phantom: got {type(chosen).__name__}, expected a name or a labelppl.phantoms.Phantom"
         )
-    folder = Path(out).resolve()
+    folder = Path(out)
     cases = chosen.cases if cases is None else cases
     size = chosen.size if size is None else size
     test = _usual_test(cases) if test is None else test
@@ -128,7 +128,7 @@ def simulate(
         (part / "images").mkdir()
         _write(part, chosen, cases, test, seed, size)
         (part / f"{chosen.name}.py").write_text(model, encoding="utf-8")
-    return folder
+    return folder.resolve()
 
 
 def _check(cases: int, test: int, seed: int, size: int) -> None:

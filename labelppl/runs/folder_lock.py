@@ -28,7 +28,7 @@ except ImportError:  # no such locks on Windows
 LOCK_FILE = ".lock"
 TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 #: Seconds to wait for the lock of a process that is dead: its children let go of it a moment later.
-PATIENCE = 2.0
+WAIT_FOR_THE_DEAD = 2.0
 #: Locked files of this process: a child made by fork would keep their locks after its parent's death.
 _held: set[IO[bytes]] = set()
 
@@ -95,7 +95,7 @@ def _taken(path: Path, folder: Path) -> IO[bytes]:
 
     Where its owner is dead or not yet written down, the lock is about to be free, or about to say whose it is.
     """
-    patience = time.monotonic() + PATIENCE
+    patience = time.monotonic() + WAIT_FOR_THE_DEAD
     while True:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
