@@ -24,8 +24,20 @@ from .shared import teller
     "--out", type=options.FILE, help="Where to write [default: metrics.json in the run folder]."
 )
 @options.seed
-def evaluate(run: Path, data: Path | None, split: str, out: Path | None, seed: int) -> None:
+@options.own_student
+@options.trust
+def evaluate(
+    run: Path,
+    data: Path | None,
+    split: str,
+    out: Path | None,
+    seed: int,
+    student: str | None,
+    trust: bool,
+) -> None:
     """Measure the student on held-out cases; writes metrics.json and predictions.parquet."""
     from labelppl.jobs.evaluate import evaluate_job
 
-    evaluate_job(run, data, split=split, out=out, seed=seed, say=teller())
+    evaluate_job(
+        run, data, split=split, out=out, seed=seed, student=student, trust=trust, say=teller()
+    )

@@ -132,6 +132,11 @@ trust = click.option(
     is_flag=True,
     help="Execute the model file that the run folder names, although the folder was made elsewhere.",
 )
+own_student = click.option(
+    "--student",
+    metavar="FILE.py:NAME",
+    help="Network of a student of your own [default: the file that the run names].",
+)
 run = click.option("--run", "run", type=FILE, required=True, help="Folder of a finished run.")
 quiet = click.option("--quiet", is_flag=True, help="No progress bars.")
 

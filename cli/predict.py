@@ -22,8 +22,16 @@ from .shared import teller
 )
 @options.prevalence
 @options.device
+@options.own_student
+@options.trust
 def predict(
-    run: Path, images: tuple[Path, ...], out: Path, prevalence: tuple[str, ...], device: str
+    run: Path,
+    images: tuple[Path, ...],
+    out: Path,
+    prevalence: tuple[str, ...],
+    device: str,
+    student: str | None,
+    trust: bool,
 ) -> None:
     """Classify image files that the student has never seen.
 
@@ -35,4 +43,13 @@ def predict(
     from labelppl.jobs.predict import predict_job
 
     shift = options.read_prevalence(prevalence)
-    predict_job(run, images, out, prevalence=shift, device=device, say=teller())
+    predict_job(
+        run,
+        images,
+        out,
+        prevalence=shift,
+        device=device,
+        student=student,
+        trust=trust,
+        say=teller(),
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -111,6 +112,9 @@ def read_training(arguments: dict[str, Any]) -> Training:
         text = values["student"].get(name, "")
         if names_object(text):
             values["student"][name] = load_object(text)
+            if name == "student":
+                file, _, own = text.rpartition(":")
+                values["student"]["place"] = f"{Path(file).resolve()}:{own}"
     Schedule(**values["schedule"])  # refused now, not after the fit
     return Training(
         StudentOptions(**values["student"]), values["schedule"], PriorOptions(**values["prior"])

@@ -79,7 +79,7 @@ def distill(
         cases: The table, with images and a split.
         student: A name, a `torch.nn.Module`, a factory, or `StudentOptions` with all of the student's options.
         target: What step 1 learns: a `Target`, its class, or a name of `labelppl.targets.TARGETS`; None is `prob`, or
-            `hard` without soft labels.
+            without soft labels `mean-vote` where there are votes, else `hard`.
         augment: A preset or a function; None as the student's options say.
         schedule: Of step 1; None is a default for the number of cases.
         map_schedule: Of step 2; None is that of step 1 without weight decay.
@@ -105,7 +105,7 @@ def distill(
     options = options if augment is None else replace(options, augment=augment)
     prior = prior or PriorOptions()
     prior = prior if lam is None else replace(prior, lam=lam)
-    goal = make_target(target or ("hard" if labels is None else "prob"))
+    goal = make_target(target or _default_target(labels, votes))
     first = schedule or default_schedule(int((cases.split == "train").sum()))
     second = map_schedule or first.for_map()
     fabric = make_fabric(device, first.precision)
@@ -197,6 +197,13 @@ def distill(
         for name in CHECKPOINTS:
             (folder / name).unlink(missing_ok=True)
     return done
+
+
+def _default_target(labels: SoftLabels | None, votes: Array | None) -> str:
+    """What step 1 learns where nobody says: soft labels, else the raters' votes, else the hard labels."""
+    if labels is not None:
+        return "prob"
+    return "hard" if votes is None else "mean-vote"
 
 
 def _begin(

@@ -12,6 +12,7 @@ from ..softlabels import SoftLabels
 from ..students.options import StudentLike
 from ..students.student import Student, load_student
 from .inputs import cases_without_model
+from .own_student import own_network
 from .telling import Teller
 
 
@@ -23,12 +24,14 @@ def evaluate_job(
     out: Path | None,
     seed: int,
     say: Teller,
-    network: StudentLike | None = None,
+    student: str | None = None,
+    trust: bool = False,
 ) -> Metrics:
     """Metrics of the run's student at the study prevalence, written into the run or to ``out``.
 
-    network: of a student of the user's own, whose file holds weights alone.
+    student: FILE.py:NAME of a network of the user's own. trust: whether a stranger's run may have its file executed.
     """
+    network = own_network(run, student, trust=trust)
     made = read_run_json(run)
     if out is not None:
         check_file(out, suffixes=(".json",), inputs=(made.data, made.model, data))
@@ -47,7 +50,10 @@ def measure(
     say: Teller,
     network: StudentLike | None = None,
 ) -> Metrics:
-    """What `evaluate_job` does, in a folder that the caller keeps to itself. No model file is executed."""
+    """What `evaluate_job` does, in a folder that the caller keeps to itself. No model file is executed.
+
+    network: of a student of the user's own, whose file holds weights alone.
+    """
     cases = cases_without_model(run, data)
     cases = cases if split == "all" else cases.take(cases.split == split)
     for name in ("student.json", "student.safetensors"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..runs import check_file, read_json, verified
 from ..students.predict import write_predictions
 from ..training.device import check_device
+from .own_student import own_network
 from .telling import Teller
 
 
@@ -19,14 +20,20 @@ def predict_job(
     prevalence: Mapping[str, float] | None,
     device: str,
     say: Teller,
+    student: str | None = None,
+    trust: bool = False,
 ) -> None:
-    """Classify the image files with the run's student and write the table ``out``."""
+    """Classify the image files with the run's student and write the table ``out``.
+
+    student: FILE.py:NAME of a network of the user's own. trust: whether a stranger's run may have its file executed.
+    """
     check_device(device)
     own = [run / name for name in ("student.json", "student.safetensors", "run.json")]
     check_file(out, suffixes=(".csv", ".parquet"), inputs=(*images, *own, *_sources(run)))
     for name in ("student.json", "student.safetensors"):
         verified(run, name)
-    write_predictions(run, images, out, prevalence=prevalence, device=device)
+    network = own_network(run, student, trust=trust)
+    write_predictions(run, images, out, prevalence=prevalence, device=device, network=network)
     say(f"{len(images)} predictions in {out}")
 
 

@@ -58,6 +58,7 @@ class StudentOptions:
         pool: How the logits of a case with several images become one: `mean`.
         stream: Whether images are decoded when needed; None streams what exceeds a quarter of the memory.
         workers: Processes that decode streamed images; None takes the cores but one.
+        place: FILE.py:NAME where an object of the user's own comes from, for commands that read the student again.
 
     Raises:
         InputError: An unknown name, a mean without its std, a rate that is not positive.
@@ -81,6 +82,7 @@ class StudentOptions:
     pool: Literal["mean"] = "mean"
     stream: bool | None = None
     workers: int | None = None
+    place: str = ""
 
     def __post_init__(self) -> None:
         if not callable(self.student) and not isinstance(self.student, str):
@@ -103,7 +105,7 @@ class StudentOptions:
         """How student.json names the network."""
         if isinstance(self.student, str):
             return self.student
-        return f"{OWN}{describe(self.student)['name']}"
+        return f"{OWN}{self.place or describe(self.student)['name']}"
 
     @property
     def augmentation(self) -> Augment | None:
@@ -124,4 +126,5 @@ class StudentOptions:
             "keep_aspect": self.keep_aspect,
             "augment": describe(self.augment),
             "pool": self.pool,
+            "file": sha256(Path(self.place.rpartition(":")[0])) if self.place else None,
         }

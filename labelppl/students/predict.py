@@ -1,4 +1,4 @@
-"""`write_predictions`: the verb that leaves the house. A run folder and image files in, a table of probabilities out."""
+"""`write_predictions`: a run folder and image files in, a table of probabilities out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 from ..errors import InputError
 from ..prevalence import read_prevalence
 from ..runs import write_atomically
+from .options import StudentLike
 from .student import load_student
 
 
@@ -20,13 +21,14 @@ def write_predictions(
     *,
     prevalence: Mapping[str, float] | None = None,
     device: str = "auto",
+    network: StudentLike | None = None,
 ) -> pd.DataFrame:
     """Classify ``images`` with the student in ``run`` and write ``out`` (CSV or Parquet).
 
     Columns: ``id`` (the image's path as given), ``p_<class>``, and ``epistemic`` (nats) where the student has it. A
     student with a posterior of its last layer's weights adds ``laplace_<class>``, p(Y|X) averaged over that posterior,
-    and ``lo_<class>``, ``hi_<class>``, its 90 % interval. prevalence: where it is used, class -> probability. Raises
-    InputError for a missing student or an unreadable image.
+    and ``lo_<class>``, ``hi_<class>``, its 90 % interval. prevalence: where it is used, class -> probability. network:
+    of a student of the user's own. Raises InputError for a missing student or an unreadable image.
     """
     import torch
 
@@ -34,7 +36,7 @@ def write_predictions(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if out.suffix not in (".csv", ".parquet"):
         raise InputError(f"{out}: expected a file name ending in .csv or .parquet")
-    student = load_student(run, device=device)
+    student = load_student(run, device=device, network=network)
     if prevalence is not None:
         student = student.at(read_prevalence(prevalence, student.classes))
     prediction = student.predict(images)
