@@ -13,6 +13,16 @@ class InputError(ValueError):
 
     The message is one line: where (column, row), what was got, what was expected, how to mend it.
     The command line prints it and exits with status 2.
+
+    Args:
+        message: The line; characters that a terminal would obey are shown, not sent.
+
+    Example:
+        >>> try:
+        ...     Label("one")
+        ... except InputError as error:
+        ...     print(str(error)[:46])
+        Label: got ('one',), expected at least 2 names
     """
 
     def __init__(self, message: object = "") -> None:
@@ -23,6 +33,13 @@ class FailedWork(RuntimeError):  # noqa: N818 - a stated outcome of the work, no
     """The work was done but its result must not be used, e.g. a fit that did not converge.
 
     The command line prints it and exits with status 1.
+
+    Args:
+        message: The line, beginning with the cause.
+
+    Example:
+        >>> str(FailedWork("step 1: the loss is nan in epoch 3; lower the learning rate"))
+        'step 1: the loss is nan in epoch 3; lower the learning rate'
     """
 
     def __init__(self, message: object = "") -> None:

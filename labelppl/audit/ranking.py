@@ -152,6 +152,15 @@ def explain(explanations: Explanations, case: str) -> list[str]:
 
     Raises:
         InputError: For an id that is not among the explained cases.
+
+    Example:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"y": ["a", "b"] * 20, "x": [0.1 * i + 5 * (i % 2) for i in range(40)]})
+        >>> model = gaussian(y=Label("a", "b"), x=Real("mm"))
+        >>> posterior = fit(model, cases_from_frame(frame, "y", model.label, model.features), seed=0)
+        >>> explain(explain_labels(posterior, soft_labels(posterior)), "0")[0][:20]
+        'x 0 mm speaks for a,'
     """
     return [_in_words(row) for _, row in explanations.of_case(case).iterrows()]
 

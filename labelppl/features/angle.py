@@ -26,7 +26,23 @@ from .rows import Rows
 
 @dataclass(frozen=True)
 class Angle(Scalar):
-    """An angle, e.g. ``Angle("deg", low=20, high=90)`` or ``Angle("rad", kind="circular")``; bounds in its unit."""
+    """An angle. The label model sees radians, whatever the unit of the column.
+
+    Args:
+        unit: ``"deg"`` or ``"rad"``, the unit of the column and of the bounds.
+        low: The smallest value that is accepted.
+        high: The largest value that is accepted.
+        kind: ``"circular"`` for a full turn; ``"axial"`` for a direction that is the same after half a turn, which the
+            model sees doubled; ``"halfcircle"`` for an angle between two lines, 0 to 180 degrees. It may be left out
+            where both bounds are given.
+
+    Raises:
+        InputError: For another unit or kind, or where neither kind nor both bounds say which angle it is.
+
+    Example:
+        >>> Angle("deg", low=20, high=90).describe()
+        '20 to 90 deg'
+    """
 
     unit: Literal["deg", "rad"]
     low: float | None = None

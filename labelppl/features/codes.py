@@ -41,9 +41,18 @@ def check_names(kind: str, names: Sequence[object], least: int) -> tuple[str, ..
 
 
 class Label:
-    """The class Y, e.g. ``Label("normal", "dysplastic")``; ``Label()`` takes its classes from the table.
+    """The class Y of a case.
 
-    Open classes are those of the vote columns if the model has votes, else the label column's values, sorted.
+    Args:
+        classes: The classes, two or more, in the order of their codes. None takes them from the table: those of the
+            votes where the model has votes, else the values of the label column, sorted.
+
+    Raises:
+        InputError: For one class, an empty name, or one that is named twice.
+
+    Example:
+        >>> Label("normal", "dysplastic").classes
+        ('normal', 'dysplastic')
     """
 
     def __init__(self, *classes: str) -> None:
@@ -54,7 +63,18 @@ class Label:
 
 
 class Category(Feature):
-    """An unordered named value, e.g. ``Category("left", "right")``; the model sees codes 0, 1, …"""
+    """A named value without an order; the model sees the codes 0, 1, …
+
+    Args:
+        names: The values, two or more, in the order of their codes.
+
+    Raises:
+        InputError: For fewer than two names, an empty one, or one that is named twice.
+
+    Example:
+        >>> Category("left", "right").describe()
+        'one of left, right'
+    """
 
     discrete = True
 
@@ -71,7 +91,18 @@ class Category(Feature):
 
 
 class Ordinal(Category):
-    """An ordered named value, lowest first, e.g. ``Ordinal("none", "mild", "severe")``."""
+    """A named value with an order, lowest first; the model sees the codes 0, 1, …
+
+    Args:
+        names: The values, two or more, from the lowest to the highest.
+
+    Raises:
+        InputError: For fewer than two names, an empty one, or one that is named twice.
+
+    Example:
+        >>> Ordinal("none", "mild", "severe").describe()
+        'one of none < mild < severe'
+    """
 
     def describe(self) -> str:
         return f"one of {' < '.join(self.names)}"

@@ -21,6 +21,16 @@ class Ranking(ReaderFeature):
     named, in no stated order. One reader: the column ``<feature>`` of the cases table. Several: a long table with the
     columns ``id, rater, ranking``, which is the main table or ``<stem>_<feature>.csv`` beside it. A reader who said nothing
     about a case has all ranks 0.
+
+    Args:
+        raters: The readers' names, in the order of their codes; none takes them from the table.
+
+    Raises:
+        InputError: For an empty name, or one that is named twice.
+
+    Example:
+        >>> Ranking("ann", "bob").raters
+        ('ann', 'bob')
     """
 
     def said(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:

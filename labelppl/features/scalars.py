@@ -32,7 +32,20 @@ def check_bounds(scalar: Scalar) -> None:
 
 @dataclass(frozen=True)
 class Real(Scalar):
-    """A real number, e.g. ``Real()``, ``Real("mm")``, ``Real(low=0, high=1)``; bounds in the column's unit."""
+    """A real number.
+
+    Args:
+        unit: The unit, for messages and reports.
+        low: The smallest value that is accepted, in the column's unit; None for no bound.
+        high: The largest value that is accepted.
+
+    Raises:
+        InputError: For a bound that is no number, or bounds without room between them.
+
+    Example:
+        >>> Real("mm", low=0).describe()
+        'a number mm at least 0'
+    """
 
     unit: str = ""
     low: float | None = None
@@ -49,7 +62,20 @@ class Real(Scalar):
 
 @dataclass(frozen=True)
 class Positive(Scalar):
-    """A number above zero, e.g. a length or a concentration; zero itself is refused."""
+    """A number above zero, such as a length or a concentration; zero itself is refused.
+
+    Args:
+        unit: The unit, for messages and reports.
+        high: The bound from above, itself excluded; None for none.
+        low: The bound from below, itself excluded.
+
+    Raises:
+        InputError: For a bound that is no number, or bounds without room between them.
+
+    Example:
+        >>> Positive("mm").describe()
+        'a number mm above 0'
+    """
 
     unit: str = ""
     high: float | None = None
@@ -76,6 +102,17 @@ class Ratio(Scalar):
 
     An exact 0 or 1 has density zero or infinity under every density on (0, 1), so it is refused unless
     ``squeeze=n`` says how to read it: every value c becomes (c (n - 1) + 1/2) / n (Smithson & Verkuilen 2006).
+
+    Args:
+        unit: ``""`` for 0 to 1, ``"%"`` for 0 to 100.
+        squeeze: The number of cases n of the rule above; None refuses an exact 0 or 1.
+
+    Raises:
+        InputError: For another unit, or a squeeze below 2.
+
+    Example:
+        >>> Ratio("%").to_model(np.array([48.0]))
+        array([0.48])
     """
 
     unit: Literal["", "%"] = ""
@@ -137,7 +174,19 @@ class Ratio(Scalar):
 
 @dataclass(frozen=True)
 class Count(Scalar):
-    """A whole number, zero or more, e.g. lesions seen. Not summed over when missing: a missing count is masked."""
+    """A whole number, zero or more, such as lesions seen. A missing count is masked, not summed over.
+
+    Args:
+        high: The largest count that is accepted; None for no bound.
+        low: The smallest count that is accepted.
+
+    Raises:
+        InputError: For a bound that is no number, or bounds without room between them.
+
+    Example:
+        >>> Count(high=3).describe()
+        'a whole number from 0 to 3'
+    """
 
     high: float | None = None
     low: float | None = 0.0

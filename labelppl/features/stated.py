@@ -29,6 +29,17 @@ class Stated(ReaderFeature):
     statement, so that an expert who said nothing carries no information. One expert: the columns ``<feature>_<class>`` of
     the cases table. Several: a long table with ``id, rater`` and those columns, the main table or ``<stem>_<feature>.csv``
     beside it. With two classes the column of one of them is enough.
+
+    Args:
+        raters: The experts' names, in the order of their codes; none takes them from the table.
+        unit: ``""`` for 0 to 1, ``"%"`` for 0 to 100.
+
+    Raises:
+        InputError: For another unit, an empty name, or one that is named twice.
+
+    Example:
+        >>> Stated(unit="%").unit
+        '%'
     """
 
     def __init__(self, *raters: str, unit: Literal["", "%"] = "") -> None:

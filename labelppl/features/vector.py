@@ -18,6 +18,17 @@ class Vector(Feature):
 
     ``Vector("a", "b")`` reads two real columns; ``Vector(alpha=Angle(...), coverage=Real(low=0, high=1))`` gives each
     its own unit and bounds. Components may be missing one by one: the density of what was measured is used.
+
+    Args:
+        names: Columns that hold real numbers without bounds.
+        components: Columns by name, each with its own type.
+
+    Raises:
+        InputError: For fewer than two columns, or one that is no scalar.
+
+    Example:
+        >>> list(Vector("a", b=Ratio()).components)
+        ['a', 'b']
     """
 
     def __init__(self, *names: str, **components: Scalar) -> None:

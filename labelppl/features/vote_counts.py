@@ -15,7 +15,12 @@ from .rows import Rows, told
 
 
 class VoteCounts(Feature):
-    """Counts (cases, classes) read from the columns ``<name>_<class>``; a row without any count has no votes."""
+    """Counts (cases, classes) read from the columns ``<name>_<class>``; a row without any count has no votes.
+
+    Example:
+        >>> VoteCounts().columns("votes", ("no", "yes"))
+        ('votes_no', 'votes_yes')
+    """
 
     def columns(self, name: str, classes: Sequence[str]) -> tuple[str, ...]:
         return tuple(f"{name}_{k}" for k in classes)

@@ -21,6 +21,16 @@ class Votes(ReaderFeature):
 
     ``Votes()`` takes its raters from the table, ``Votes("ann", "bob")`` fixes them. Read from a long table with the columns
     ``id, rater, label`` (or ``task, worker, label``): the main table, or ``<stem>_<feature>.csv`` beside it.
+
+    Args:
+        raters: The raters' names, in the order of their codes; none takes them from the table.
+
+    Raises:
+        InputError: For an empty name, or one that is named twice.
+
+    Example:
+        >>> Votes("ann", "bob").raters
+        ('ann', 'bob')
     """
 
     def said(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:
