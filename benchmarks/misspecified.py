@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from labelppl import fit, load_model, read_cases, soft_labels
-from labelppl.phantoms import Phantom, find_phantom
+from labelppl.phantoms import PHANTOMS, Phantom, find_phantom
 
 TRAINED = (429, 4000)
 TEST = 4000
@@ -41,10 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few cases: does it run?")
     args = parser.parse_args()
+    names = ["hip"] if args.quick else list(PHANTOMS)
     trained, test = ((60,), 200) if args.quick else (TRAINED, TEST)
     print("| phantom | cases | true p(Y|X) | right model | misspecified | loss |")
     print("|---|---|---|---|---|---|")
-    for name in ("hip", "liver", "glaucoma"):
+    for name in names:
         phantom = find_phantom(name)
         for train in trained:
             table: pd.DataFrame = phantom.sample(train + test, 1).iloc[train:]

@@ -6,8 +6,9 @@ hue lies between two neighbouring colours and, in 55 of 100 of them, the shape b
     hue = c + 120 t degrees,  p(colour) = (1 - t, t);    axis ratio = 1 - s (1 - flattest),
     p(shape) = (1 - s, s);    p(Y|X) = p(colour) p(shape),   t, s ~ Uniform(0, 1)
 
-Ten raters answer from p(Y|X), as does the label itself, so that the mean vote estimates p(Y|X). The
-figure is saturated colour on black; its place, direction and size say nothing.
+Ten raters answer from p(Y|X), as does the label itself, so that the mean vote estimates p(Y|X). Ten
+hasty raters, for `misspecified`, take 32 of 100 ellipses for circles, all in the same way. The figure
+is saturated colour on black; its place, direction and size say nothing.
 
 Source: Grossmann, Schmarje and Koch, arXiv 2207.06224, whose own generator is not public. Shares and
 sizes are chosen so that classes, soft labels and pixels have the statistics of their 15,000 images
@@ -35,8 +36,10 @@ PURE, SHAPE_TOO = 0.4, 0.55
 RADIUS = (0.325, 0.370)
 """Of the circle of the same area, as fractions of the side."""
 RATERS = 10
+HASTY = 0.32
+"""How many ellipses of a hundred a hasty rater takes for circles."""
 
-MODEL = f'''"""Coloured circles and ellipses from ten raters' votes: what one more rater would say.
+_MODEL = f'''"""Coloured circles and ellipses from ten raters' votes: what one more rater would say.
 
 Source: Grossmann, Schmarje and Koch (arXiv 2207.06224), who train on the mean vote.
 """
@@ -46,6 +49,11 @@ from labelppl.families import mean_vote
 
 ellipses = mean_vote(figure=Label({", ".join(f'"{name}"' for name in FIGURES)}), votes=VoteCounts())
 '''
+_MISSPECIFIED = _MODEL.replace(", votes=", ", hasty=").replace(
+    "what one more rater would say.",
+    "what one more rater would say.\n\nThe votes are those of hasty raters, who take ellipses for circles: "
+    "made to be wrong.",
+)
 
 
 class Ellipses(Phantom):
@@ -55,7 +63,7 @@ class Ellipses(Phantom):
     label = "figure"
 
     def sample(self, n: int, seed: int) -> pd.DataFrame:
-        """See `Phantom.sample`. `hue` in degrees, `axis_ratio` short to long, `votes_<class>`."""
+        """See `Phantom.sample`. `hue` in degrees, `axis_ratio` short to long, `votes_…`, `hasty_…`."""
         if n < 1:
             raise InputError(f"n: got {n}, expected at least 1 case")
         rng = np.random.default_rng(seed)
@@ -69,6 +77,10 @@ class Ellipses(Phantom):
         p = _posterior(hue, axis_ratio)
         y = (p.cumsum(1) > rng.random((n, 1))).argmax(1)
         votes = rng.multinomial(RATERS, p)
+        mistaken = p.copy()
+        mistaken[:, 0::2] += HASTY * p[:, 1::2]
+        mistaken[:, 1::2] *= 1 - HASTY
+        hasty = rng.multinomial(RATERS, mistaken)
         width = max(4, len(str(n)))
         return pd.DataFrame(
             {
@@ -77,6 +89,7 @@ class Ellipses(Phantom):
                 "hue": hue,
                 "axis_ratio": axis_ratio,
                 **{f"votes_{name}": votes[:, k] for k, name in enumerate(FIGURES)},
+                **{f"hasty_{name}": hasty[:, k] for k, name in enumerate(FIGURES)},
                 **{f"p_true_{name}": p[:, k] for k, name in enumerate(FIGURES)},
             }
         )
@@ -98,13 +111,8 @@ class Ellipses(Phantom):
         return np.rint(255 * inside[..., None] * _saturated(float(case["hue"]))).astype(np.uint8)
 
     def model_file(self, misspecified: bool) -> str:
-        """See `Phantom.model_file`. Raises InputError for `misspecified`."""
-        if misspecified:
-            raise InputError(
-                "ellipses: has no misspecified label model, since votes are what it learns from; "
-                "take hip, liver or glaucoma"
-            )
-        return MODEL
+        """See `Phantom.model_file`: ten raters' votes; misspecified: those of hasty raters."""
+        return _MISSPECIFIED if misspecified else _MODEL
 
 
 def _posterior(hue: Array, axis_ratio: Array) -> Array:
