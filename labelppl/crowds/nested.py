@@ -1,0 +1,183 @@
+"""The nested Dawid-Skene model and one sweep of its Gibbs sampler, conjugate throughout.
+
+    pi ~ Dir(1);   p(l = k | y = k, j) = c_jk;   p(l /= k | y = k, j) = (1 - c_jk) D_j[k, l]
+    c_jk ~ Beta(s1 r_j + a_k, s1 (1 - r_j) + b_k)      r_j ~ Beta(s0 m, s0 (1 - m))
+    D_j[k, .] ~ Dir(alpha_k.)                           alpha_kl ~ Gamma(1, (K - 1) / 2)
+    s1 ~ Gamma(10, .03) from 20 upwards    a_k, b_k ~ Gamma(1, 1)    s0 ~ Gamma(2, .4)    m ~ Beta(3, 1)
+
+(Gamma by shape and rate.) r_j is the rater's ability, shared by all classes; s1, learned from the crowd, says how far the
+rates of one rater in different classes lie together. A rater with few votes, or a class that a rater hardly saw, so
+borrows from the rest, and a rater who is worse at one class is still believed after enough votes.
+
+A sweep draws the true classes y given c and D (one sparse product), then the parameters with c and D summed out by
+Chinese-restaurant tables (`tables`), then c, D and pi. Sources: Dawid and Skene (1979); Paun et al., TACL 6 (2018), for
+shrinking raters to the crowd; Teh et al. (2006) for the tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import gammaincc, gammainccinv
+
+from ..arrays import Floats
+from .tables import Guests, minus_log_beta
+
+#: Shape, rate and lower end of s1; shape and rate of s0; parameters of m: see above.
+EVENNESS, LEAST_EVENNESS, LIKENESS, LEVEL = (10.0, 0.03), 20.0, (2.0, 0.4), (3.0, 1.0)
+#: Shape and rate of a_k and b_k; shape of alpha, whose rate is (K - 1) / 2.
+SHIFT, SLIP_SHAPE = (1.0, 1.0), 1.0
+#: Probabilities are kept this far from 0 and 1, and strengths from 0: smaller ones underflow in the transforms.
+EDGE, LEAST_STRENGTH, ABILITY_EDGE = 1e-9, 1e-4, 1e-3
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Parameters of the nested model at one draw; K classes, J raters.
+
+    prevalence (K,) pi; level m; likeness s0; ability (J,) r; evenness s1; shift (K, 2) a and b; right (J, K) c; slip_prior
+    (K, K - 1) alpha and slips (J, K, K - 1) D of the wrong answers in their order, both empty for two classes.
+    """
+
+    prevalence: Floats
+    level: float
+    likeness: float
+    ability: Floats
+    evenness: float
+    shift: Floats
+    right: Floats
+    slip_prior: Floats
+    slips: Floats
+
+    @property
+    def confusion(self) -> Floats:
+        """(raters, classes, answers)."""
+        j, k = self.right.shape
+        out: Floats = np.zeros((j, k, k))
+        wrong = ~np.eye(k, dtype=bool)
+        share = self.slips if k > 2 else np.ones((j, k, 1))
+        out[:, wrong] = ((1 - self.right)[..., None] * share).reshape(j, -1)
+        at = np.arange(k)
+        out[:, at, at] = self.right
+        return out
+
+    @property
+    def shared(self) -> Floats:
+        """What the raters share, in one vector: m, s0, s1, a, b, alpha; on the log scale where positive."""
+        positive = [self.likeness, self.evenness, *self.shift.ravel(), *self.slip_prior.ravel()]
+        return np.array([self.level, *np.log(positive)])
+
+    def draw(self, rng: np.random.Generator, counts: Floats, times: int) -> Crowd:
+        """Everything but pi, given the votes' counts; what the raters share so many ``times``, then the rates."""
+        seen, crowd = Seen.of(counts), self
+        for _ in range(times):
+            crowd = draw_strengths(rng, crowd, seen)
+        return draw_rates(rng, crowd, seen)
+
+    @classmethod
+    def start(cls, raters: int, classes: int) -> Crowd:
+        """Where chains start: raters alike and right in three of four answers."""
+        k = classes
+        wrong = k - 1
+        return cls(
+            prevalence=np.full(k, 1 / k),
+            level=0.75,
+            likeness=8.0,
+            ability=np.full(raters, 0.75),
+            evenness=100.0,
+            shift=np.full((k, 2), 0.5),
+            right=np.full((raters, k), 0.75),
+            slip_prior=np.full((k, wrong), 2.0 / wrong) if k > 2 else np.empty((k, 0)),
+            slips=np.full((raters, k, wrong), 1 / wrong) if k > 2 else np.empty((raters, k, 0)),
+        )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The votes' counts, ready for draws of the strengths: right (J, K), missed (J, K) and wrong (J, K, K - 1)."""
+
+    right: Guests
+    missed: Guests
+    wrong: Guests
+
+    @classmethod
+    def of(cls, counts: Floats) -> Seen:
+        """From counts (raters, classes, answers)."""
+        right, wrong = _split(counts)
+        return cls(Guests(right), Guests(wrong.sum(2)), Guests(wrong))
+
+
+def draw_rates(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
+    """c and D given everything else: Beta and Dirichlet."""
+    a, b = _strengths(crowd)
+    c = rng.beta(a + seen.right.number, b + seen.missed.number)
+    slips = crowd.slips
+    if crowd.slip_prior.size:
+        drawn = rng.standard_gamma(crowd.slip_prior + seen.wrong.number) + EDGE
+        slips = drawn / drawn.sum(2, keepdims=True)
+    return replace(crowd, right=np.clip(c, EDGE, 1 - EDGE), slips=slips)
+
+
+def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
+    """s1, a, b, s0, m, r and alpha given the votes' counts, with c and D summed out."""
+    a, b = _strengths(crowd)
+    t_right, t_wrong = seen.right.tables(rng, a), seen.missed.tables(rng, b)
+    # Each table belongs to the rater's ability (s1 r, s1 (1 - r)) or to the class (a_k, b_k).
+    ability = crowd.ability[:, None]
+    of_right = rng.binomial(t_right, np.minimum(crowd.evenness * ability / a, 1))
+    of_wrong = rng.binomial(t_wrong, np.minimum(crowd.evenness * (1 - ability) / b, 1))
+    rate = minus_log_beta(rng, a + b, seen.right.number + seen.missed.number)
+    both = float(of_right.sum() + of_wrong.sum())
+    evenness = _gamma_from(
+        rng, EVENNESS[0] + both, EVENNESS[1] + float(rate.sum()), LEAST_EVENNESS
+    )
+    of_class = np.stack([(t_right - of_right).sum(0), (t_wrong - of_wrong).sum(0)], 1)
+    shift = rng.standard_gamma(SHIFT[0] + of_class) / (SHIFT[1] + rate.sum(0)[:, None])
+    # One level up: the raters' abilities summed out given their tables.
+    high, low = Guests(of_right.sum(1)), Guests(of_wrong.sum(1))
+    up = high.tables(rng, np.array(crowd.likeness * crowd.level)).sum()
+    down = low.tables(rng, np.array(crowd.likeness * (1 - crowd.level))).sum()
+    spread = minus_log_beta(rng, np.array(crowd.likeness), high.number + low.number).sum()
+    likeness = max(
+        float(rng.gamma(LIKENESS[0] + up + down) / (LIKENESS[1] + spread)), LEAST_STRENGTH
+    )
+    level = float(np.clip(rng.beta(LEVEL[0] + up, LEVEL[1] + down), ABILITY_EDGE, 1 - ABILITY_EDGE))
+    drawn = rng.beta(likeness * level + high.number, likeness * (1 - level) + low.number)
+    slip_prior = crowd.slip_prior
+    if slip_prior.size:
+        tables = seen.wrong.tables(rng, slip_prior).sum(0)
+        more = minus_log_beta(rng, slip_prior.sum(1), seen.missed.number).sum(0)
+        rate_of = slip_prior.shape[1] / 2
+        slip_prior = rng.standard_gamma(SLIP_SHAPE + tables) / (rate_of + more[:, None])
+    return replace(
+        crowd,
+        level=level,
+        likeness=likeness,
+        ability=np.clip(drawn, ABILITY_EDGE, 1 - ABILITY_EDGE),
+        evenness=evenness,
+        shift=np.maximum(shift, LEAST_STRENGTH),
+        slip_prior=np.maximum(slip_prior, LEAST_STRENGTH),
+    )
+
+
+def _split(counts: Floats) -> tuple[Floats, Floats]:
+    """Right (raters, classes) and wrong (raters, classes, classes - 1) answers."""
+    j, k, _ = counts.shape
+    at = np.arange(k)
+    return counts[:, at, at], counts[:, ~np.eye(k, dtype=bool)].reshape(j, k, k - 1)
+
+
+def _strengths(crowd: Crowd) -> tuple[Floats, Floats]:
+    """Beta parameters (raters, classes) of c."""
+    r = crowd.ability[:, None]
+    return crowd.evenness * r + crowd.shift[:, 0], crowd.evenness * (1 - r) + crowd.shift[:, 1]
+
+
+def _gamma_from(rng: np.random.Generator, shape: float, rate: float, low: float) -> float:
+    """A Gamma above ``low``, by its upper tail."""
+    drawn = float(rng.gamma(shape) / rate)
+    if drawn >= low:
+        return drawn
+    tail = float(gammaincc(shape, low * rate))
+    return max(low, float(gammainccinv(shape, rng.random() * tail)) / rate) if tail > 0 else low
