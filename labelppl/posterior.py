@@ -25,7 +25,8 @@ from .features import Ballots
 from .inference.auto import run_engines
 from .inference.base import Draws, Engine, Progress
 from .inference.engines import check_name, rungs_of
-from .model import ClosedForm, LabelDensity, LabelModel
+from .inference.gibbs import em, gibbs
+from .model import ClosedForm, LabelDensity, LabelModel, SiteDraws
 from .runs import write_bytes
 from .table import Cases, match_ids
 
@@ -181,7 +182,12 @@ def fit(
                 raise
             refused = f"exact not possible ({error}), "
     sampler = None if closed is None else partial(_points, density, closed)
-    rungs = rungs_of(engine, density, sampler)
+    bring = {"gibbs": gibbs, "em": em}
+    own: dict[str, Engine] = {
+        name: partial(bring[name], sampler=sampler_of, unconstrain=partial(_of_sites, density))
+        for name, sampler_of in model.samplers(density.cases).items()
+    }
+    rungs = rungs_of(engine, density, sampler, own)
     sampled = run_engines(rungs, density, seed=seed, progress=progress, say=say)
     if closed is not None and sampled.engine == "exact":
         sampled = replace(sampled, problems=(*sampled.problems, *closed.problems))
@@ -189,6 +195,15 @@ def fit(
         tried = f"{refused}{sampled.diagnostics.get('tried', '')}"
         sampled = replace(sampled, diagnostics={**sampled.diagnostics, "tried": tried})
     return Posterior(density, sampled, seed, closed if sampled.engine == "exact" else None)
+
+
+def _of_sites(density: LabelDensity, drawn: SiteDraws) -> Tensor:
+    """Draws by site (chains, draws, ...) as points (chains, draws, dim), unconstrained."""
+    flat = []
+    for site in density.parameters:
+        value = site.transform.inv(drawn.values[site.name].double())
+        flat.append(value.reshape(*value.shape[:2], site.size))
+    return torch.cat(flat, -1)
 
 
 def _points(density: LabelDensity, closed: ClosedForm, draws: int, seed: int) -> Tensor:

@@ -27,13 +27,14 @@ from .vote_table import VoteTable
 class DawidSkeneFit:
     """prevalence (classes,), confusion (raters, classes, votes), probs (items, classes).
 
-    log_likelihood of the votes at that point, without the prior; steps of EM taken.
+    log_likelihood of the votes at that point, without the prior; log_posterior with it; steps of EM taken.
     """
 
     prevalence: Floats
     confusion: Floats
     probs: Floats
     log_likelihood: float
+    log_posterior: float
     steps: int
 
 
@@ -50,24 +51,29 @@ def dawid_skene_em(
     prevalence_counts: Floats | float = 0.0,
     *,
     start: Floats | None = None,
+    known: Ints | None = None,
     most_steps: int = 2000,
     tolerance: float = 1e-9,
 ) -> DawidSkeneFit:
     """Maximum a posteriori by EM from the shares of votes, as in 1979, or from `start` (items, classes).
 
     pseudo_counts: number, (classes, votes) or (raters, classes, votes), added to every rater's row.
-    prevalence_counts: number or (classes,). Raises FailedWork if the likelihood has not settled.
+    prevalence_counts: number or (classes,). known: (items,) codes of known classes, -1 elsewhere. Raises FailedWork if
+    the likelihood has not settled.
     """
     if np.min(pseudo_counts) < 0 or np.min(prevalence_counts) < 0:
         raise InputError("dawid_skene_em: got a negative pseudo-count, expected 0 or more")
     if start is None:
         start = np.nan_to_num(vote_shares(votes.counts()), nan=1 / len(votes.classes))
-    probs = start
+    possible = np.ones(start.shape, dtype=bool)
+    if known is not None:
+        possible[known >= 0] = np.eye(start.shape[1], dtype=bool)[known[known >= 0]]
+    probs = _normalise(start * possible)
     before = -np.inf
     for step in range(1, most_steps + 1):
         prevalence = _normalise(probs.sum(0) + prevalence_counts)
         confusion = _normalise(votes.confusion_counts(probs) + pseudo_counts)
-        joint = confusion_log_joint(votes, prevalence, confusion)
+        joint = np.where(possible, confusion_log_joint(votes, prevalence, confusion), -np.inf)
         evidence = logsumexp(joint, axis=1)
         probs = np.exp(joint - evidence[:, None])
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -76,7 +82,7 @@ def dawid_skene_em(
             )
         now = float(evidence.sum() + prior)
         if abs(now - before) < tolerance * (1 + abs(now)):
-            return DawidSkeneFit(prevalence, confusion, probs, float(evidence.sum()), step)
+            return DawidSkeneFit(prevalence, confusion, probs, float(evidence.sum()), now, step)
         before = now
     raise FailedWork(
         f"dawid_skene_em: log likelihood still moves by {abs(now - before):.2g} after {most_steps} steps"

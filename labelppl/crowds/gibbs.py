@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -27,9 +27,11 @@ from ..seeds import stream
 from .vote_table import VoteTable
 
 CHAINS, WARM_UP, SWEEPS, MOST_SWEEPS = 4, 80, 160, 5120
+#: Where a sweep is cheap, with at most `SHARED_VOTES` votes, the first attempt makes so many.
+CHEAP_SWEEPS = 640
 #: What the raters share moves slowly and costs a pass over the votes: it is drawn so often in a sweep that about
 #: `SHARED_VOTES` votes are passed, at most `MOST_TIMES`; where there are more votes, once in every third sweep.
-SHARED_VOTES, MOST_TIMES, EVERY = 100_000, 10, 3
+SHARED_VOTES, MOST_TIMES, EVERY = 60_000, 4, 3
 #: Batches of a chain's sweeps whose means give the labels' Monte Carlo error.
 BATCHES = 10
 #: Gate of the methods page; 1.05 rather than 1.01 because every entry is tested, and in few sweeps.
@@ -110,7 +112,7 @@ def gibbs(
     known: Ints | None = None,
     seed: int = 0,
     chains: int = CHAINS,
-    sweeps: int = SWEEPS,
+    sweeps: int | None = None,
     warm_up: int = WARM_UP,
     most_sweeps: int = MOST_SWEEPS,
     progress: Callable[[int, int], None] | None = None,
@@ -123,19 +125,22 @@ def gibbs(
         known: (items,) codes of classes that are known for certain, -1 elsewhere.
         seed: Each chain has a stream of its own.
         chains: Parallel chains.
-        sweeps: Of each chain that count in the first attempt; doubled until the gate is passed.
+        sweeps: Of each chain that count in the first attempt; doubled until the gate is passed. None: `SWEEPS`, or
+            `CHEAP_SWEEPS` for few votes.
         warm_up: Sweeps of each chain before those.
         most_sweeps: No attempt counts more than these.
         progress: Called with (sweeps done, sweeps in this attempt).
     """
     sampler = _Sampler(votes, known)
+    if sweeps is None:
+        sweeps = min(most_sweeps, CHEAP_SWEEPS if len(votes) <= SHARED_VOTES else SWEEPS)
     each = [_Chain(sampler, start, seed, c) for c in range(chains)]
     for chain in each:
         chain.run(warm_up)
     while True:
         numbers = start.confusion.size + start.shared.size
         kept = max(2, min(MOST_KEPT, sweeps, KEPT_NUMBERS // (chains * numbers)))
-        trace = _Trace(sampler, chains, sweeps, kept)
+        trace: _Trace[S] = _Trace(sampler, chains, sweeps, kept)
         for c, chain in enumerate(each):
             chain.run(sweeps, trace, c)
             if progress is not None:
@@ -146,14 +151,23 @@ def gibbs(
         sweeps *= 2
 
 
+def gibbs_diagnostics(run: GibbsRun[Any]) -> dict[str, float | int | str]:
+    """What the gate saw."""
+    return {
+        "rhat": run.rhat,
+        "rhat_entries": run.rhat_entries,
+        "mcse_labels": run.mcse_labels,
+        "chains": len(run.draws),
+        "sweeps": run.sweeps,
+    }
+
+
 class _Sampler:
     """The votes as sparse tables, shared by all chains."""
 
     def __init__(self, votes: VoteTable, known: Ints | None) -> None:
         self.votes = votes
-        self.items, self.raters, self.classes = map(
-            len, (votes.items, votes.raters, votes.classes)
-        )
+        self.items, self.raters, self.classes = map(len, (votes.items, votes.raters, votes.classes))
         shape = self.items, self.raters * self.classes
         ones = np.ones(len(votes))
         self.cast = csr_array((ones, (votes.item, votes.rater * self.classes + votes.label)), shape)
@@ -205,7 +219,6 @@ class _Chain(Generic[S]):
             self.done += 1
             if trace is not None:
                 trace.add(number, sweep, self.state, probs)
-
 
     def _times(self) -> int:
         """How often this sweep draws what the raters share."""

@@ -17,11 +17,12 @@ shrinking raters to the crowd; Teh et al. (2006) for the tables.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import gammaincc, gammainccinv
 
-from ..arrays import Floats
+from ..arrays import Floats, Ints
 from .tables import Guests, minus_log_beta
 
 #: Shape, rate and lower end of s1; shape and rate of s0; parameters of m: see above.
@@ -119,46 +120,67 @@ def draw_rates(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
     return replace(crowd, right=np.clip(c, EDGE, 1 - EDGE), slips=slips)
 
 
+class Tables(NamedTuple):
+    """Tables of one draw: those that belong to a rater's ability, right and wrong (J, K); all right and wrong ones (J, K);
+
+    rate (J, K): what the summed-out rates add to the rate of a strength.
+    """
+
+    of_right: Ints
+    of_wrong: Ints
+    right: Ints
+    wrong: Ints
+    rate: Floats
+
+
+def draw_tables(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Tables:
+    """The tables of c given the strengths; each belongs to s1 r or s1 (1 - r), or to a_k or b_k."""
+    a, b = _strengths(crowd)
+    right, wrong = seen.right.tables(rng, a), seen.missed.tables(rng, b)
+    ability = crowd.ability[:, None]
+    of_right = rng.binomial(right, np.minimum(crowd.evenness * ability / a, 1))
+    of_wrong = rng.binomial(wrong, np.minimum(crowd.evenness * (1 - ability) / b, 1))
+    rate = minus_log_beta(rng, a + b, seen.right.number + seen.missed.number)
+    return Tables(of_right, of_wrong, right, wrong, rate)
+
+
+def draw_ability(rng: np.random.Generator, crowd: Crowd, tables: Tables) -> Crowd:
+    """r given the tables, m and s0."""
+    up = crowd.likeness * crowd.level + tables.of_right.sum(1)
+    down = crowd.likeness * (1 - crowd.level) + tables.of_wrong.sum(1)
+    return replace(crowd, ability=np.clip(rng.beta(up, down), ABILITY_EDGE, 1 - ABILITY_EDGE))
+
+
 def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
     """s1, a, b, s0, m, r and alpha given the votes' counts, with c and D summed out."""
-    a, b = _strengths(crowd)
-    t_right, t_wrong = seen.right.tables(rng, a), seen.missed.tables(rng, b)
-    # Each table belongs to the rater's ability (s1 r, s1 (1 - r)) or to the class (a_k, b_k).
-    ability = crowd.ability[:, None]
-    of_right = rng.binomial(t_right, np.minimum(crowd.evenness * ability / a, 1))
-    of_wrong = rng.binomial(t_wrong, np.minimum(crowd.evenness * (1 - ability) / b, 1))
-    rate = minus_log_beta(rng, a + b, seen.right.number + seen.missed.number)
+    tables = draw_tables(rng, crowd, seen)
+    of_right, of_wrong, rate = tables.of_right, tables.of_wrong, tables.rate
     both = float(of_right.sum() + of_wrong.sum())
-    evenness = _gamma_from(
-        rng, EVENNESS[0] + both, EVENNESS[1] + float(rate.sum()), LEAST_EVENNESS
-    )
-    of_class = np.stack([(t_right - of_right).sum(0), (t_wrong - of_wrong).sum(0)], 1)
+    evenness = _gamma_from(rng, EVENNESS[0] + both, EVENNESS[1] + float(rate.sum()), LEAST_EVENNESS)
+    of_class = np.stack([(tables.right - of_right).sum(0), (tables.wrong - of_wrong).sum(0)], 1)
     shift = rng.standard_gamma(SHIFT[0] + of_class) / (SHIFT[1] + rate.sum(0)[:, None])
     # One level up: the raters' abilities summed out given their tables.
     high, low = Guests(of_right.sum(1)), Guests(of_wrong.sum(1))
     up = high.tables(rng, np.array(crowd.likeness * crowd.level)).sum()
     down = low.tables(rng, np.array(crowd.likeness * (1 - crowd.level))).sum()
     spread = minus_log_beta(rng, np.array(crowd.likeness), high.number + low.number).sum()
-    likeness = max(
-        float(rng.gamma(LIKENESS[0] + up + down) / (LIKENESS[1] + spread)), LEAST_STRENGTH
-    )
+    likeness = float(rng.gamma(LIKENESS[0] + up + down) / (LIKENESS[1] + spread))
     level = float(np.clip(rng.beta(LEVEL[0] + up, LEVEL[1] + down), ABILITY_EDGE, 1 - ABILITY_EDGE))
-    drawn = rng.beta(likeness * level + high.number, likeness * (1 - level) + low.number)
     slip_prior = crowd.slip_prior
     if slip_prior.size:
-        tables = seen.wrong.tables(rng, slip_prior).sum(0)
+        opened = seen.wrong.tables(rng, slip_prior).sum(0)
         more = minus_log_beta(rng, slip_prior.sum(1), seen.missed.number).sum(0)
         rate_of = slip_prior.shape[1] / 2
-        slip_prior = rng.standard_gamma(SLIP_SHAPE + tables) / (rate_of + more[:, None])
-    return replace(
+        slip_prior = rng.standard_gamma(SLIP_SHAPE + opened) / (rate_of + more[:, None])
+    crowd = replace(
         crowd,
         level=level,
-        likeness=likeness,
-        ability=np.clip(drawn, ABILITY_EDGE, 1 - ABILITY_EDGE),
+        likeness=max(likeness, LEAST_STRENGTH),
         evenness=evenness,
         shift=np.maximum(shift, LEAST_STRENGTH),
         slip_prior=np.maximum(slip_prior, LEAST_STRENGTH),
     )
+    return draw_ability(rng, crowd, tables)
 
 
 def _split(counts: Floats) -> tuple[Floats, Floats]:

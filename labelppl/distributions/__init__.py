@@ -10,6 +10,7 @@ from .abe_ley import AbeLey
 from .axial_von_mises import AxialVonMises
 from .common_scale import CommonScale
 from .fisher_lee import FisherLee
+from .gamma_from import GammaFrom
 from .half_circle_von_mises import HalfCircleVonMises
 from .inverse_wishart_cholesky import InverseWishartCholesky
 from .libby_novick import LibbyNovick
@@ -36,6 +37,7 @@ __all__ = [
     "DirichletMultinomial",
     "FisherLee",
     "Gamma",
+    "GammaFrom",
     "HalfCircleVonMises",
     "InverseWishartCholesky",
     "LibbyNovick",

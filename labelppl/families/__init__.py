@@ -18,12 +18,13 @@ from .log_normal import LogNormal, log_normal
 from .logistic import logistic
 from .mean_vote import mean_vote
 from .negative_binomial import NegativeBinomial, negative_binomial
+from .nested import NestedDawidSkene
 from .network import Network, Node, network
 from .ordinal import Ordinal, ordinal
 from .plackett_luce import Readers, plackett_luce
 from .poisson import Poisson, poisson
 from .rater_models import DawidSkene, Glad
-from .rater_skill import dawid_skene, glad, hierarchical_dawid_skene
+from .rater_skill import dawid_skene, glad, hierarchical_dawid_skene, nested_dawid_skene
 from .ratio import Beta, Hinkley, LibbyNovick, LogitNormal, ratio
 from .raykar import raykar
 from .shared_errors import SharedErrors
@@ -46,6 +47,7 @@ __all__ = [
     "LogNormal",
     "LogitNormal",
     "NegativeBinomial",
+    "NestedDawidSkene",
     "Network",
     "Node",
     "OnAngle",
@@ -69,6 +71,7 @@ __all__ = [
     "majority",
     "mean_vote",
     "negative_binomial",
+    "nested_dawid_skene",
     "network",
     "ordinal",
     "plackett_luce",

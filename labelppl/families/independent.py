@@ -16,10 +16,11 @@ from typing import Any
 import pyro
 import pyro.distributions as dist
 import torch
+from torch import Tensor
 
 from ..errors import InputError
 from ..features import Label
-from ..model import CasePlate, LabelModel
+from ..model import CasePlate, LabelModel, SiteSampler
 from ..table import Cases
 from .exact import ExactPosterior, Prevalence
 from .law import Law
@@ -56,6 +57,18 @@ class Family(LabelModel):
             return ExactPosterior(Prevalence.fit(labels, prior), factors, labels)
         fixed = torch.tensor(self.prevalence, dtype=torch.float64)
         return ExactPosterior(Prevalence(fixed, fixed=True), factors, labels)
+
+    def samplers(self, cases: Cases) -> Mapping[str, SiteSampler]:
+        """Those of the only law, under the uniform prior of p(Y) that they are made for."""
+        if len(self.evidence) != 1 or self.prevalence is not None or self.counts != 1.0:
+            return {}
+        return self.evidence[0].samplers(cases.columns, cases.labels, cases.classes)
+
+    def power(self, cases: Cases, diagnostics: Mapping[str, float | int | str]) -> Tensor | None:
+        if len(self.evidence) != 1:
+            return None
+        law = self.evidence[0]
+        return law.power(cases.columns[law.name], diagnostics)
 
 
 def independent(

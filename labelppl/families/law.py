@@ -23,9 +23,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import Ints
 from ..errors import InputError
 from ..features import Angle, Column, Feature, Scalar
-from ..model import CasePlate
+from ..model import CasePlate, SiteSampler
 from .exact import Factor
 
 Typical = tuple[float, float]
@@ -71,6 +72,19 @@ class Law(ABC):
     @abstractmethod
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         """Sample the parameters of all classes; returns what to call with the class inside ``with cases:``."""
+
+    def samplers(
+        self, columns: Mapping[str, Column], labels: Ints, classes: tuple[str, ...]
+    ) -> Mapping[str, SiteSampler]:
+        """Samplers of the posterior of this law and a uniform prior of p(Y), by engine; see `LabelModel.samplers`.
+
+        labels: (cases,) codes of known classes, -1 elsewhere.
+        """
+        return {}
+
+    def power(self, column: Column, diagnostics: Mapping[str, float | int | str]) -> Tensor | None:
+        """(cases,) to what power this law's likelihood counts in the labels, or None; see `LabelModel.power`."""
+        return None
 
     def factor(
         self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int

@@ -20,9 +20,17 @@ import torch
 from torch import Tensor
 
 from .. import distributions as laws
+from ..arrays import Array, Ints
+from ..crowds import VoteTable, diagonal_counts
+from ..crowds.flat import FlatCrowd
+from ..crowds.gibbs import gibbs, gibbs_diagnostics
+from ..crowds.map_em import map_em
+from ..crowds.nested import EDGE
 from ..features import Ballots, Column, Feature
-from ..model import CasePlate
+from ..model import CasePlate, SiteDraws, SiteSampler
 from .law import Law
+
+PARTS = "prevalence", "confusion"
 
 
 def raters_in(cases: CasePlate, evidence: Law) -> int:
@@ -41,6 +49,12 @@ def design_of(cases: CasePlate, evidence: Law) -> Ballots | None:
     except AttributeError:
         return None
     return ballots
+
+
+def vote_table(column: Column, classes: tuple[str, ...]) -> VoteTable:
+    """The votes of a column as the numpy table that `labelppl.crowds` works on."""
+    assert column.ballots is not None
+    return column.ballots.table(np.arange(len(column.ballots)), column.names, classes)
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,33 @@ class DawidSkene(Law):
             return pyro.sample(self.name, laws.RaterVotes(log_confusion, y, design=design))
 
         return observe
+
+    def samplers(
+        self, columns: Mapping[str, Column], labels: Ints, classes: tuple[str, ...]
+    ) -> Mapping[str, SiteSampler]:
+        votes = vote_table(columns[self.name], classes)
+        prior = np.asarray(diagonal_counts(len(classes), self.diagonal, self.elsewhere))
+
+        def sites(prevalence: Array, confusion: Array) -> dict[str, Tensor]:
+            """From (chains, draws, classes) and (chains, draws, raters, classes, answers)."""
+            by_class = torch.from_numpy(confusion).movedim(-3, -2)
+            return {"prevalence": torch.from_numpy(prevalence), f"{self.name}_confusion": by_class}
+
+        def sample(seed: int, progress: Callable[[int, int], None] | None = None) -> SiteDraws:
+            start = FlatCrowd.start(len(votes.raters), prior)
+            run = gibbs(votes, start, known=labels, seed=seed, progress=progress)
+            draws = [np.array([[getattr(s, part) for s in c] for c in run.draws]) for part in PARTS]
+            return SiteDraws(sites(*draws), gibbs_diagnostics(run), run.problems)
+
+        def climb(seed: int, progress: Callable[[int, int], None] | None = None) -> SiteDraws:
+            best = map_em(votes, prior, labels, seed=seed)
+            at = np.maximum(best.fit.prevalence, EDGE), np.maximum(best.fit.confusion, EDGE)
+            normalised = [x / x.sum(-1, keepdims=True) for x in at]
+            told = {"starts": best.starts, "starts_at_best": best.reached, "steps": best.fit.steps}
+            told["log_posterior"] = best.fit.log_posterior  # type: ignore[assignment]
+            return SiteDraws(sites(*(x[None, None] for x in normalised)), told, best.problems)
+
+        return {"gibbs": sample, "em": climb}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..features import Feature, Label
 from .hierarchical import Hierarchical
 from .independent import Family, independent
+from .nested import NestedDawidSkene
 from .rater_models import DawidSkene, Glad
 from .shared_errors import RaterGroups, SharedErrors
 
@@ -56,6 +57,28 @@ def hierarchical_dawid_skene(
     """
     found = _groups(groups)
     return independent(**_votes(lambda f: Hierarchical(f, None, groups=found), declared))
+
+
+def nested_dawid_skene(*, design_effect: bool = True, **declared: Label | Feature) -> Family:
+    """Raters shrink to the crowd, each rater's classes to the rater; calibrated on real crowds, and for any size.
+
+    Args:
+        design_effect: Count the votes of one item by Kish's design effect, whose rho the fit chooses
+            (`labelppl.crowds.power`); False counts every vote in full, as Dawid and Skene do.
+        **declared: One `Label` and one `Votes` feature.
+
+    Returns:
+        A label model; ``fit`` takes the engine ``gibbs`` for it. See `labelppl.families.NestedDawidSkene`.
+
+    Example:
+        >>> nested_dawid_skene(truth=Label("no", "yes"), votes=Votes()).name
+        'independent'
+    """
+
+    def law(feature: Feature) -> NestedDawidSkene:
+        return NestedDawidSkene(feature, None, design_effect=design_effect)
+
+    return independent(**_votes(law, declared))
 
 
 def glad(**declared: Label | Feature) -> Family:

@@ -13,6 +13,7 @@ from ..errors import InputError
 from .base import Density, Engine, Work
 from .chains import chains, chains_work
 from .exact import Sampler, exact
+from .gibbs import em, gibbs
 from .laplace import laplace, laplace_work
 from .nuts import nuts, nuts_work
 from .svi import svi, svi_work
@@ -33,6 +34,8 @@ ENGINES: Mapping[str, Rung] = {
     rung.name: rung
     for rung in (
         Rung("exact", exact),
+        Rung("gibbs", gibbs),
+        Rung("em", em),
         Rung("laplace", laplace, laplace_work),
         Rung("chains", chains, chains_work),
         Rung("nuts", nuts, nuts_work),
@@ -53,14 +56,22 @@ def ladder(density: Density, sampler: Sampler | None = None) -> tuple[Rung, ...]
 
 
 def rungs_of(
-    engine: str | Engine, density: Density, sampler: Sampler | None = None
+    engine: str | Engine,
+    density: Density,
+    sampler: Sampler | None = None,
+    own: Mapping[str, Engine] | None = None,
 ) -> tuple[Rung, ...]:
     """The engines that ``engine`` stands for: a name, ``auto`` or an engine of the user's own.
 
-    Raises InputError for an unknown name.
+    own: engines that the model brings, by name; where one of them is ``gibbs``, ``auto`` is that one alone, since the
+    others would only be slower. Raises InputError for an unknown name.
     """
     if not isinstance(engine, str):
         return (Rung(own_name(engine), engine),)
+    if own and "gibbs" in own and engine == "auto":
+        return (Rung("gibbs", own["gibbs"]),)
+    if own and engine in own:
+        return (Rung(engine, own[engine]),)
     if check_name(engine) == "auto":
         return ladder(density, sampler)
     if engine == "exact":

@@ -7,6 +7,7 @@ from .declare import LabelModel, label_model, read_cases
 from .density import LabelDensity
 from .load import find_model, find_table, load_model
 from .plate import CasePlate
+from .site_draws import SiteDraws, SiteSampler
 
 __all__ = [
     "CasePlate",
@@ -15,6 +16,8 @@ __all__ = [
     "LabelDensity",
     "LabelModel",
     "LabelPosterior",
+    "SiteDraws",
+    "SiteSampler",
     "find_model",
     "find_table",
     "label_model",

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ..errors import InputError
 from ..features import Feature, Label
 from ..table import Cases, Delimiters, cases_from_frame, open_table, tables_beside
 from .closed_form import ClosedForm
 from .parameters import Anchor
 from .plate import RESERVED, CasePlate
+from .site_draws import SiteSampler
 
 ModelFunction = Callable[..., Any]
 
@@ -68,6 +71,14 @@ class LabelModel:
     def anchors(self, cases: Cases) -> Mapping[str, Anchor]:
         """Good coordinates for some of its real-valued sites, by site, from the cases it is fitted to."""
         return {}
+
+    def samplers(self, cases: Cases) -> Mapping[str, SiteSampler]:
+        """Samplers of the model's own for the posterior given ``cases``, by the engine that runs them: gibbs, em."""
+        return {}
+
+    def power(self, cases: Cases, diagnostics: Mapping[str, float | int | str]) -> Tensor | None:
+        """(cases,) to what power p(z | y) counts in the labels, or None: as it is. diagnostics: of the fit."""
+        return None
 
     def with_options(self, **options: Any) -> LabelModel:
         """The same model with some keyword-only arguments of its function set; InputError for unknown names."""

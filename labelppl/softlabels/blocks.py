@@ -70,10 +70,12 @@ class Labeller:
             else:
                 labels = self.posterior.cases.labels[row[at]] if used == "label" else row[at]
                 density, shift = self.posterior.density, self.prevalence
-                label = predictive(density, values, log_weights, block, used, labels, shift)
+                power = self.posterior.model.power(block, self.posterior.diagnostics)
+                label = predictive(density, values, log_weights, block, used, labels, shift, power)
             for name, value in self._measured(label, mean).items():
                 if name not in whole:
-                    whole[name] = np.empty((len(cases), *value.shape[1:]))
+                    shape = (len(cases), *value.shape[1:])
+                    whole[name] = np.empty(shape, dtype=value.numpy().dtype)
                 whole[name][at] = value.numpy()
         kept = whole.pop("draws", None)
         return SoftLabels(
@@ -143,6 +145,8 @@ class Labeller:
             "mean_log": summary.mean_log(p, w),
             "khat": khat,
         }
+        if label.likeliest is not None:
+            measured["likeliest"] = label.likeliest
         if self.keep:
             rng = np.random.default_rng(self.posterior.seed)
             measured["draws"] = summary.resampled(p, w, self.keep, rng.random())

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..model import LabelDensity
+from ..model import ClassJoint, LabelDensity
 from ..psis import pareto_smooth
 from ..table import Cases
 
@@ -31,11 +31,15 @@ Used = Literal["nothing", "measurements", "label"]
 
 
 class Predictive(NamedTuple):
-    """p (cases, classes, draws) of p(Y | Z, theta_s); weights (cases, draws); khat (cases,), NaN where none applies."""
+    """p (cases, classes, draws) of p(Y | Z, theta_s); weights (cases, draws); khat (cases,), NaN where none applies.
+
+    likeliest: (cases,) the class with the highest probability at full power, where ``p`` has another power.
+    """
 
     p: Tensor
     weights: Tensor
     khat: Tensor
+    likeliest: Tensor | None = None
 
 
 def predictive(
@@ -46,11 +50,13 @@ def predictive(
     used: Used,
     labels: npt.NDArray[Any],
     prevalence: Tensor | None = None,
+    power: Tensor | None = None,
 ) -> Predictive:
     """The label posterior of ``cases`` under draws ``values`` with ``log_weights`` (draws,).
 
     used: what the fit used of every case; 'label' leaves ``labels`` (cases,), those of the fit, out. prevalence: (classes,)
-    to shift to, or None for the study's own. Raises InputError for a case that is impossible under every class.
+    to shift to, or None for the study's own. power: (cases,) to what power p(z | y) counts in p, not in the weights.
+    Raises InputError for a case that is impossible under every class.
     """
     with torch.no_grad():
         found = density.class_log_joint(values, cases)
@@ -75,10 +81,20 @@ def predictive(
         if used == "label":
             smoothed = pareto_smooth(log_ratio.numpy())
             log_ratio, khat = map(torch.from_numpy, smoothed)
+        weights, likeliest = torch.softmax(log_ratio, -1), None
         p = torch.softmax(joint, 1)
+        if power is not None:
+            likeliest = (p @ weights[..., None])[..., 0].argmax(-1)
+            p = torch.softmax(joint + _tempered(found, power), 1)
         if not torch.isfinite(evidence).all():
             p = torch.where(torch.isfinite(evidence)[:, None], p, 1 / len(density.classes))
-        return Predictive(p, torch.softmax(log_ratio, -1), khat)
+        return Predictive(p, weights, khat, likeliest)
+
+
+def _tempered(found: ClassJoint, power: Tensor) -> Tensor:
+    """(power - 1) log p(z | y, theta) as (cases, classes, draws)."""
+    change = (power[:, None] - 1) * (found.joint - found.label)
+    return torch.where(torch.isfinite(change), change, 0.0).permute(1, 2, 0)
 
 
 def shift(

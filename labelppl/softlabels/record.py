@@ -19,7 +19,7 @@ from ..table import TEXT_IDS, typed_ids, untyped_ids
 
 #: Columns of the file: one for each class, then one for each case.
 BY_CLASS = {"p": "probs", "sd": "sd", "lo": "lo", "hi": "hi"}
-TEXT_COLUMNS = ("label", "source")
+TEXT_COLUMNS = ("label", "source", "likeliest")
 BY_CASE = ("entropy", "aleatoric", "epistemic", "concentration", "source", "khat")
 
 
@@ -38,7 +38,8 @@ class SoftLabels:
     (classes,) in force, or None for the study's own. id_type: numpy type of the ids in the table's own column, such as
     'int64', or 'str'; they are written in it. most_draws: the most draws that a case
     whose label was not left out was given. draws: (draws, cases, classes) of p(Y|Z, theta), of equal weight, if
-    they were asked for.
+    they were asked for. likeliest: (cases,) code of the class that is most probable when every vote counts in full, where
+    the labels count them by their design effect; column ``likeliest`` of the file.
     """
 
     ids: Array
@@ -57,6 +58,7 @@ class SoftLabels:
     khat: Array
     prevalence: Array | None = None
     draws: Array | None = None
+    likeliest: Array | None = None
     id_type: str = TEXT_IDS
     most_draws: int = MOST_DRAWS
 
@@ -67,7 +69,8 @@ class SoftLabels:
         """The cases ``index`` (integers or a mask), in that order."""
         rows = {name: getattr(self, name)[index] for name in PER_CASE}
         draws = None if self.draws is None else self.draws[:, index]
-        return replace(self, **rows, draws=draws)
+        likeliest = None if self.likeliest is None else self.likeliest[index]
+        return replace(self, **rows, draws=draws, likeliest=likeliest)
 
     def with_rows(self, at: Array, new: SoftLabels) -> SoftLabels:
         """The same labels with the cases ``at`` taken from ``new``."""
@@ -88,6 +91,8 @@ class SoftLabels:
         columns |= {name: getattr(self, name) for name in BY_CASE}
         for k, label in enumerate(self.classes):
             columns[f"mean_log_{label}"] = self.mean_log[:, k]
+        if self.likeliest is not None:
+            columns["likeliest"] = pd.Series(names[self.likeliest], dtype="object")
         frame = pd.DataFrame(columns)
         if self.prevalence is not None:
             in_force = zip(self.classes, map(float, self.prevalence), strict=True)
@@ -132,6 +137,9 @@ class SoftLabels:
         return SoftLabels(
             ids=ids,
             id_type=id_type,
+            likeliest=pd.Index(classes).get_indexer(pd.Index(frame["likeliest"]))
+            if "likeliest" in frame.columns
+            else None,
             most_draws=frame.attrs.get("draws", MOST_DRAWS),
             classes=classes,
             labels=pd.Index(classes).get_indexer(pd.Index(frame["label"])),
@@ -148,6 +156,7 @@ PER_CASE = {f.name for f in fields(SoftLabels)} - {
     "classes",
     "prevalence",
     "draws",
+    "likeliest",
     "id_type",
     "most_draws",
 }
@@ -161,4 +170,9 @@ def joined(parts: list[SoftLabels]) -> SoftLabels:
         name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_CASE
     }
     draws = [part.draws for part in parts if part.draws is not None]
-    return replace(parts[0], **rows, draws=np.concatenate(draws, 1) if draws else None)
+    likeliest = None
+    if any(part.likeliest is not None for part in parts):
+        own = [p.probs.argmax(1) if p.likeliest is None else p.likeliest for p in parts]
+        likeliest = np.concatenate(own)
+    all_draws = np.concatenate(draws, 1) if draws else None
+    return replace(parts[0], **rows, draws=all_draws, likeliest=likeliest)

@@ -1,0 +1,120 @@
+"""`nested_dawid_skene`: raters shrink to the crowd and each rater's classes to the rater; sampled by Gibbs, any size.
+
+The model and its sampler stand in `crowds.nested`; here it is a Pyro function of the same parameters, so that every other
+engine and check works on it too. Labels count an item's votes by Kish's design effect (`crowds.power`), whose rho the fit
+chooses and keeps in its diagnostics; ``design_effect=False`` counts every vote in full, as Dawid and Skene do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pyro
+import pyro.distributions as dist
+import torch
+from torch import Tensor
+
+from .. import distributions as laws
+from ..arrays import Ints
+from ..crowds import VoteTable, nested
+from ..crowds.gibbs import GibbsRun, gibbs, gibbs_diagnostics
+from ..crowds.power import Parameters, choose_rho
+from ..features import Column, Votes
+from ..model import CasePlate, SiteDraws, SiteSampler
+from .law import Law
+from .rater_models import design_of, raters_in, vote_table
+
+
+@dataclass(frozen=True)
+class NestedDawidSkene(Law):
+    """Sites, K classes and J raters: ``<name>_level`` m, ``_likeness`` s0, ``_ability`` r (J,), ``_evenness`` s1,
+
+    ``_shift`` (K, 2) a and b, ``_right`` (J, K) c; beyond two classes ``_slip_prior`` (K, K - 1) alpha and ``_slips``
+    (J, K, K - 1) D. design_effect: whether labels count by it.
+    """
+
+    design_effect: bool = True
+
+    accepts = (Votes,)
+
+    def tuned(self, columns: Mapping[str, Column]) -> Self:
+        return self
+
+    def parameters(self, cases: CasePlate) -> Callable[[Tensor], Any]:
+        k, j, n = len(cases.classes), raters_in(cases, self), self.name
+        level = pyro.sample(f"{n}_level", dist.Beta(*nested.LEVEL))
+        likeness = pyro.sample(f"{n}_likeness", dist.Gamma(*nested.LIKENESS))
+        one = dist.Beta(likeness * level, likeness * (1 - level))
+        ability = pyro.sample(f"{n}_ability", one.expand([j]).to_event(1))
+        evenness = pyro.sample(
+            f"{n}_evenness", laws.GammaFrom(*nested.EVENNESS, nested.LEAST_EVENNESS)
+        )
+        shift = pyro.sample(f"{n}_shift", dist.Gamma(*nested.SHIFT).expand([k, 2]).to_event(2))
+        a = evenness * ability[:, None] + shift[:, 0]
+        b = evenness * (1 - ability[:, None]) + shift[:, 1]
+        right = pyro.sample(f"{n}_right", dist.Beta(a, b).to_event(2))
+        share = torch.ones(j, k, 1)
+        if k > 2:
+            law = dist.Gamma(nested.SLIP_SHAPE, (k - 1) / 2).expand([k, k - 1]).to_event(2)
+            slip_prior = pyro.sample(f"{n}_slip_prior", law)
+            slips = dist.Dirichlet(slip_prior.expand(j, k, k - 1)).to_event(2)
+            share = pyro.sample(f"{n}_slips", slips)
+        wrong = torch.log1p(-right)[..., None] + torch.log(share)
+        answers = torch.cat([torch.log(right)[..., None], wrong], -1)
+        # The right answer first, then the others in their order; `order` puts the right one on the diagonal.
+        order = torch.tensor([[0 if c == i else c + (c < i) for c in range(k)] for i in range(k)])
+        table = answers.gather(-1, order.expand(j, k, k)).movedim(1, 0)
+        design = design_of(cases, self)
+
+        def observe(y: Tensor) -> Any:
+            return pyro.sample(n, laws.RaterVotes(table, y.long(), design=design))
+
+        return observe
+
+    def samplers(
+        self, columns: Mapping[str, Column], labels: Ints, classes: tuple[str, ...]
+    ) -> Mapping[str, SiteSampler]:
+        votes = vote_table(columns[self.name], classes)
+
+        def sample(seed: int, progress: Callable[[int, int], None] | None = None) -> SiteDraws:
+            start = nested.Crowd.start(len(votes.raters), len(classes))
+            run = gibbs(votes, start, known=labels, seed=seed, progress=progress)
+            return SiteDraws(
+                self._sites(run),
+                gibbs_diagnostics(run) | self._rho(votes, run, labels, seed),
+                run.problems,
+            )
+
+        return {"gibbs": sample}
+
+    def power(self, column: Column, diagnostics: Mapping[str, float | int | str]) -> Tensor | None:
+        rho = diagnostics.get("rho", 0.0)
+        if not (self.design_effect and rho):
+            return None
+        return 1 / (1 + float(rho) * (column.values.double() - 1).clamp(min=0))
+
+    def _rho(
+        self, votes: VoteTable, run: GibbsRun[nested.Crowd], labels: Ints, seed: int
+    ) -> dict[str, float]:
+        if not self.design_effect:
+            return {}
+        draws = [Parameters(d.prevalence, d.confusion) for chain in run.draws for d in chain]
+        return {"rho": choose_rho(votes, draws, labels, seed)}
+
+    def _sites(self, run: GibbsRun[nested.Crowd]) -> dict[str, Tensor]:
+        names = {"prevalence": "prevalence"} | {
+            f"{self.name}_{part}": part
+            for part in ("level", "likeness", "ability", "evenness", "shift", "right")
+        }
+        if run.draws[0][0].slip_prior.size:
+            names |= {f"{self.name}_{part}": part for part in ("slip_prior", "slips")}
+        return {site: by_site(run, part) for site, part in names.items()}
+
+
+def by_site(run: GibbsRun[Any], part: str) -> Tensor:
+    """One attribute of the states, (chains, draws, ...)."""
+    draws = [[np.asarray(getattr(state, part)) for state in chain] for chain in run.draws]
+    return torch.from_numpy(np.array(draws, dtype=np.float64))
