@@ -28,7 +28,7 @@ from .vote_table import VoteTable
 
 CHAINS, WARM_UP, SWEEPS, MOST_SWEEPS = 4, 80, 160, 5120
 #: Where a sweep is cheap, with at most `SHARED_VOTES` votes, the first attempt makes so many.
-CHEAP_SWEEPS = 640
+CHEAP_SWEEPS = 320
 #: What the raters share moves slowly and costs a pass over the votes: it is drawn so often in a sweep that about
 #: `SHARED_VOTES` votes are passed, at most `MOST_TIMES`; where there are more votes, once in every third sweep.
 SHARED_VOTES, MOST_TIMES, EVERY = 60_000, 4, 3

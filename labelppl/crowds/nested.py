@@ -17,10 +17,10 @@ shrinking raters to the crowd; Teh et al. (2006) for the tables.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import gammaincc, gammainccinv
+from scipy.special import betaln, gammaincc, gammainccinv
 
 from ..arrays import Floats, Ints
 from .tables import Guests, minus_log_beta
@@ -29,6 +29,8 @@ from .tables import Guests, minus_log_beta
 EVENNESS, LEAST_EVENNESS, LIKENESS, LEVEL = (10.0, 0.03), 20.0, (2.0, 0.4), (3.0, 1.0)
 #: Shape and rate of a_k and b_k; shape of alpha, whose rate is (K - 1) / 2.
 SHIFT, SLIP_SHAPE = (1.0, 1.0), 1.0
+#: Widths of the random walks on logarithms, of which each step draws one.
+WIDTHS = np.array([0.1, 0.4, 1.5])
 #: Probabilities are kept this far from 0 and 1, and strengths from 0: smaller ones underflow in the transforms.
 EDGE, LEAST_STRENGTH, ABILITY_EDGE = 1e-9, 1e-4, 1e-3
 
@@ -180,7 +182,42 @@ def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
         shift=np.maximum(shift, LEAST_STRENGTH),
         slip_prior=np.maximum(slip_prior, LEAST_STRENGTH),
     )
-    return draw_ability(rng, crowd, tables)
+    return jump(rng, draw_ability(rng, crowd, tables), seen)
+
+
+def jump(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
+    """Metropolis steps of s1 and of a and b, on their logarithms, with c summed out.
+
+    Tables move a strength slowly where it is large against the counts, which is where the prior decides; a random walk
+    whose width is itself drawn does not.
+    """
+    evenness = crowd.evenness * float(np.exp(rng.choice(WIDTHS) * rng.standard_normal()))
+    here = _log_evidence(crowd, seen)
+    if evenness >= LEAST_EVENNESS:
+        moved = replace(crowd, evenness=evenness)
+        there = _log_evidence(moved, seen)
+        gain = _log_gamma(evenness, EVENNESS) - _log_gamma(crowd.evenness, EVENNESS)
+        if np.log(rng.random()) < gain + (there - here).sum():
+            crowd, here = moved, there
+    step = np.exp(rng.choice(WIDTHS) * rng.standard_normal(crowd.shift.shape))
+    shift = np.maximum(crowd.shift * step, LEAST_STRENGTH)
+    gain = (_log_gamma(shift, SHIFT) - _log_gamma(crowd.shift, SHIFT)).sum(1)
+    gain = gain + _log_evidence(replace(crowd, shift=shift), seen) - here
+    taken = np.log(rng.random(len(gain))) < gain
+    return replace(crowd, shift=np.where(taken[:, None], shift, crowd.shift))
+
+
+def _log_evidence(crowd: Crowd, seen: Seen) -> Floats:
+    """Log probability of right and wrong answers by class (K,), c summed out, up to a constant."""
+    a, b = _strengths(crowd)
+    each = betaln(a + seen.right.number, b + seen.missed.number) - betaln(a, b)
+    by_class: Floats = each.sum(0)
+    return by_class
+
+
+def _log_gamma(x: Floats | float, law: tuple[float, float]) -> Any:
+    """Log density of log x, x ~ Gamma(shape, rate), up to a constant."""
+    return law[0] * np.log(x) - law[1] * x
 
 
 def _split(counts: Floats) -> tuple[Floats, Floats]:

@@ -145,8 +145,8 @@ class Labeller:
             "mean_log": summary.mean_log(p, w),
             "khat": khat,
         }
-        if label.likeliest is not None:
-            measured["likeliest"] = label.likeliest
+        if found.likeliest is not None:
+            measured["likeliest"] = found.likeliest
         if self.keep:
             rng = np.random.default_rng(self.posterior.seed)
             measured["draws"] = summary.resampled(p, w, self.keep, rng.random())
