@@ -38,6 +38,18 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="How many, with --sbc.",
 )
+@click.option(
+    "--coverage",
+    is_flag=True,
+    help="Do 90 % intervals of p(Y|Z) cover truths that the prior did not draw?",
+)
+@click.option(
+    "--tables",
+    default=40,
+    show_default=True,
+    type=click.IntRange(min=10, max=10_000),
+    help="Simulated in each world, with --coverage.",
+)
 @options.seed
 def check(
     model_name: str,
@@ -49,12 +61,15 @@ def check(
     engine: str,
     sbc: bool,
     simulations: int,
+    coverage: bool,
+    tables: int,
     seed: int,
 ) -> None:
     """Look for mistakes in a model file and its table before and after a fit.
 
     Sites and columns that do not meet, supports and priors that do not hold the data, label switching, dependence that
-    the model misses; with --sbc also whether its posteriors and label posteriors are calibrated.
+    the model misses; with --sbc also whether its posteriors and label posteriors are calibrated, with --coverage whether
+    its intervals hold in worlds that the model does not quite describe.
     """
     from labelppl.jobs.check import check_job
     from labelppl.jobs.inputs import Inputs
@@ -64,4 +79,12 @@ def check(
     )
     folder = options.run_folder(run, model_name)
     wanted = simulations if sbc else 0
-    check_job(inputs, folder, engine=engine, simulations=wanted, seed=seed, say=teller())
+    check_job(
+        inputs,
+        folder,
+        engine=engine,
+        simulations=wanted,
+        tables=tables if coverage else 0,
+        seed=seed,
+        say=teller(),
+    )

@@ -38,16 +38,22 @@ class Simulated(NamedTuple):
     values: dict[str, Tensor]
 
 
-def simulate_table(density: LabelDensity, table: Cases, seed: int) -> Simulated:
+def simulate_table(
+    density: LabelDensity,
+    table: Cases,
+    seed: int,
+    clamp: Mapping[str, Tensor] | None = None,
+) -> Simulated:
     """One draw of parameters and cases from the prior of ``density``, for the rows of ``table``.
 
-    Raises InputError where a site cannot be drawn from.
+    clamp: values of parameters, and of the label site (cases,), that are not drawn. Raises InputError where a site cannot be drawn from.
     """
     model = density.model
     plate = model.plate(table)
     own = stream(seed, "simulated cases")
+    clamped = poutine.condition(model, data=dict(clamp or {}))
     with forward(model, own), poutine.trace() as run, _Feed(plate, table.columns):
-        model(plate)
+        clamped(plate)
     sites = run.trace.nodes
     values = {
         site.name: site.on_one_turn(sites[site.name]["value"].double())[None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..checks.coverage import coverage
 from ..checks.finding import Finding
 from ..checks.predictive import check_prior
 from ..checks.predictive_dependence import check_dependence
@@ -19,9 +20,18 @@ from .telling import Teller, bar, fit_line
 
 
 def check_job(
-    inputs: Inputs, folder: Path, *, engine: str, simulations: int, seed: int, say: Teller
+    inputs: Inputs,
+    folder: Path,
+    *,
+    engine: str,
+    simulations: int,
+    tables: int = 0,
+    seed: int,
+    say: Teller,
 ) -> None:
-    """Static checks, prior predictive, a fit with its posterior predictive, and SBC where simulations were asked for.
+    """Static checks, prior predictive, a fit with its posterior predictive; SBC and coverage where they were asked for.
+
+    simulations: of SBC, 0 for none. tables: simulated in each world of the check of coverage, 0 for none.
 
     Raises FailedWork if there is an error, the fit fails, or SBC does.
     """
@@ -54,6 +64,8 @@ def check_job(
             *problems,
             *_calibration(inputs, folder, engine, simulations, seed, say).problems,
         )
+    if usable and tables:
+        found += _coverage(inputs, folder, engine, tables, seed, say)
     if problems:
         raise FailedWork(f"model '{inputs.model.name}' failed its check: {problems[0]}")
     say(f"model '{inputs.model.name}' and {cases.path}: {len(cases)} cases, {_verdict(found)}")
@@ -78,6 +90,30 @@ def _calibration(
     found = "; ".join(result.problems) or result.detectable
     say(f"calibration over {simulations} simulations {verdict}: {found} ({folder / 'sbc.png'})")
     return result
+
+
+def _coverage(
+    inputs: Inputs, folder: Path, engine: str, tables: int, seed: int, say: Teller
+) -> tuple[Finding, ...]:
+    with bar("coverage", say.quiet) as progress:
+        result = coverage(
+            inputs.model,
+            inputs.training,
+            simulations=tables,
+            engine=chosen_engine(engine),
+            seed=seed,
+            progress=progress,
+        )
+    with step(folder, "check", {"engine": engine, "coverage": tables, "seed": seed}):
+        result.save(folder / "coverage.json")
+    for row in result.to_frame().to_dict("records"):
+        say(
+            f"coverage of 90 % intervals, {row['world']}: {row['coverage']:.2f} ± {row['se']:.2f}, mean width "
+            f"{row['width']:.2f} ({row['simulations']} tables)"
+        )
+    for finding in result.findings:
+        say(str(finding))
+    return result.findings
 
 
 def _verdict(found: list[Finding]) -> str:

@@ -38,3 +38,25 @@ def test_a_feature_that_is_never_used_is_named(own_hips: Path, labelppl) -> None
     result = labelppl("check", "--model", "hip.py", "--quiet", folder=own_hips)
     assert result.exit_code == 1
     assert "feature 'coverage': declared but never used; write pyro.sample" in result.output
+
+
+def test_coverage_tells_each_world_and_writes_its_table(tmp_path: Path, labelppl) -> None:  # type: ignore[no-untyped-def]
+    """From the command to the file: a model with a fixed spread is warned of classes that spread unequally."""
+    (tmp_path / "knee.py").write_text(
+        "import pyro, torch\nimport pyro.distributions as dist\nfrom labelppl import Label, Real, label_model\n\n\n"
+        "@label_model(y=Label('no', 'yes'), a=Real())\ndef knee(cases):\n"
+        "    mean = pyro.sample('mean', dist.Normal(torch.tensor([0.0, 2.0]), 0.5).to_event(1))\n"
+        "    with cases:\n"
+        "        y = pyro.sample('y', dist.Bernoulli(torch.tensor(0.5))).long()\n"
+        "        pyro.sample('a', dist.Normal(mean[y], 1.0))\n"
+    )
+    rows = [f"{'yes' if i % 2 else 'no'},{2 * (i % 2) + 0.3 * (i % 7) - 1:.2f}" for i in range(20)]
+    (tmp_path / "knee.csv").write_text("\n".join(["y,a", *rows]) + "\n")
+    result = labelppl(
+        "check", "--model", "knee.py", "--coverage", "--tables", 10, "--quiet", folder=tmp_path
+    )
+    assert result.exit_code == 0, result.output
+    assert "coverage of 90 % intervals, as the model says: " in result.output
+    assert "warning: coverage, unequal spreads: 90 % intervals" in result.output
+    saved = json.loads((tmp_path / "runs" / "knee" / "coverage.json").read_text())
+    assert len(saved["worlds"]) == 4  # one measurement depends on no other
