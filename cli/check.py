@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     "--tables",
     default=40,
     show_default=True,
-    type=click.IntRange(min=10, max=10_000),
+    type=click.IntRange(min=5, max=10_000),
     help="Simulated in each world, with --coverage.",
 )
 @options.seed

@@ -49,7 +49,7 @@ NEW_CASES, LEFT_OUT_CASES = 100, 50
 #: Coverage of a 90 % interval below which a world is told; it must be missed by two standard errors.
 LEAST_COVERAGE = 0.87
 #: Fewer simulations of a world than this say nothing.
-LEAST_WORLDS = 10
+LEAST_WORLDS = 5
 
 
 @dataclass(frozen=True)

@@ -98,13 +98,13 @@ def test_a_model_that_fixes_the_spread_is_told_where_it_fails(tmp_path: Path) ->
     result = coverage(
         model,
         cases,
-        simulations=10,
+        simulations=5,
         engine="laplace",
         worlds=WORLDS[1:2],
         progress=lambda done, total: seen.append((done, total)),
     )
     frame = result.to_frame().set_index("world")
-    assert seen[-1] == (10, 10)
+    assert seen[-1] == (5, 5)
     assert frame.loc["unequal spreads", "coverage"] < 0.6
     (finding,) = result.findings
     assert finding.where == "coverage, unequal spreads"
@@ -131,5 +131,5 @@ def test_the_limits_just_inside_and_just_outside() -> None:
 
 
 def test_too_few_simulations_are_refused() -> None:
-    with pytest.raises(InputError, match="expected at least 10"):
-        coverage(mixed, _table(6), simulations=9)
+    with pytest.raises(InputError, match="expected at least 5"):
+        coverage(mixed, _table(6), simulations=4)

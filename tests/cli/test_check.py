@@ -53,7 +53,7 @@ def test_coverage_tells_each_world_and_writes_its_table(tmp_path: Path, labelppl
     rows = [f"{'yes' if i % 2 else 'no'},{2 * (i % 2) + 0.3 * (i % 7) - 1:.2f}" for i in range(20)]
     (tmp_path / "knee.csv").write_text("\n".join(["y,a", *rows]) + "\n")
     result = labelppl(
-        "check", "--model", "knee.py", "--coverage", "--tables", 10, "--quiet", folder=tmp_path
+        "check", "--model", "knee.py", "--coverage", "--tables", 5, "--quiet", folder=tmp_path
     )
     assert result.exit_code == 0, result.output
     assert "coverage of 90 % intervals, as the model says: " in result.output
