@@ -27,7 +27,7 @@ DOUBTED = 0.5
 #: Terms named in one reason.
 MOST_REASONS = 4
 #: Sources whose labels have not seen the case's own label.
-LEFT_OUT = ("loo", "refit", "crossfit")
+OWN_LABEL_OUT = ("loo", "refit", "crossfit")
 
 DOUBT_COLUMNS = (
     "id",
@@ -106,7 +106,7 @@ def doubts(labels: SoftLabels, explanations: Explanations | None = None) -> Doub
         >>> doubts(soft_labels(fit(model, cases, seed=0))).frame["id"].iloc[0]
         '7'
     """
-    ranked = np.flatnonzero((labels.labels >= 0) & np.isin(labels.source, LEFT_OUT))
+    ranked = np.flatnonzero((labels.labels >= 0) & np.isin(labels.source, OWN_LABEL_OUT))
     if len(ranked) == 0:
         raise InputError(
             "audit: no labelled case whose own label was left out; label the cases of the fit with "
