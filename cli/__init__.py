@@ -19,6 +19,7 @@ from .init import init
 from .label import label
 from .models import models
 from .predict import predict
+from .recalibrate import recalibrate
 from .report import report
 from .shared import Verbs
 from .simulate import simulate
@@ -48,6 +49,7 @@ for command in (
     compare,
     evaluate,
     audit,
+    recalibrate,
     predict,
     report,
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,21 +24,56 @@ from .shared import teller
 @click.option(
     "--out", type=options.FILE, help="Where to write [default: metrics.json in the run folder]."
 )
+@click.option(
+    "--by",
+    multiple=True,
+    metavar="COLUMN",
+    help="Also measure the subgroups of this column of the table; may be repeated.",
+)
+@click.option(
+    "--operating-point",
+    metavar="RULE",
+    help="Threshold: sensitivity=0.9 (chosen on validation cases), costs=1:10 (a false alarm : a miss), threshold=0.3 "
+    "[default: threshold=0.5].",
+)
+@click.option(
+    "--positive", metavar="CLASS", help="The class that is called [default: the second of two]."
+)
+@options.prevalence
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="KEY|FILE.py:NAME",
+    help="One more metric: kl_dcic, mix_ece, top3, or a record of your own; may be repeated.",
+)
+@click.option(
+    "--top", type=click.IntRange(min=1), help="k of top-k accuracy, with more than two classes."
+)
+@click.option(
+    "--label-draws",
+    default=0,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Measure against N draws of p(Y|Z): the posterior of accuracy and AUC. Runs the model file.",
+)
+@options.raw
+@options.trust
 @options.seed
 @options.own_student
-@options.trust
 def evaluate(
-    run: Path,
-    data: Path | None,
-    split: str,
-    out: Path | None,
-    seed: int,
-    student: str | None,
-    trust: bool,
+    run: Path, metrics: tuple[str, ...], prevalence: tuple[str, ...], **chosen: Any
 ) -> None:
-    """Measure the student on held-out cases; writes metrics.json and predictions.parquet."""
-    from labelppl.jobs.evaluate import evaluate_job
+    """Measure the student on held-out cases; writes metrics.json, predictions.parquet and curves.csv.
 
-    evaluate_job(
-        run, data, split=split, out=out, seed=seed, student=student, trust=trust, say=teller()
+    --prevalence is where the student is used: costs, PPV and NPV hold there.
+    """
+    from labelppl.jobs.evaluate import EvaluateSettings, evaluate_job
+    from labelppl.python_files import load_object, names_object
+
+    settings = EvaluateSettings(
+        metrics=tuple(load_object(text) if names_object(text) else text for text in metrics),
+        prevalence=options.read_prevalence(prevalence),
+        **chosen,
     )
+    evaluate_job(run, settings, say=teller())

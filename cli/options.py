@@ -138,6 +138,11 @@ own_student = click.option(
     help="Network of a student of your own [default: the file that the run names].",
 )
 run = click.option("--run", "run", type=FILE, required=True, help="Folder of a finished run.")
+raw = click.option(
+    "--raw",
+    is_flag=True,
+    help="The student's own probabilities, without what recalibrate put in force.",
+)
 quiet = click.option("--quiet", is_flag=True, help="No progress bars.")
 
 

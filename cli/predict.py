@@ -21,6 +21,7 @@ from .shared import teller
     help="Table to write.",
 )
 @options.prevalence
+@options.raw
 @options.device
 @options.own_student
 @options.trust
@@ -29,6 +30,7 @@ def predict(
     images: tuple[Path, ...],
     out: Path,
     prevalence: tuple[str, ...],
+    raw: bool,
     device: str,
     student: str | None,
     trust: bool,
@@ -38,7 +40,8 @@ def predict(
     Writes id (the path as given) and p_CLASS. A student that was trained under a weight prior (0 < lam < inf) adds what
     the Laplace posterior of its last layer says: laplace_CLASS, p(Y|X) averaged over the weights; lo_CLASS and hi_CLASS,
     their 90 % interval, whose width follows lam; epistemic, the information in nats that knowing the weights would add.
-    A Dirichlet student writes epistemic alone.
+    A Dirichlet student writes epistemic alone. Where labelppl recalibrate chose some, a map is applied, and set (classes
+    joined by |) and answered are added.
     """
     from labelppl.jobs.predict import predict_job
 
@@ -48,6 +51,7 @@ def predict(
         images,
         out,
         prevalence=shift,
+        raw=raw,
         device=device,
         student=student,
         trust=trust,

@@ -1,7 +1,7 @@
 """Dirichlet calibration: the multiclass map that is linear in log p.
 
     q = softmax(W log p + b)
-    (W, b) = argmin NLL + λ Σ_{i≠j} W_ij² / (K(K − 1)) + μ Σ_i b_i² / K
+    (W, b) = argmin cross-entropy + λ Σ_{i≠j} W_ij² / (K(K − 1)) + μ Σ_i b_i² / K
 
 The off-diagonal and intercept penalty (ODIR) leaves the diagonal free, so that λ, μ → ∞ approaches
 scaling each class alone. W = I, b = 0 is the identity. Source: Kull et al. 2019.
@@ -9,7 +9,8 @@ scaling each class alone. W = I, b = 0 is the identity. Source: Kull et al. 2019
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,57 +19,58 @@ from scipy.special import log_softmax, softmax
 
 from ..arrays import Floats
 from ..errors import InputError
-from ..probabilities import FLOOR, checked_probs, hard_pair
+from ..probabilities import FLOOR, checked_probs
+from .base import Recalibration, soft_target
+
+PENALTY = 1e-2
+"""λ and μ; the middle of the grid of the source."""
 
 
-class DirichletMap(NamedTuple):
-    """Weights (classes, classes) and intercepts (classes,)."""
+@dataclass(frozen=True, eq=False)
+class DirichletMap(Recalibration):
+    """Weights (classes, classes) and intercepts (classes,); `off_diagonal` is λ, `shift` is μ."""
 
-    weight: Floats
-    bias: Floats
+    weight: Floats = field(default_factory=lambda: np.eye(2))
+    bias: Floats = field(default_factory=lambda: np.zeros(2))
+    off_diagonal: float = PENALTY
+    shift: float = PENALTY
+    name: ClassVar[str] = "dirichlet"
 
-    def apply(self, probs: ArrayLike) -> Floats:
-        """Return `probs` (cases, classes) recalibrated; raises InputError for an invalid row."""
+    def fit(self, probs: ArrayLike, reference: ArrayLike) -> DirichletMap:
+        """Return the map with the weights and intercepts that fit best."""
+        if self.off_diagonal < 0 or self.shift < 0:
+            raise InputError(
+                f"off_diagonal, shift: got {self.off_diagonal:g}, {self.shift:g}, expected 0 or more"
+            )
+        p, target = soft_target(probs, reference)
+        logs, classes = _logs(p), p.shape[1]
+        off = 1 - np.eye(classes)
+
+        def loss(flat: Floats) -> tuple[float, Floats]:
+            weight, bias = flat[:-classes].reshape(classes, classes), flat[-classes:]
+            scores = log_softmax(logs @ weight.T + bias, axis=1)
+            outside = off * weight
+            pairs = classes * (classes - 1)
+            value = -(target * scores).sum() / len(p)
+            value += self.off_diagonal * np.square(outside).sum() / pairs
+            value += self.shift * np.square(bias).sum() / classes
+            residual = (np.exp(scores) * target.sum(axis=1, keepdims=True) - target) / len(p)
+            slope = residual.T @ logs + 2 * self.off_diagonal * outside / pairs
+            return float(value), np.concatenate(
+                [slope.ravel(), residual.sum(axis=0) + 2 * self.shift * bias / classes]
+            )
+
+        start = np.concatenate([np.eye(classes).ravel(), np.zeros(classes)])
+        best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x
+        weight = best[:-classes].reshape(classes, classes)
+        return DirichletMap(weight, best[-classes:], self.off_diagonal, self.shift)
+
+    def transform(self, probs: ArrayLike) -> Floats:
+        """Return `probs` (cases, classes) recalibrated."""
         p = checked_probs(probs)
-        if p.shape[1] != len(self.bias):
+        if p.shape[1] != len(self.bias) or self.weight.shape != (p.shape[1],) * 2:
             raise InputError(f"probs: got {p.shape[1]} classes, expected {len(self.bias)}")
         return np.asarray(softmax(_logs(p) @ self.weight.T + self.bias, axis=1))
-
-
-def fit_dirichlet(
-    probs: ArrayLike, labels: ArrayLike, *, off_diagonal: float = 1e-2, intercept: float = 1e-2
-) -> DirichletMap:
-    """Fit the map on cases that neither trained nor test the classifier.
-
-    `probs` (cases, classes), `labels` (cases,); `off_diagonal` is λ, `intercept` is μ. Raises
-    InputError for an invalid or unlabelled row, or a negative penalty.
-    """
-    p, y = hard_pair(probs, labels)
-    if off_diagonal < 0 or intercept < 0:
-        raise InputError(
-            f"off_diagonal, intercept: got {off_diagonal:g}, {intercept:g}, expected 0 or more"
-        )
-    logs, classes = _logs(p), p.shape[1]
-    target = np.eye(classes)[y]
-    off = 1 - np.eye(classes)
-
-    def loss(flat: Floats) -> tuple[float, Floats]:
-        weight, bias = flat[:-classes].reshape(classes, classes), flat[-classes:]
-        scores = log_softmax(logs @ weight.T + bias, axis=1)
-        outside = off * weight
-        pairs = classes * (classes - 1)
-        value = -(target * scores).sum() / len(p)
-        value += off_diagonal * np.square(outside).sum() / pairs
-        value += intercept * np.square(bias).sum() / classes
-        residual = (np.exp(scores) - target) / len(p)
-        slope = residual.T @ logs + 2 * off_diagonal * outside / pairs
-        return float(value), np.concatenate(
-            [slope.ravel(), residual.sum(axis=0) + 2 * intercept * bias / classes]
-        )
-
-    start = np.concatenate([np.eye(classes).ravel(), np.zeros(classes)])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000})
-    return DirichletMap(found.x[:-classes].reshape(classes, classes), found.x[-classes:])
 
 
 def _logs(probs: Floats) -> Floats:

@@ -1,41 +1,46 @@
 """Isotonic recalibration: the monotone step function that fits the calibration cases best.
 
-    q = m(p),   m = argmin over non-decreasing maps of Σ_i (m(p_i) − y_i)²
+    q = m(p),   m = argmin over non-decreasing maps of Σ_i (m(p_i) − t_i)²
 
-Two classes; linear between the calibration forecasts, constant beyond them. It is free in shape
-and therefore hungry: below about 1,000 calibration cases temperature or beta calibration is safer,
-and it maps whole ranges to exactly 0 or 1. Source: Zadrozny & Elkan 2002.
+Two classes; linear between the calibration forecasts, constant beyond them. It is free in shape and
+therefore hungry: below about 1,000 calibration cases temperature or beta calibration is safer, and on
+hard labels it maps whole ranges to exactly 0 or 1. Source: Zadrozny & Elkan 2002.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.isotonic import IsotonicRegression
 
 from ..arrays import Floats
-from .two_classes import both, positive, positive_pair
+from .base import Recalibration
+from .two_classes import both, positive, positive_target
 
 
-class Isotonic(NamedTuple):
+def _ends() -> Floats:
+    return np.array([0.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class IsotonicMap(Recalibration):
     """Knots of the map: forecasts `at` (knots,) and their recalibrated `value` (knots,)."""
 
-    at: Floats
-    value: Floats
+    at: Floats = field(default_factory=_ends)
+    value: Floats = field(default_factory=_ends)
+    name: ClassVar[str] = "isotonic"
+    two_classes: ClassVar[bool] = True
 
-    def apply(self, probs: ArrayLike) -> Floats:
-        """Return `probs` (cases, 2) recalibrated; raises InputError for an invalid row."""
+    def fit(self, probs: ArrayLike, reference: ArrayLike) -> IsotonicMap:
+        """Return the monotone fit."""
+        p, target = positive_target(probs, reference)
+        regression = IsotonicRegression(y_min=0.0, y_max=1.0).fit(p, target)
+        at, value = regression.X_thresholds_, regression.y_thresholds_
+        return IsotonicMap(np.asarray(at, dtype=float), np.asarray(value, dtype=float))
+
+    def transform(self, probs: ArrayLike) -> Floats:
+        """Return `probs` (cases, 2) recalibrated."""
         return both(np.interp(positive(probs), self.at, self.value))
-
-
-def fit_isotonic(probs: ArrayLike, labels: ArrayLike) -> Isotonic:
-    """Fit the map on cases that neither trained nor test the classifier.
-
-    `probs` (cases, 2), `labels` (cases,). Raises InputError for an invalid or unlabelled row, or
-    where the calibration cases hold a single class.
-    """
-    p, y = positive_pair(probs, labels)
-    fit = IsotonicRegression(y_min=0.0, y_max=1.0).fit(p, y)
-    return Isotonic(np.asarray(fit.X_thresholds_), np.asarray(fit.y_thresholds_))

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logit as exact_logit
 
-from ..arrays import Floats, Ints
+from ..arrays import Floats
 from ..errors import InputError
-from ..probabilities import FLOOR, checked_probs, hard_pair
+from ..probabilities import FLOOR, checked_probs
+from .base import soft_target
 
 
 def positive(probs: ArrayLike) -> Floats:
@@ -21,18 +22,29 @@ def positive(probs: ArrayLike) -> Floats:
     return p[:, 1]
 
 
-def positive_pair(probs: ArrayLike, labels: ArrayLike) -> tuple[Floats, Ints]:
-    """Return (p of the second class, labels) of calibration cases, both (cases,).
+def positive_target(probs: ArrayLike, reference: ArrayLike) -> tuple[Floats, Floats]:
+    """Return (p of the second class, what it should have been) of calibration cases, both (cases,).
 
-    Raises InputError as `positive` does, for an unlabelled case, or where one class is absent.
+    `reference` as in `base`. Raises InputError as `positive` does, for a reference that does not fit, or
+    where hard labels hold a single class.
     """
     p = positive(probs)
-    _, y = hard_pair(probs, labels)
-    if y.min() == y.max():
+    _, target = soft_target(probs, reference)
+    if np.ndim(reference) == 1 and len(np.unique(target[:, 1])) < 2:
         raise InputError(
-            f"labels: got class {int(y[0])} only, expected both classes; calibrate on more cases"
+            f"labels: got class {int(target[0, 1])} only, expected both classes; calibrate on more "
+            "cases"
         )
-    return p, y
+    return p, target[:, 1]
+
+
+def twice(features: Floats, target: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return features, 0/1 outcomes and weights of both labels of every case.
+
+    A soft target is the same loss as both labels, weighted by it.
+    """
+    outcome = np.repeat([1.0, 0.0], len(target))
+    return np.tile(features, (2, 1)), outcome, np.concatenate([target, 1 - target])
 
 
 def both(p: ArrayLike) -> Floats:
@@ -41,6 +53,6 @@ def both(p: ArrayLike) -> Floats:
     return np.column_stack([1 - second, second])
 
 
-def logit(p: Floats) -> Floats:
+def clipped_logit(p: Floats) -> Floats:
     """Return log p/(1 − p), with p kept 1e-12 away from 0 and 1."""
     return np.asarray(exact_logit(np.clip(p, FLOOR, 1 - FLOOR)))

@@ -4,28 +4,58 @@
     p1 = the same with the test case labelled 1
     p  = p1 / (1 − p0 + p1)
 
-[p0, p1] is a multiprobability: one of the two is perfectly calibrated whatever the distribution, as
-long as calibration and test cases are exchangeable; its width says how little the calibration cases
-pin down. Source: Vovk & Petej 2014; inductive form.
+[p0, p1] is a multiprobability: one of the two is perfectly calibrated whatever the distribution, as long
+as calibration and test cases are exchangeable; its width says how little the calibration cases pin down.
+That holds for labels, given or drawn from p(Y|Z): draws are used through labellings drawn from them, and
+their brackets averaged. An isotonic fit is not linear in its targets, so with soft labels themselves the
+guarantee is lost and the bracket is a heuristic. Source: Vovk & Petej 2014; inductive form.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays import Floats, Ints
+from ..arrays import Floats
+from ..errors import InputError
+from ..probabilities import checked_probs
+from ..seeds import stream
+from .base import Recalibration
 from .pav import isotonic
-from .two_classes import both, positive, positive_pair
+from .two_classes import both, positive, positive_target
+
+LABELLINGS = 20
+"""Labellings drawn from draws of p(Y|Z)."""
 
 
-class VennAbers(NamedTuple):
-    """Calibration forecasts and labels, both (calibration cases,)."""
+@dataclass(frozen=True, eq=False)
+class VennAbers(Recalibration):
+    """Calibration forecasts (calibration cases,) and labels (labellings, calibration cases)."""
 
-    forecast: Floats
-    label: Ints
+    forecast: Floats = field(default_factory=lambda: np.array([0.5]))
+    label: Floats = field(default_factory=lambda: np.array([[0.5]]))
+    name: ClassVar[str] = "venn-abers"
+    two_classes: ClassVar[bool] = True
+
+    def fit(self, probs: ArrayLike, reference: ArrayLike) -> VennAbers:
+        """Keep the calibration cases with their labels."""
+        if np.ndim(reference) == 3:
+            draws = np.asarray(reference, dtype=np.float64)
+            p = positive(probs)
+            if draws.shape[1:] != (len(p), 2):
+                raise InputError(
+                    f"reference: got shape {draws.shape}, expected (draws, {len(p)}, 2)"
+                )
+            rng = stream(0, "venn-abers").numpy()
+            some = draws[np.arange(LABELLINGS) % len(draws)]
+            for draw in some:
+                checked_probs(draw, "reference")
+            return VennAbers(p, (rng.random(some.shape[:2]) < some[:, :, 1]).astype(np.float64))
+        p, target = positive_target(probs, reference)
+        return VennAbers(p, target[None, :])
 
     def interval(self, probs: ArrayLike) -> tuple[Floats, Floats]:
         """Return p0 and p1 (cases,) for `probs` (cases, 2); InputError for an invalid row."""
@@ -33,20 +63,11 @@ class VennAbers(NamedTuple):
         brackets = np.array([[self._read(score, label) for label in (0, 1)] for score in scores])
         return brackets[inverse, 0], brackets[inverse, 1]
 
-    def apply(self, probs: ArrayLike) -> Floats:
-        """Return `probs` (cases, 2) recalibrated; raises InputError for an invalid row."""
+    def transform(self, probs: ArrayLike) -> Floats:
+        """Return `probs` (cases, 2) recalibrated."""
         p0, p1 = self.interval(probs)
         return both(p1 / (1 - p0 + p1))
 
     def _read(self, score: float, label: int) -> float:
-        outcome = np.append(self.label, label).astype(np.float64)
-        return float(isotonic(np.append(self.forecast, score), outcome)[-1])
-
-
-def fit_venn_abers(probs: ArrayLike, labels: ArrayLike) -> VennAbers:
-    """Keep the calibration cases, which neither trained nor test the classifier.
-
-    `probs` (cases, 2), `labels` (cases,). Raises InputError for an invalid or unlabelled row, or
-    where the calibration cases hold a single class.
-    """
-    return VennAbers(*positive_pair(probs, labels))
+        forecast = np.append(self.forecast, score)
+        return float(np.mean([isotonic(forecast, np.append(y, label))[-1] for y in self.label]))

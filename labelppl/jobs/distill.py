@@ -32,7 +32,7 @@ from ..targets.base import Target
 from ..training.device import check_device
 from ..training.schedule import default_schedule
 from .engines import chosen_engine
-from .evaluate import measure
+from .evaluate import EvaluateSettings, measure
 from .explain import write_explanations
 from .inputs import Inputs, matches
 from .table_labels import TableLabels
@@ -140,10 +140,8 @@ def _distilled(
             labels = _of_table(inputs.labels, inputs.cases, folder, say)
         _trained(inputs, labels, folder, settings, say)
     own = settings.student.student
-    metrics = measure(
-        folder, None, split="test", out=None, seed=settings.seed, say=say,
-        network=None if isinstance(own, str) else own,
-    )  # fmt: skip
+    network = None if isinstance(own, str) else own
+    metrics = measure(folder, EvaluateSettings(seed=settings.seed), say=say, network=network)
     write_report(folder)
     record(folder, status="done")
     say(f"done: {folder.resolve()} ({len(metrics.values)} metrics, report.html)")

@@ -2,81 +2,186 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
+from ..arrays import Array
+from ..errors import InputError
 from ..metrics.evaluate import evaluate
+from ..metrics.listed import metric_named
+from ..metrics.metric import Metric
 from ..metrics.metrics import Metrics
+from ..metrics.threshold import ThresholdRule
+from ..prevalence import read_prevalence
 from ..runs import check_file, read_run_json, step, verified, write_json
 from ..softlabels import SoftLabels
 from ..students.options import StudentLike
-from ..students.student import Student, load_student
+from ..table import read_frame
 from .inputs import cases_without_model
+from .label_draws import label_draws
 from .own_student import own_network
+from .students import study_student
 from .telling import Teller
+
+TOLD = (
+    "accuracy", "auc", "nll", "ece", "smece", "sensitivity", "specificity", "kl", "kl_true",
+    "accuracy_bayes",
+)  # fmt: skip
+"""The metrics that the command prints, beside those that were asked for; all are in metrics.json."""
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """The options of ``labelppl evaluate``; see there."""
+
+    data: Path | None = None
+    split: str = "test"
+    out: Path | None = None
+    metrics: tuple[str | Metric, ...] = ()
+    by: tuple[str, ...] = ()
+    operating_point: str | None = None
+    positive: str | None = None
+    prevalence: Mapping[str, float] | None = None
+    top: int | None = None
+    label_draws: int = 0
+    student: str | None = None
+    raw: bool = False
+    trust: bool = False
+    seed: int = 0
+
+    def record(self) -> dict[str, object]:
+        """The settings as ``run.json`` keeps them."""
+        keys = [m.key if isinstance(m, Metric) else m for m in self.metrics]
+        paths = {name: None if value is None else str(value) for name, value in
+                 (("data", self.data), ("out", self.out))}  # fmt: skip
+        return {**asdict(self), **paths, "metrics": keys, "by": list(self.by)}
 
 
 def evaluate_job(
     run: Path,
-    data: Path | None,
+    settings: EvaluateSettings,
     *,
-    split: str,
-    out: Path | None,
-    seed: int,
     say: Teller,
-    student: str | None = None,
-    trust: bool = False,
 ) -> Metrics:
-    """Metrics of the run's student at the study prevalence, written into the run or to ``out``.
-
-    student: FILE.py:NAME of a network of the user's own. trust: whether a stranger's run may have its file executed.
-    """
-    network = own_network(run, student, trust=trust)
+    """Metrics of the run's student at the study prevalence, written into the run or to ``out``."""
+    network = own_network(run, settings.student, trust=settings.trust)
     made = read_run_json(run)
-    if out is not None:
-        check_file(out, suffixes=(".json",), inputs=(made.data, made.model, data))
-    arguments = {"data": None if data is None else str(data), "split": split, "seed": seed}
-    with step(run, "evaluate", {**arguments, "out": None if out is None else str(out)}):
-        return measure(run, data, split=split, out=out, seed=seed, say=say, network=network)
+    if settings.out is not None:
+        check_file(settings.out, suffixes=(".json",), inputs=(made.data, made.model, settings.data))
+    if settings.operating_point is not None:
+        ThresholdRule.read(settings.operating_point)
+    for metric in settings.metrics:
+        if isinstance(metric, str):
+            metric_named(metric)
+        elif not isinstance(metric, Metric):
+            raise InputError(
+                f"--metric: got {type(metric).__name__}, expected a labelppl.metrics.Metric; see docs/extending.md"
+            )
+    with step(run, "evaluate", settings.record()):
+        return measure(run, settings, say=say, network=network)
 
 
 def measure(
     run: Path,
-    data: Path | None,
+    settings: EvaluateSettings,
     *,
-    split: str,
-    out: Path | None,
-    seed: int,
     say: Teller,
     network: StudentLike | None = None,
 ) -> Metrics:
-    """What `evaluate_job` does, in a folder that the caller keeps to itself. No model file is executed.
+    """What `evaluate_job` does, in a folder that the caller keeps to itself.
 
-    network: of a student of the user's own, whose file holds weights alone.
+    No model file is executed, unless draws of the soft labels are asked for. network: of a student of the user's own,
+    whose file holds weights alone.
     """
-    cases = cases_without_model(run, data)
-    cases = cases if split == "all" else cases.take(cases.split == split)
+    everyone = cases_without_model(run, settings.data)
+    rows = np.ones(len(everyone), dtype=bool)
+    if settings.split != "all":
+        rows = np.asarray(everyone.split == settings.split)
+    cases = everyone.take(rows)
     for name in ("student.json", "student.safetensors"):
         verified(run, name)
-    student = load_student(run, network=network)
-    if student.spec.deployment_prevalence is not None:
-        student = Student(student.network, replace(student.spec, deployment_prevalence=None))
+    student, moved = study_student(run, raw=settings.raw, network=network)
+    if moved:
         say("evaluated at the study prevalence, where these cases were collected")
-    soft = verified(run, "labels.parquet")
-    labels = SoftLabels.load(soft) if data is None and soft.is_file() else None
-    if labels is not None and labels.prevalence is not None:
+    if student.in_force.mapping is not None:
+        say(f"with the {student.in_force.mapping.name} map in force; --raw switches it off")
+    prevalence = None
+    if settings.prevalence is not None:
+        shares = read_prevalence(settings.prevalence, cases.classes)
+        prevalence = dict(zip(cases.classes, map(float, shares), strict=True))
+    metrics = evaluate(
+        student,
+        cases,
+        labels=_labels(run, settings, say),
+        metrics=settings.metrics,
+        by=_columns(settings.by, run, settings.data, rows),
+        operating_point=settings.operating_point,
+        positive=settings.positive,
+        validation=everyone.val if settings.data is None else cases_without_model(run).val,
+        prevalence=prevalence,
+        top=settings.top,
+        seed=settings.seed,
+    )
+    if settings.out is None:
+        metrics.save(run)
+    else:
+        write_json(settings.out, metrics.to_dict())
+    _tell(metrics, settings, say)
+    return metrics
+
+
+def _labels(run: Path, settings: EvaluateSettings, say: Teller) -> SoftLabels | None:
+    """The run's soft labels, with draws where they are asked for; None where they do not apply."""
+    soft = run / "labels.parquet"
+    if settings.data is not None or not soft.is_file():
+        return None
+    labels = SoftLabels.load(verified(run, soft.name))
+    if labels.prevalence is not None:
         say(
             "the soft labels are at another prevalence, so kl is left out; run labelppl label to restore them"
         )
-        labels = None
-    metrics = evaluate(student, cases, labels=labels, seed=seed)
-    if out is None:
-        metrics.save(run)
-    else:
-        write_json(out, metrics.to_dict())
-    for name in ("accuracy", "auc", "nll", "ece", "kl", "kl_true", "accuracy_bayes"):
-        if metrics.values.get(name) is not None:
+        return None
+    if settings.label_draws:
+        return label_draws(run, settings.label_draws, trust=settings.trust, say=say)
+    return labels
+
+
+def _columns(
+    names: tuple[str, ...], run: Path, data: Path | None, rows: Array
+) -> dict[str, Array] | None:
+    """The columns of the table that subgroups are formed by: name -> values (cases,)."""
+    if not names:
+        return None
+    path = data or read_run_json(run).data
+    frame = read_frame(path)
+    for name in names:
+        if name not in frame.columns:
+            raise InputError(
+                f"{path}: no column '{name}', expected one of {', '.join(map(str, frame.columns))}; "
+                "give --by one of them"
+            )
+    if len(frame) != len(rows):
+        raise InputError(
+            f"{path}: subgroups need a table with one row per case; --by cannot be used"
+        )
+    return {name: frame[name].to_numpy()[rows] for name in names}
+
+
+def _tell(metrics: Metrics, settings: EvaluateSettings, say: Teller) -> None:
+    asked = [m.key if isinstance(m, Metric) else m for m in settings.metrics]
+    point = metrics.settings.get("operating_point")
+    if isinstance(point, dict) and settings.operating_point is not None:
+        say(
+            f"{point['positive']} is called from a probability of {point['threshold']:.3f} ({point['rule']})"
+        )
+    for name in dict.fromkeys([*TOLD, *asked]):
+        value = metrics.values.get(name)
+        if value is not None:
             low, high = metrics.intervals.get(name, (None, None))
             interval = "" if low is None else f"  [{low:.3f}, {high:.3f}]"
-            say(f"{name:>15} {metrics.values[name]:.3f}{interval}")
-    return metrics
+            say(f"{name:>15} {value:.3f}{interval}")
+    if metrics.verdict is not None:
+        say(metrics.verdict)

@@ -118,7 +118,7 @@ def label_job(run: Path, settings: LabelSettings, *, say: Teller) -> None:
     fitted = Inputs.of_run(run, trust=settings.trust)
     if isinstance(settings.prevalence, Mapping):
         read_prevalence(settings.prevalence, fitted.cases.classes)
-    posterior = _posterior(run, fitted, say)
+    posterior = load_posterior(run, fitted, say)
     with step(run, "label", _arguments(settings)) as work:
         _label(run, posterior, fitted, settings, work, say)
 
@@ -134,7 +134,7 @@ def label_model_job(
     with step(folder, "label", {**_arguments(settings), "engine": engine}) as work:
         if fit_in(folder, inputs, engine):
             say.stage(f"the fit in {folder} is of the same model, table and seed, and is used")
-            posterior = _posterior(folder, inputs, say)
+            posterior = load_posterior(folder, inputs, say)
         else:
             posterior = _fitted(inputs, folder, engine, inputs.seed, work, say)
         _label(folder, posterior, inputs, settings, work, say)
@@ -160,7 +160,7 @@ def _arguments(settings: LabelSettings) -> dict[str, Any]:
     }
 
 
-def _posterior(run: Path, fitted: Inputs, say: Teller) -> Posterior:
+def load_posterior(run: Path, fitted: Inputs, say: Teller) -> Posterior:
     """The run's posterior, whole and still fitting its model and table."""
     if not (run / "posterior.nc").is_file():
         raise InputError(f"{run / 'posterior.nc'}: no such file; run labelppl fit first")

@@ -18,6 +18,7 @@ def predict_job(
     out: Path,
     *,
     prevalence: Mapping[str, float] | None,
+    raw: bool,
     device: str,
     say: Teller,
     student: str | None = None,
@@ -33,7 +34,9 @@ def predict_job(
     for name in ("student.json", "student.safetensors"):
         verified(run, name)
     network = own_network(run, student, trust=trust)
-    write_predictions(run, images, out, prevalence=prevalence, device=device, network=network)
+    write_predictions(
+        run, images, out, prevalence=prevalence, raw=raw, device=device, network=network
+    )
     say(f"{len(images)} predictions in {out}")
 
 

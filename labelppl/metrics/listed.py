@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ..errors import InputError
 from .accuracy import ACCURACY, ACCURACY_BAYES, ACCURACY_BAYES_EXPECTED
 from .auc import AUC
+from .aurc import AURC, AURC_EXCESS
 from .brier import BRIER
 from .corp import BRIER_PARTS
 from .debiased_ece import ECE_DEBIASED
@@ -24,7 +25,6 @@ from .nll import NLL
 from .null_band import NULL_BANDS
 from .operating_point import OPERATING_POINT
 from .realised import REALISED
-from .selective import AURC, AURC_EXCESS
 from .smece import SMECE
 from .soft_metrics import SOFT_METRICS
 from .top_k import default_top, top_metric

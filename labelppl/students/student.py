@@ -1,7 +1,8 @@
 """A trained image classifier: images -> p(Y|X). Needs neither Pyro nor the label model.
 
 p(Y = k | x) = softmax(logits(x) + log pi'_k - log pi_k)_k, where pi is the prevalence it was
-trained at and pi' the one it is used at (no shift unless a deployment prevalence was given). A
+trained at and pi' the one it is used at (no shift unless a deployment prevalence was given). Where a
+recalibration is in force, it maps the probabilities at the study prevalence, before that shift. A
 Dirichlet head gives concentrations alpha = exp(logits), p = alpha / sum(alpha), and the
 mutual information between label and probabilities as its epistemic uncertainty. A student with a
 posterior of its last layer's weights gives what `laplace` says beside p.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..arrays import Array
+from ..calibration.in_force import CALIBRATION, CONFORMAL, InForce, read_in_force
 from ..errors import InputError
 from ..images.decode import FULL_SCALE
 from ..images.read import Images, from_array, read_images
@@ -61,12 +63,13 @@ class Prediction(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Student:
     """network: in evaluation mode. spec: all else that prediction needs. posterior: of the weights of
-    its last layer, or None.
+    its last layer, or None. in_force: what maps its probabilities (`labelppl recalibrate`).
     """
 
     network: nn.Module
     spec: Spec
     posterior: WeightPosterior | None = None
+    in_force: InForce = field(default_factory=InForce)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -90,9 +93,9 @@ class Student:
             ids += seen.ids
             outputs.append(logits)
             if covariance is not None:
-                spreads.append(spread(logits + self._shift(), covariance))
+                spreads.append(self._spread(logits, covariance))
         logits = torch.cat(outputs)
-        probs = (logits + self._shift()).softmax(1).numpy()
+        probs = self._probs(logits)
         epistemic, wide = None, None
         if spreads:
             wide = Spread(*(np.concatenate(parts) for parts in zip(*spreads, strict=True)))
@@ -113,6 +116,36 @@ class Student:
             output, features = with_features(self.network, layer, pixels)
             covariance = self.posterior.covariance(features, output.shape[1])
             return class_logits(output).cpu().double(), covariance
+
+    def _probs(self, logits: Tensor) -> Array:
+        """p(Y|X) (cases, classes) in force, of logits at the study prevalence."""
+        if self.in_force.mapping is None or len(logits) == 0:
+            return (logits + self._shift()).softmax(1).numpy()
+        return self._carry(logits.softmax(1).numpy())
+
+    def _carry(self, probs: Array) -> Array:
+        """Probabilities (cases, classes) at the study prevalence after the map and the shift."""
+        assert self.in_force.mapping is not None
+        mapped = torch.from_numpy(self.in_force.mapping.transform(probs))
+        return (mapped.log() + self._shift()).softmax(1).numpy()
+
+    def _spread(self, logits: Tensor, covariance: Tensor) -> Spread:
+        """What the weights' posterior adds; its ends are mapped like probabilities.
+
+        The end of a class is mapped with the other classes in the proportions of the mean: exact for
+        two classes, whose maps keep the order.
+        """
+        if self.in_force.mapping is None:
+            return spread(logits + self._shift(), covariance)
+        raw = spread(logits, covariance)
+        ends = [np.empty_like(raw.probs), np.empty_like(raw.probs)]
+        for end, mapped in zip((raw.low, raw.high), ends, strict=True):
+            for k in range(end.shape[1]):
+                rest = (1 - end[:, k]) / np.maximum(1 - raw.probs[:, k], 1e-300)
+                path = raw.probs * rest[:, None]
+                path[:, k] = end[:, k]
+                mapped[:, k] = self._carry(path / path.sum(1, keepdims=True))[:, k]
+        return Spread(self._carry(raw.probs), ends[0], ends[1], raw.epistemic)
 
     def _shift(self) -> Tensor:
         if self.spec.deployment_prevalence is not None and self.spec.study_prevalence is not None:
@@ -135,6 +168,10 @@ class Student:
         """Write NAME.safetensors and student.json, each by an atomic rename."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
+        if name == "student":
+            # They were fitted to the probabilities of the student that is replaced.
+            for stale in (CALIBRATION, CONFORMAL):
+                (target / stale).unlink(missing_ok=True)
         state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
         if self.posterior is not None:
             state |= {f"{LAPLACE}{k}": v for k, v in to_tensors(self.posterior).items()}
@@ -182,6 +219,7 @@ def load_student(
     device: str | torch.device = "cpu",
     *,
     network: StudentLike | None = None,
+    raw: bool = False,
 ) -> Student:
     """Read a saved student.
 
@@ -190,6 +228,7 @@ def load_student(
         name: `student`, or `theta_p` for the weights after step 1.
         device: Where it is to predict.
         network: The module or factory that a student of the user's own was made from: its file holds weights alone.
+        raw: Without what `labelppl recalibrate` put in force.
 
     Returns:
         The student, in evaluation mode.
@@ -226,7 +265,8 @@ def load_student(
             raise InputError(
                 f"{path}: damaged, tensor '{key}' holds numbers that are not finite; distil again"
             )
-    return Student(made.to(device).eval(), spec, posterior)
+    in_force = InForce() if raw or name != "student" else read_in_force(source)
+    return Student(made.to(device).eval(), spec, posterior, in_force)
 
 
 def predict_files(paths: Sequence[Path | str], folder: Path | str, batch: int = 256) -> Prediction:

@@ -1,6 +1,5 @@
 """temperature, platt, beta, isotonic, venn_abers and dirichlet."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,24 +8,18 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
 from sklearn.metrics import roc_auc_score
 
-from labelppl.calibration.beta import BetaMap, fit_beta
-from labelppl.calibration.dirichlet import DirichletMap, fit_dirichlet
-from labelppl.calibration.isotonic import fit_isotonic
+from labelppl.calibration import (
+    MAPS,
+    BetaMap,
+    DirichletMap,
+    IsotonicMap,
+    Platt,
+    Temperature,
+    VennAbers,
+)
 from labelppl.calibration.pav import isotonic
-from labelppl.calibration.platt import Platt, fit_platt
-from labelppl.calibration.temperature import Temperature, fit_temperature
-from labelppl.calibration.venn_abers import fit_venn_abers
 from labelppl.errors import InputError
 from labelppl.metrics.nll import nll
-
-FITS: dict[str, Callable[..., Any]] = {
-    "temperature": fit_temperature,
-    "platt": fit_platt,
-    "beta": fit_beta,
-    "isotonic": fit_isotonic,
-    "venn_abers": fit_venn_abers,
-    "dirichlet": fit_dirichlet,
-}
 
 
 def sharpened(probs: Any, power: float) -> Any:
@@ -47,35 +40,35 @@ def sharpened(probs: Any, power: float) -> Any:
 )
 def test_identity(calibrated, identity) -> None:
     probs, _ = calibrated(50)
-    assert np.abs(identity.apply(probs) - probs).max() < 1e-12
+    assert np.abs(identity.transform(probs) - probs).max() < 1e-12
 
 
 # docs/methods.md §5: AUC is unchanged by Platt (positive slope) and temperature.
 @pytest.mark.parametrize("name", ["temperature", "platt", "beta"])
 def test_auc_is_unchanged(calibrated, name: str) -> None:
     probs, labels = calibrated(300)
-    fitted = FITS[name](sharpened(probs, 3), labels).apply(sharpened(probs, 3))
+    fitted = MAPS[name]().fit(sharpened(probs, 3), labels).transform(sharpened(probs, 3))
     assert roc_auc_score(labels, fitted[:, 1]) == pytest.approx(
         roc_auc_score(labels, probs[:, 1]), abs=1e-12
     )
 
 
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("name", MAPS)
 def test_an_overconfident_classifier_is_repaired(calibrated, name: str) -> None:
     probs, labels = calibrated(2000)
-    fitted = FITS[name](sharpened(probs, 3), labels)
+    fitted = MAPS[name]().fit(sharpened(probs, 3), labels)
     test_probs, test_labels = calibrated(1000, seed=1)
     before = nll(sharpened(test_probs, 3), test_labels)
-    after = nll(0.998 * fitted.apply(sharpened(test_probs, 3)) + 0.001, test_labels)
+    after = nll(0.998 * fitted.transform(sharpened(test_probs, 3)) + 0.001, test_labels)
     best = nll(test_probs, test_labels)
     assert after - best < 0.15 * (before - best)
 
 
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("name", MAPS)
 def test_rows_stay_distributions_even_at_zero_and_one(calibrated, name: str) -> None:
     probs, labels = calibrated(100)
     probs[:4] = [[0, 1], [1, 0], [0, 1], [1, 0]]
-    fitted = FITS[name](probs, labels).apply(probs)
+    fitted = MAPS[name]().fit(probs, labels).transform(probs)
     assert np.isfinite(fitted).all()
     assert (fitted >= 0).all()
     assert np.abs(fitted.sum(axis=1) - 1).max() < 1e-12
@@ -83,7 +76,7 @@ def test_rows_stay_distributions_even_at_zero_and_one(calibrated, name: str) -> 
 
 def test_temperature_is_the_power_that_was_applied(calibrated) -> None:
     probs, labels = calibrated(20_000, classes=3)
-    fitted = fit_temperature(sharpened(probs, 2.5), labels)
+    fitted = Temperature().fit(sharpened(probs, 2.5), labels)
     # Four standard errors of a one-parameter fit at this many cases.
     assert fitted.temperature == pytest.approx(2.5, rel=0.05)
     slope = [
@@ -101,46 +94,46 @@ def test_platt_minimises_the_loss_of_the_smoothed_targets(calibrated) -> None:
     found = minimize(
         lambda v: np.sum(np.logaddexp(0, v[0] * x + v[1]) - target * (v[0] * x + v[1])), [1.0, 0.0]
     )
-    fitted = fit_platt(probs, labels)
+    fitted = Platt().fit(probs, labels)
     assert fitted.slope == pytest.approx(found.x[0], abs=1e-4)
     assert fitted.intercept == pytest.approx(found.x[1], abs=1e-4)
 
 
 def test_platt_stays_finite_on_separable_cases(binary) -> None:
-    fitted = fit_platt(binary([0.1, 0.2, 0.8, 0.9]), [0, 0, 1, 1])
+    fitted = Platt().fit(binary([0.1, 0.2, 0.8, 0.9]), [0, 0, 1, 1])
     assert np.isfinite([fitted.slope, fitted.intercept]).all()
-    assert fitted.apply(binary([0.9]))[0, 1] < 0.95
+    assert fitted.transform(binary([0.9]))[0, 1] < 0.95
 
 
 def test_beta_recovers_the_map_it_can_express(binary) -> None:
     rng = np.random.default_rng(0)
     p = rng.beta(0.8, 0.8, 40_000).clip(1e-4, 1 - 1e-4)
     truth = expit(0.6 * np.log(p) - 1.5 * np.log1p(-p) + 0.3)
-    fitted = fit_beta(binary(p), (rng.random(40_000) < truth).astype(int))
+    fitted = BetaMap().fit(binary(p), (rng.random(40_000) < truth).astype(int))
     assert (fitted.a, fitted.b, fitted.c) == pytest.approx((0.6, 1.5, 0.3), abs=0.08)
 
 
 def test_beta_drops_a_negative_coefficient(binary) -> None:
     p = np.array([0.1, 0.3, 0.5, 0.7, 0.9, 0.2, 0.8])
     reversed_labels = [1, 1, 0, 0, 0, 1, 0]
-    fitted = fit_beta(binary(p), reversed_labels)
+    fitted = BetaMap().fit(binary(p), reversed_labels)
     assert fitted.a >= 0
     assert fitted.b >= 0
-    assert fitted.apply(binary(p))[:, 1] == pytest.approx(np.full(7, 3 / 7), abs=1e-4)
+    assert fitted.transform(binary(p))[:, 1] == pytest.approx(np.full(7, 3 / 7), abs=1e-4)
 
 
 def test_isotonic_is_the_monotone_fit_at_its_own_cases(calibrated) -> None:
     probs, labels = calibrated(200)
-    fitted = fit_isotonic(probs, labels).apply(probs)[:, 1]
+    fitted = IsotonicMap().fit(probs, labels).transform(probs)[:, 1]
     assert fitted == pytest.approx(isotonic(probs[:, 1], labels.astype(float)), abs=1e-12)
 
 
 def test_venn_abers_brackets_its_own_value_and_a_naive_fit(calibrated) -> None:
     probs, labels = calibrated(80)
     test_probs, _ = calibrated(20, seed=1)
-    fitted = fit_venn_abers(probs, labels)
+    fitted = VennAbers().fit(probs, labels)
     p0, p1 = fitted.interval(test_probs)
-    value = fitted.apply(test_probs)[:, 1]
+    value = fitted.transform(test_probs)[:, 1]
     assert (p0 <= value).all()
     assert (value <= p1).all()
     for i in (0, 7):
@@ -152,7 +145,7 @@ def test_venn_abers_brackets_its_own_value_and_a_naive_fit(calibrated) -> None:
 
 def test_dirichlet_is_at_a_minimum_of_the_penalised_loss(calibrated) -> None:
     probs, labels = calibrated(200, classes=3)
-    fitted = fit_dirichlet(probs, labels, off_diagonal=0.1, intercept=0.2)
+    fitted = DirichletMap(off_diagonal=0.1, shift=0.2).fit(probs, labels)
     logs = np.log(probs)
 
     def loss(weight: Any, bias: Any) -> float:
@@ -173,7 +166,7 @@ def test_dirichlet_is_at_a_minimum_of_the_penalised_loss(calibrated) -> None:
 
 def test_strong_penalty_leaves_a_diagonal_map(calibrated) -> None:
     probs, labels = calibrated(200, classes=3)
-    fitted = fit_dirichlet(probs, labels, off_diagonal=1e4, intercept=1e4)
+    fitted = DirichletMap(off_diagonal=1e4, shift=1e4).fit(probs, labels)
     assert np.abs(fitted.weight[~np.eye(3, dtype=bool)]).max() < 1e-3
     assert np.abs(fitted.bias).max() < 1e-3
 
@@ -181,10 +174,10 @@ def test_strong_penalty_leaves_a_diagonal_map(calibrated) -> None:
 def test_bad_calibration_cases_are_refused(calibrated) -> None:
     probs, labels = calibrated(20, classes=3)
     with pytest.raises(InputError, match="3 classes"):
-        fit_platt(probs, labels)
+        Platt().fit(probs, labels)
     with pytest.raises(InputError, match="class 1 only"):
-        fit_beta([[0.2, 0.8]], [1])
+        BetaMap().fit([[0.2, 0.8]], [1])
     with pytest.raises(InputError, match="expected 0 or more"):
-        fit_dirichlet(probs, labels, intercept=-1)
+        DirichletMap(shift=-1).fit(probs, labels)
     with pytest.raises(InputError, match="got 2 classes, expected 3"):
-        fit_dirichlet(probs, labels).apply([[0.2, 0.8]])
+        DirichletMap().fit(probs, labels).transform([[0.2, 0.8]])

@@ -17,9 +17,6 @@ from scipy.special import digamma
 
 from ..arrays import Floats
 from ..errors import InputError
-from .accuracy import correct_per_case
-from .metric import Metric
-from .scored import Scored
 
 
 def aurc(confidence: ArrayLike, errors: ArrayLike) -> float:
@@ -75,33 +72,3 @@ def _pair(confidence: ArrayLike, errors: ArrayLike) -> tuple[Floats, Floats]:
     if c.ndim != 1 or c.shape != e.shape or len(c) == 0:
         raise InputError(f"errors: got shape {e.shape}, expected {c.shape}, one per confidence")
     return c, e
-
-
-def _of(scored: Scored) -> tuple[Floats, Floats]:
-    return scored.probs.max(axis=1), 1 - correct_per_case(scored.probs, scored.labels)
-
-
-def _excess(scored: Scored, weights: Floats) -> Floats:
-    confidence, errors = _of(scored)
-    return aurc_replicates(confidence, errors, weights) - aurc_replicates(-errors, errors, weights)
-
-
-AURC = Metric(
-    "aurc",
-    "Risk–coverage area",
-    "mean error among the most confident cases, over all coverages; lower is better",
-    "down",
-    needs=("labels",),
-    value=lambda scored: aurc(*_of(scored)),
-    replicates=lambda scored, weights: aurc_replicates(*_of(scored), weights),
-)
-AURC_EXCESS = Metric(
-    "aurc_excess",
-    "Risk–coverage area lost",
-    "that area less the one of an order that puts every error last",
-    "down",
-    needs=("labels",),
-    value=lambda scored: excess_aurc(*_of(scored)),
-    replicates=_excess,
-    detail=True,
-)

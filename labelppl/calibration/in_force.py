@@ -1,0 +1,60 @@
+"""What a run folder says about its probabilities: `calibration.json` and `conformal.json`.
+
+`calibration.json` holds the map and the confidence that were chosen, what they were fitted to, and the
+SHA-256 of the student they belong to; `conformal.json` the prediction sets. A student trained anew has
+other probabilities, so files of another student are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..runs import read_json, sha256
+from .base import Recalibration
+from .confidence import Confidence
+from .conformal import Conformal
+from .maps import MAPS
+
+CALIBRATION, CONFORMAL = "calibration.json", "conformal.json"
+STUDENT = "student.safetensors"
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What applies to a student's probabilities at the study prevalence; None where nothing was chosen."""
+
+    mapping: Recalibration | None = None
+    confidence: Confidence | None = None
+    sets: Conformal | None = None
+
+
+def read_in_force(folder: Path) -> InForce:
+    """Return what is in force in a run folder.
+
+    Raises InputError for a file that is not ours, or of another student than the folder's.
+    """
+    calibration, conformal = read_json(folder / CALIBRATION), read_json(folder / CONFORMAL)
+    for name, content in ((CALIBRATION, calibration), (CONFORMAL, conformal)):
+        if content and content.get("student") != sha256(folder / STUDENT):
+            raise InputError(
+                f"{folder / name}: fitted to another student than {STUDENT} beside it; run labelppl "
+                "recalibrate again, or delete it"
+            )
+    return InForce(
+        _mapping(calibration, folder / CALIBRATION),
+        None if not calibration.get("confidence")
+        else Confidence.from_record(calibration["confidence"]),
+        None if not conformal else Conformal.from_record(conformal["sets"]),
+    )  # fmt: skip
+
+
+def _mapping(content: dict[str, Any], path: Path) -> Recalibration | None:
+    if not content or content.get("map") is None:
+        return None
+    name, record = content["map"], content.get("fitted")
+    if name not in MAPS or not isinstance(record, dict):
+        raise InputError(f"{path}: no map of this labelppl; run labelppl recalibrate again")
+    return MAPS[name].from_record(record)
