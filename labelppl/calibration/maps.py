@@ -25,7 +25,7 @@ MAPS: dict[str, type[Recalibration]] = {
 }
 """From few numbers to many; the first of equals is chosen."""
 
-FOLDS = 5
+MAP_FOLDS = 5
 GAIN = 1.0
 """A map must beat doing nothing by so many standard errors of the paired difference (Breiman's rule)."""
 
@@ -70,7 +70,7 @@ def choose_map(
     for name in names or applicable(p.shape[1]):
         held = np.zeros(len(p))
         for fold in folds:
-            inside, rest = folds_of(fold, len(p))
+            inside, rest = fold_masks(fold, len(p))
             mapping = MAPS[name]().fit(p[rest], _rows(reference, rest))
             held[inside] = _per_case(mapping.transform(p[inside]), target[inside])
         losses[name] = held
@@ -82,7 +82,7 @@ def choose_map(
     return Chosen(MAPS[best]().fit(p, reference) if better else None, means, error)
 
 
-def folds_of(fold: Array, cases: int) -> tuple[Array, Array]:
+def fold_masks(fold: Array, cases: int) -> tuple[Array, Array]:
     """Return the masks (cases,) of a fold and of the rest."""
     inside = np.zeros(cases, dtype=bool)
     inside[fold] = True
@@ -92,13 +92,13 @@ def folds_of(fold: Array, cases: int) -> tuple[Array, Array]:
 def _folds(cases: int, groups: Array | None, seed: int) -> list[Array]:
     codes = np.arange(cases) if groups is None else np.unique(groups, return_inverse=True)[1]
     count = int(codes.max()) + 1
-    if count < FOLDS:
+    if count < MAP_FOLDS:
         raise InputError(
-            f"recalibrate: got {count} independent validation cases, expected at least {FOLDS}; name "
+            f"recalibrate: got {count} independent validation cases, expected at least {MAP_FOLDS}; name "
             "a map with --map, or mark more rows as val"
         )
     order = stream(seed, "recalibrate").numpy().permutation(count)
-    return [np.flatnonzero(np.isin(codes, order[k::FOLDS])) for k in range(FOLDS)]
+    return [np.flatnonzero(np.isin(codes, order[k::MAP_FOLDS])) for k in range(MAP_FOLDS)]
 
 
 def _rows(reference: ArrayLike, rows: Array) -> Array:
@@ -112,7 +112,7 @@ def _per_case(probs: Floats, target: Floats) -> Floats:
 
 def gain_in_words(chosen: Chosen, name: str) -> str:
     """Return what a map is worth: `log loss .52 → .48 in 5 folds`."""
-    return f"log loss {chosen.losses['none']:.3f} → {chosen.losses[name]:.3f} in {FOLDS} folds"
+    return f"log loss {chosen.losses['none']:.3f} → {chosen.losses[name]:.3f} in {MAP_FOLDS} folds"
 
 
 def loss_of(probs: ArrayLike, reference: ArrayLike) -> float:

@@ -23,7 +23,7 @@ from ..metrics.metric import Metric
 from ..metrics.operating_point import OPERATING_POINT
 from ..metrics.scored import Member, Scored, Settings
 
-LEFT_OUT = ("ece_debiased", "accuracy_bayes_expected")
+NOT_COMPARED = ("ece_debiased", "accuracy_bayes_expected")
 """Metrics that describe one set of cases and say nothing about the difference of two methods."""
 
 KEYS = (
@@ -33,7 +33,7 @@ KEYS = (
         if not metric.detail
         and not metric.asked
         and metric not in OPERATING_POINT
-        and metric.key not in LEFT_OUT
+        and metric.key not in NOT_COMPARED
     ),
     "hl_dof",
     "n",

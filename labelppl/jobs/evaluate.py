@@ -26,7 +26,7 @@ from .own_student import own_network
 from .students import study_student
 from .telling import Teller
 
-TOLD = (
+PRINTED = (
     "accuracy", "auc", "nll", "ece", "smece", "sensitivity", "specificity", "kl", "kl_true",
     "accuracy_bayes",
 )  # fmt: skip
@@ -177,7 +177,7 @@ def _tell(metrics: Metrics, settings: EvaluateSettings, say: Teller) -> None:
         say(
             f"{point['positive']} is called from a probability of {point['threshold']:.3f} ({point['rule']})"
         )
-    for name in dict.fromkeys([*TOLD, *asked]):
+    for name in dict.fromkeys([*PRINTED, *asked]):
         value = metrics.values.get(name)
         if value is not None:
             low, high = metrics.intervals.get(name, (None, None))

@@ -30,7 +30,7 @@ from .telling import Teller
 Reference = Literal["auto", "hard", "soft", "draws"]
 DRAWN_LABELS = 200
 """Draws of p(Y|Z) that a map is fitted to."""
-FEW = 30
+FEW_TO_MAP = 30
 """With fewer validation cases a map is mostly noise, and it is said."""
 
 
@@ -83,7 +83,7 @@ def _recalibrate(
     kept, reference, kind = _reference(run, cases, settings, say)
     probs, groups = probs[kept], None if cases.groups is None else np.asarray(cases.groups)[kept]
     say(f"fitted to the {_words(kind)} of {len(probs)} validation cases")
-    if len(probs) < FEW:
+    if len(probs) < FEW_TO_MAP:
         say(
             f"only {len(probs)} validation cases: the map is mostly noise; read its gain, not its numbers"
         )

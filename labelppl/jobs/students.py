@@ -9,7 +9,9 @@ from ..students.options import StudentLike
 from ..students.student import Student, load_student
 
 
-def study_student(run: Path, *, raw: bool = False, network: StudentLike | None = None) -> tuple[Student, bool]:
+def study_student(
+    run: Path, *, raw: bool = False, network: StudentLike | None = None
+) -> tuple[Student, bool]:
     """The run's student at the study prevalence, and whether it was set to another.
 
     raw: nothing in force but its own softmax. network: of a student of the user's own.

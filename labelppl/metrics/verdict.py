@@ -34,7 +34,7 @@ LIMITS = (0.001, 0.01, 0.05, 0.1)
 """The usual marks of a p-value; at a mark the weaker word is used."""
 GRADES_APART = 2
 """Two measures that differ by this many grades are said to disagree."""
-FEW = 100
+FEW_TO_TELL = 100
 """Below this many labelled cases a weak or absent finding is called what it is: too few cases."""
 
 
@@ -96,8 +96,9 @@ def verdict(scored: Scored, interval: Interval | None) -> str:
             f"{GRADES[own].capitalize()} evidence of miscalibration: smooth calibration error {size}, "
             f"{chance}."
         ]
-    if cases < FEW and own >= GRADES.index("weak"):
-        said.append(f"Borderline at best: {cases} cases cannot tell.")
+    if cases < FEW_TO_TELL and own >= GRADES.index("weak"):
+        borderline = "Borderline; " if GRADES[own] == "weak" else ""
+        said.append(f"{borderline}{cases} cases cannot tell.")
     said += _others(scored, own)
     if not scored.independent:
         said.append(
