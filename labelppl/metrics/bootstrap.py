@@ -4,7 +4,8 @@ Cases of one group (a patient, a family) are not independent, so groups are draw
 and every case carries the count of its group: a replicate is a weighting (cases,), and a metric
 that takes weights is computed for many replicates in one matrix product.
 
-Percentile interval: the 2.5 % and 97.5 % quantiles of the replicates; for means, recalls and AUC.
+Percentile interval: quantiles of the replicates, for 60 groups at 2.2 % and 97.8 % (`expanded_level`); for
+means, recalls and AUC.
 
 Calibration errors are biased upwards by noise, and resampling adds the same noise again: the
 percentile interval of a perfectly calibrated classifier's ECE never reaches 0 (0 of 150 simulated
@@ -22,7 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
+from scipy.stats import t as student_t
 
 from ..arrays import Floats, Ints
 
@@ -46,6 +48,18 @@ def group_weights(groups: Ints, replicates: int, seed: int) -> Iterator[Floats]:
         drawn = rng.integers(0, count, (rows, count)) + count * np.arange(rows)[:, None]
         times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
         yield times[:, groups].astype(np.float64)
+
+
+def expanded_level(groups: int, level: float = LEVEL) -> float:
+    """Return the level of quantiles whose interval covers a mean of few groups at `level`.
+
+    The bootstrap's spread is too small by √((n − 1)/n), and knows nothing of Student's t: the quantiles
+    at Φ(±t √(n/(n − 1))) mend both (Hesterberg 2015, "expanded percentile interval").
+    """
+    if groups < 2:
+        return level
+    reach = student_t.ppf((1 + level) / 2, groups - 1) * np.sqrt(groups / (groups - 1))
+    return float(2 * norm.cdf(reach) - 1)
 
 
 def percentile_interval(replicates: Floats, level: float = LEVEL) -> Interval:

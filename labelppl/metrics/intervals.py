@@ -17,6 +17,7 @@ from .bootstrap import (
     Interval,
     error_interval,
     exact_interval,
+    expanded_level,
     percentile_interval,
     reflected_interval,
     statistic_interval,
@@ -41,8 +42,14 @@ class Rule:
     alone: bool = False
 
 
-PERCENTILE = Rule(lambda point, replicates, scored: percentile_interval(replicates))
-"""The 2.5 % and 97.5 % quantiles: for means, recalls and AUC."""
+def percentile(replicates: Floats, scored: Sequence[Scored]) -> Interval:
+    """Return the percentile interval at the level that so few groups need."""
+    groups = len(np.unique(np.concatenate([some.groups for some in scored])))
+    return percentile_interval(replicates, expanded_level(groups))
+
+
+PERCENTILE = Rule(lambda point, replicates, scored: percentile(replicates, scored))
+"""Quantiles of the replicates: for means, recalls and AUC."""
 
 
 def _statistic(point: float, replicates: Floats, scored: Sequence[Scored]) -> Interval:
@@ -71,7 +78,7 @@ def share_of(counted: Callable[[Scored], Member] | None = None, *, wilson: bool 
         if wilson and len(pairs) == 1 and pairs[0][0].independent:
             trials = len(pairs[0][0]) if members[0] is None else int(members[0].sum())
             return wilson_interval(round(point * trials), trials)
-        return percentile_interval(replicates)
+        return percentile(replicates, scored)
 
     return Rule(ends)
 

@@ -21,8 +21,8 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from ..arrays import Floats
-from .bootstrap import LEVEL, Interval, exact_interval, percentile_interval
-from .intervals import Rule, share_of
+from .bootstrap import LEVEL, Interval, exact_interval
+from .intervals import Rule, percentile, share_of
 from .metric import Metric
 from .scored import Member, Need, Scored
 from .threshold import OperatingPoint
@@ -123,7 +123,7 @@ def _log_rule(side: str) -> Rule:
 
     def ends(point: float, replicates: Floats, scored: Sequence[Scored]) -> Interval:
         if len(scored) > 1 or not scored[0].independent:
-            return percentile_interval(replicates)
+            return percentile(replicates, scored)
         return _likelihood_ends(_plain(scored[0]), point, side)
 
     return Rule(ends)
@@ -147,7 +147,7 @@ def _mapped_rule(side: str) -> Rule:
                 called = _called(one) if side == "pos" else ~_called(one)
                 trials = one.group_count(called)
                 return exact_interval(trials if point else 0, trials)
-            return percentile_interval(replicates)
+            return percentile(replicates, scored)
         lo, hi = _likelihood_ends(cells, ratio, side)
         odds = logit(_prevalence(one, np.ones((1, len(one)))))
         low, high = (float(np.squeeze(expit(odds + np.log(end)))) for end in (lo, hi))

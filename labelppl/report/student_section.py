@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,17 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from ..metrics.listed import metric_of
+from ..metrics.listed import METRICS, metric_of
 from ..metrics.metrics import Metrics
 from ..metrics.reliability import Reliability, reliability
 from .figure import BAND, FAINT, INK, MAIN, styled, to_svg, unit_axis
 
+NAME_OF = {
+    metric.key: metric.name
+    for metric in METRICS
+    if "_" in metric.key or metric.key in ("auc", "nll", "ece", "smece", "kl", "aurc")
+}
+"""Keys that are no words, and the names of their metrics."""
 ADVICE = 0.05
 """Below this p-value of the smooth calibration error the reader is told to recalibrate."""
 ERRORS_LISTED = 10
@@ -73,7 +80,7 @@ def student_section(
         else tuple(_row(metrics, key) for key in metrics.values if _has_row(key)),
         verdict=None if metrics is None else _verdict(metrics),
         parts=None if metrics is None else _parts(metrics),
-        notes=() if metrics is None else metrics.notes,
+        notes=() if metrics is None else tuple(map(_in_names, metrics.notes)),
         picture=picture,
         picture_of=picture_of,
         outside=outside,
@@ -83,6 +90,13 @@ def student_section(
         error_count=wrong_count,
         labelled=labelled,
     )
+
+
+def _in_names(note: str) -> str:
+    """A note with the names that tables show in place of the keys of metrics.json."""
+    for key, name in sorted(NAME_OF.items(), key=lambda pair: -len(pair[0])):
+        note = re.sub(rf"(?<![\w/]){re.escape(key)}(?!\w)", name, note)
+    return note
 
 
 def _has_row(key: str) -> bool:

@@ -16,10 +16,12 @@ from .card import card
 from .curve_section import learning_curves
 from .headline import headline, shares
 from .label_section import label_section
+from .operating_section import operating_section
 from .posterior_section import posterior_section
 from .provenance import provenance
 from .run_files import read_run
 from .student_section import student_section
+from .subgroup_section import subgroup_section
 
 
 def write_report(run_folder: Path | str) -> Path:
@@ -45,6 +47,10 @@ def render_report(folder: Path) -> str:
         head=headline(files),
         labels=labels,
         student=student_section(files.metrics, files.predictions, files.classes, int(seed)),
+        operating=operating_section(
+            files.metrics, None if files.metrics is None else files.metrics.curves
+        ),
+        subgroups=subgroup_section(files.metrics),
         curves=None if files.curve is None else learning_curves(files.curve),
         posterior=None if files.posterior is None else posterior_section(files.posterior),
         card=card(files, labels),

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from labelppl.metrics.bootstrap import (
     error_interval,
     exact_interval,
+    expanded_level,
     group_weights,
     percentile_interval,
     statistic_interval,
@@ -100,3 +102,13 @@ def test_exact_interval_is_clopper_pearson() -> None:
 def test_percentile_interval_ignores_undefined_replicates() -> None:
     values = np.r_[np.nan, np.arange(101.0)]
     assert percentile_interval(values) == pytest.approx((2.5, 97.5))
+
+
+def test_level_for_few_groups() -> None:
+    """Two standard normals' worth of quantiles for many groups, Student's t for few."""
+    assert expanded_level(10_000) == pytest.approx(0.95, abs=2e-4)
+    assert 1 - expanded_level(60) == pytest.approx(
+        2 * norm.sf(2.00100 * np.sqrt(60 / 59)), abs=1e-5
+    )
+    assert expanded_level(2) > 0.999
+    assert expanded_level(1) == 0.95

@@ -1,0 +1,138 @@
+"""Where the student calls a case positive, what follows, and the curves behind the choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..metrics.metrics import Metrics
+from .figure import BAND, FAINT, MAIN, styled, to_svg, unit_axis
+
+AXES = {
+    "roc": ("share of negative cases called", "sensitivity"),
+    "precision_recall": ("sensitivity (recall)", "precision"),
+    "net_benefit": ("threshold", "net benefit per case"),
+    "risk_coverage": ("share of cases answered", "share of errors among them"),
+}
+TITLES = {
+    "roc": "ROC",
+    "precision_recall": "Precision and recall",
+    "net_benefit": "Decision curve",
+    "risk_coverage": "Errors against coverage",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class OperatingSection:
+    """The sentence on the operating point, and a picture of the curves with what it shows."""
+
+    sentence: str | None
+    picture: Markup | None
+    caption: str
+
+
+def operating_section(
+    metrics: Metrics | None, curves: pd.DataFrame | None
+) -> OperatingSection | None:
+    """Return the section, or None where neither an operating point nor a curve is known."""
+    point = None if metrics is None else metrics.settings.get("operating_point")
+    sentence = None
+    if (
+        metrics is not None
+        and isinstance(point, dict)
+        and metrics.values.get("sensitivity") is not None
+    ):
+        sentence = _sentence(point)
+    known = None if curves is None else _known(curves, point)
+    if sentence is None and known is None:
+        return None
+    if known is None:
+        return OperatingSection(sentence, None, "")
+    at = None
+    if sentence is not None and metrics is not None:
+        hit, spared = metrics.values.get("sensitivity"), metrics.values.get("specificity")
+        at = None if hit is None or spared is None else (1 - spared, hit)
+    of = next((name for name in known["class"] if name), "")
+    caption = (
+        f"Curves for {of} against the rest; shaded: 95 % bands by resampling patients, at each place "
+        "of its own. The dashed line of the decision curve treats everybody."
+        if of
+        else "Shaded: 95 % band by resampling patients, at each place of its own."
+    )
+    return OperatingSection(sentence, _picture(known, at), caption)
+
+
+def _sentence(point: dict[str, Any]) -> str:
+    rule, _, number = str(point["rule"]).partition("=")
+    chosen = {
+        "sensitivity": f"chosen on validation cases for a sensitivity of {number}",
+        "costs": f"from the cost of a false alarm to that of a miss, {number}",
+        "threshold": "as stated",
+    }[rule]
+    prevalence = point.get("prevalence")
+    where = (
+        "Predictive values are those of these cases, whose mix of classes need not be a clinic's."
+        if prevalence is None
+        else f"Costs and predictive values hold where {100 * prevalence:.3g} % are {point['positive']}."
+    )
+    return (
+        f"A case is called {point['positive']} from a probability of {point['threshold']:.3f} on "
+        f"({chosen}). {where}"
+    )
+
+
+def _known(curves: pd.DataFrame, point: Any) -> pd.DataFrame | None:
+    """The curves of one class: the positive one, or of more than two the first."""
+    names = [name for name in dict.fromkeys(curves["class"].fillna("")) if name]
+    positive = point["positive"] if isinstance(point, dict) and point["positive"] in names else None
+    chosen = positive or (names[0] if len(names) == 1 else None)
+    rows = curves.assign(**{"class": curves["class"].fillna("")})
+    kept = rows[(rows["class"] == chosen) | (rows["class"] == "")]
+    return None if kept.empty else kept
+
+
+def _picture(curves: pd.DataFrame, at: tuple[float, float] | None) -> Markup:
+    shown = [name for name in AXES if (curves["curve"] == name).any()]
+    with styled():
+        figure = Figure(
+            figsize=(4.6 * min(2, len(shown)), 3.4 * ((len(shown) + 1) // 2)), layout="constrained"
+        )
+        panels = figure.subplots((len(shown) + 1) // 2, min(2, len(shown)), squeeze=False).ravel()
+        for axes, name in zip(panels, shown, strict=False):
+            _panel(axes, name, curves, at if name == "roc" else None)
+        for axes in panels[len(shown) :]:
+            axes.set_visible(False)
+        return to_svg(figure, "ROC, precision and recall, decision curve, errors against coverage")
+
+
+def _panel(axes: Axes, name: str, curves: pd.DataFrame, at: tuple[float, float] | None) -> None:
+    rows = curves[curves["curve"] == name].dropna(subset=["y"])
+    x, y = rows["x"].to_numpy(dtype=float), rows["y"].to_numpy(dtype=float)
+    banded = rows.dropna(subset=["lo"])
+    if len(banded):
+        axes.fill_between(
+            banded["x"].to_numpy(dtype=float), banded["lo"].to_numpy(dtype=float),
+            banded["hi"].to_numpy(dtype=float), color=BAND, linewidth=0,
+        )  # fmt: skip
+    axes.plot(x, y, color=MAIN, linewidth=1.8)
+    if name == "roc":
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (2, 2)))
+        if at is not None:
+            axes.plot(*at, "o", color=MAIN, markerfacecolor="white", markersize=8)
+    if name == "net_benefit":
+        everyone = curves[curves["curve"] == "treat_all"]
+        axes.plot(everyone["x"], everyone["y"], color=FAINT, linewidth=1, linestyle=(0, (3, 2)))
+        axes.axhline(0, color=FAINT, linewidth=0.8)
+        top = float(np.nanmax([*y, 0.05]))
+        axes.set_ylim(-0.35 * top, 1.15 * top)
+    else:
+        axes.set_ylim(-0.02, 1.02 if name != "risk_coverage" else max(0.1, 1.3 * float(y.max())))
+    axes.set_title(TITLES[name], fontsize=9, loc="left")
+    unit_axis(axes, AXES[name][0])
+    axes.set_ylabel(AXES[name][1])
