@@ -45,10 +45,11 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class ThresholdRule:
-    """How a threshold is chosen: `kind` and its number (for costs: C_FP / C_FN)."""
+    """How a threshold is chosen: `kind`, its number (for costs: C_FP / C_FN), and the text it was read from."""
 
     kind: Literal["sensitivity", "costs", "threshold"]
     number: float
+    text: str
 
     @classmethod
     def read(cls, text: str) -> ThresholdRule:
@@ -61,9 +62,9 @@ class ThresholdRule:
             if kind == "costs":
                 alarm, miss = (float(part) for part in value.split(":"))
                 if alarm > 0 and miss > 0 and math.isfinite(alarm / miss):
-                    return cls("costs", alarm / miss)
+                    return cls("costs", alarm / miss, text)
             elif kind in ("sensitivity", "threshold") and 0 < float(value) < 1:
-                return cls(kind, float(value))  # type: ignore[arg-type]
+                return cls(kind, float(value), text)  # type: ignore[arg-type]
         except ValueError:
             pass
         raise InputError(
@@ -73,9 +74,7 @@ class ThresholdRule:
 
     def __str__(self) -> str:
         """Return the text that `read` reads."""
-        return (
-            f"costs={self.number:g}:1" if self.kind == "costs" else f"{self.kind}={self.number:g}"
-        )
+        return self.text
 
     def choose(
         self,

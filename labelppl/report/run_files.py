@@ -33,7 +33,7 @@ MADE_BY = {
 class RunFiles:
     """The contents of a run folder; None (an empty dict for JSON) where a file is missing.
 
-    `labels`, `predictions` and `curve` are the tables as written; `posterior` is a path.
+    `labels`, `predictions`, `curve` (of the training) and `curves` (of the evaluation) are the tables as written; `posterior` is a path.
     """
 
     folder: Path
@@ -44,6 +44,7 @@ class RunFiles:
     labels: pd.DataFrame | None
     predictions: pd.DataFrame | None
     curve: pd.DataFrame | None
+    curves: pd.DataFrame | None
     posterior: Path | None
     missing: tuple[str, ...]
 
@@ -79,6 +80,7 @@ def read_run(folder: Path) -> RunFiles:
         labels=labels,
         predictions=predictions,
         curve=_csv(folder / "curve.csv"),
+        curves=_csv(folder / "curves.csv"),
         posterior=None if "posterior.nc" in missing else folder / "posterior.nc",
         missing=missing,
     )

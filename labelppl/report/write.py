@@ -47,9 +47,7 @@ def render_report(folder: Path) -> str:
         head=headline(files),
         labels=labels,
         student=student_section(files.metrics, files.predictions, files.classes, int(seed)),
-        operating=operating_section(
-            files.metrics, None if files.metrics is None else files.metrics.curves
-        ),
+        operating=operating_section(files.metrics, files.curves),
         subgroups=subgroup_section(files.metrics),
         curves=None if files.curve is None else learning_curves(files.curve),
         posterior=None if files.posterior is None else posterior_section(files.posterior),

@@ -6,14 +6,16 @@ import pytest
 
 from labelppl.errors import InputError
 from labelppl.metrics import METRICS
+from labelppl.metrics._page import metrics_page
 from labelppl.metrics.listed import choose_metrics, metric_named, metric_of
-from labelppl.metrics.page import metrics_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 def test_the_page_is_made_from_the_list() -> None:
-    assert PAGE.read_text(encoding="utf-8") == metrics_page(), "run python -m labelppl.metrics.page"
+    assert PAGE.read_text(encoding="utf-8") == metrics_page(), (
+        "run python -m labelppl.metrics._page"
+    )
 
 
 def test_keys_are_unique_and_every_metric_says_what_it_is() -> None:

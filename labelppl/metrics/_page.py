@@ -1,4 +1,4 @@
-"""The page of the documentation on metrics, made from the list: `python -m labelppl.metrics.page`."""
+"""The page of the documentation on metrics, made from the list: `python -m labelppl.metrics._page`."""
 
 from __future__ import annotations
 
