@@ -26,7 +26,7 @@ MAPS: dict[str, type[Recalibration]] = {
 """From few numbers to many; the first of equals is chosen."""
 
 MAP_FOLDS = 5
-GAIN = 1.0
+GAIN_IN_ERRORS = 1.0
 """A map must beat doing nothing by so many standard errors of the paired difference (Breiman's rule)."""
 
 
@@ -78,7 +78,7 @@ def choose_map(
     best = min((name for name in means if name != "none"), key=lambda name: means[name])
     gain = losses["none"] - losses[best]
     error = float(gain.std(ddof=1) / np.sqrt(len(p)))
-    better = gain.mean() > GAIN * error
+    better = gain.mean() > GAIN_IN_ERRORS * error
     return Chosen(MAPS[best]().fit(p, reference) if better else None, means, error)
 
 

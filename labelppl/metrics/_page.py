@@ -48,7 +48,10 @@ notes say how many to expect.
 from labelppl.metrics import Metric, evaluate_probs
 
 sure = Metric(
-    "sure", "Sure", "share of cases above .9", "none",
+    "sure",
+    "Sure",
+    "share of cases above .9",
+    "none",
     value=lambda scored: float((scored.probs.max(axis=1) > 0.9).mean()),
 )
 metrics = evaluate_probs([[0.95, 0.05], [0.4, 0.6]], [0, 1], classes=["a", "b"], metrics=[sure])

@@ -26,26 +26,23 @@ from .scored import Scored
 REALISED_DRAWS = 500
 
 
-def _posterior(of: Callable[[Floats, Ints], float | None], name: str) -> Callable[[Scored], Floats]:
-    """Return the function from cases to the metric of every drawn labelling (draws,)."""
-
-    def posterior(scored: Scored) -> Floats:
-        draws = scored.require("draws")
-        rng = stream(scored.settings.seed, "realised", name).numpy()
-        values = []
-        for number in range(REALISED_DRAWS):
-            labels = draw_labels(draws[number % len(draws)], 1, rng)[0]
-            value = of(scored.probs, labels)
-            values.append(np.nan if value is None else value)
-        return np.array(values)
-
-    return posterior
+def realised(scored: Scored, key: str, of: Callable[[Floats, Ints], float | None]) -> Floats:
+    """Return the metric `of` of every drawn labelling (draws,), NaN where one does not define it."""
+    draws = scored.require("draws")
+    rng = stream(scored.settings.seed, "realised", key).numpy()
+    values = []
+    for number in range(REALISED_DRAWS):
+        labels = draw_labels(draws[number % len(draws)], 1, rng)[0]
+        value = of(scored.probs, labels)
+        values.append(np.nan if value is None else value)
+    return np.array(values)
 
 
 def _listed(
     key: str, name: str, meaning: str, of: Callable[[Floats, Ints], float | None]
 ) -> Metric:
-    posterior = _posterior(of, key)
+    def posterior(scored: Scored) -> Floats:
+        return realised(scored, key, of)
 
     def ends(point: float, replicates: Floats, scored: Sequence[Scored]) -> Interval:
         return percentile_interval(np.mean([some.once(posterior) for some in scored], axis=0))
