@@ -52,7 +52,7 @@ def test_models_and_functions_of_the_readme_run(tmp_path: Path) -> None:
 
     folder = simulate("hip", tmp_path / "hips", cases=80, size=32)
     (folder / "hip.py").write_text(model_file)
-    quick = python.replace('lam="auto"', "lam=float('inf'), image_size=32")
+    quick = python.replace('lam="auto"', "lam=float('inf')")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         scope: dict[str, object] = {}
