@@ -2,7 +2,7 @@
 
     roc                 false-positive rate → sensitivity
     precision_recall    recall → precision
-    net_benefit         threshold → net benefit per case; `treat_all` beside it
+    net_benefit         threshold → net benefit per case, at the prevalence of use; `treat_all` beside it
     risk_coverage       share of cases answered → share of errors among them
 
 The first three are of one class against the rest. Bands are pointwise 95 %, by drawing groups with
@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
 from ..arrays import Floats
+from ..probabilities import FLOOR
 from .accuracy import correct_per_case
 from .bootstrap import LEVEL, group_weights
 from .net_benefit import net_benefit, net_benefit_replicates
@@ -60,19 +62,26 @@ def _of_class(scored: Scored, k: int) -> Iterator[pd.DataFrame]:
     point = scored.settings.point
     prevalence = None if point is None or point.positive != k else point.prevalence
     limits = np.linspace(0.01, 0.99, POINTS)
+    used = score if prevalence is None else _moved(score, float(positive.mean()), prevalence)
     yield _frame(
         scored,
         "net_benefit",
         name,
         limits,
-        lambda w: net_benefit_replicates(score, positive, w, limits, prevalence),
+        lambda w: net_benefit_replicates(used, positive, w, limits, prevalence),
     )
-    pair = np.column_stack([1 - score, score])
+    pair = np.column_stack([1 - used, used])
     everyone = net_benefit(pair, positive.astype(np.int64), limits, prevalence=prevalence)
     yield pd.DataFrame(
         {"curve": "treat_all", "class": name, "x": limits, "y": everyone.treat_all},
         columns=COLUMNS,
     )
+
+
+def _moved(score: Floats, study: float, prevalence: float) -> Floats:
+    """The probabilities where the class is as common as `prevalence`: a threshold there means what it says."""
+    inside = np.clip(score, FLOOR, 1 - FLOOR)
+    return np.asarray(expit(logit(inside) - logit(study) + logit(prevalence)))
 
 
 def _risk_coverage(scored: Scored) -> pd.DataFrame:

@@ -30,10 +30,10 @@ TITLES = {
 
 @dataclass(frozen=True, eq=False)
 class OperatingSection:
-    """The sentence on the operating point, and a picture of the curves with what it shows."""
+    """The sentence on the operating point, and the pictures of the curves with what they show."""
 
     sentence: str | None
-    picture: Markup | None
+    pictures: tuple[Markup, ...]
     caption: str
 
 
@@ -53,7 +53,7 @@ def operating_section(
     if sentence is None and known is None:
         return None
     if known is None:
-        return OperatingSection(sentence, None, "")
+        return OperatingSection(sentence, (), "")
     at = None
     if sentence is not None and metrics is not None:
         hit, spared = metrics.values.get("sensitivity"), metrics.values.get("specificity")
@@ -65,7 +65,7 @@ def operating_section(
         if of
         else "Shaded: 95 % band by resampling patients, at each place of its own."
     )
-    return OperatingSection(sentence, _picture(known, at), caption)
+    return OperatingSection(sentence, _pictures(known, at), caption)
 
 
 def _sentence(point: dict[str, Any]) -> str:
@@ -97,18 +97,15 @@ def _known(curves: pd.DataFrame, point: Any) -> pd.DataFrame | None:
     return None if kept.empty else kept
 
 
-def _picture(curves: pd.DataFrame, at: tuple[float, float] | None) -> Markup:
-    shown = [name for name in AXES if (curves["curve"] == name).any()]
-    with styled():
-        figure = Figure(
-            figsize=(4.6 * min(2, len(shown)), 3.4 * ((len(shown) + 1) // 2)), layout="constrained"
-        )
-        panels = figure.subplots((len(shown) + 1) // 2, min(2, len(shown)), squeeze=False).ravel()
-        for axes, name in zip(panels, shown, strict=False):
-            _panel(axes, name, curves, at if name == "roc" else None)
-        for axes in panels[len(shown) :]:
-            axes.set_visible(False)
-        return to_svg(figure, "ROC, precision and recall, decision curve, errors against coverage")
+def _pictures(curves: pd.DataFrame, at: tuple[float, float] | None) -> tuple[Markup, ...]:
+    pictures = []
+    for name in AXES:
+        if (curves["curve"] == name).any():
+            with styled():
+                figure = Figure(figsize=(4.6, 3.3), layout="constrained")
+                _panel(figure.subplots(), name, curves, at if name == "roc" else None)
+                pictures.append(to_svg(figure, f"{TITLES[name]}, with its 95 % band"))
+    return tuple(pictures)
 
 
 def _panel(axes: Axes, name: str, curves: pd.DataFrame, at: tuple[float, float] | None) -> None:

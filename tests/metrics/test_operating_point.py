@@ -8,7 +8,7 @@ from labelppl.metrics import OperatingPoint, ThresholdRule, curves, evaluate_pro
 from labelppl.metrics.bootstrap import exact_interval, wilson_interval
 from labelppl.metrics.net_benefit import net_benefit
 from labelppl.metrics.operating_point import log_ratio_interval
-from labelppl.metrics.scored import Scored
+from labelppl.metrics.scored import Scored, Settings
 from labelppl.metrics.threshold import sensitivity_rank
 
 LABELS = np.repeat([1, 1, 0, 0], [45, 5, 80, 20])
@@ -152,3 +152,18 @@ def test_curves_of_three_classes_are_one_against_the_rest(calibrated) -> None:
     table = curves(Scored(probs, labels, np.zeros(90, dtype=int), ("a", "b", "c")))
     assert set(table.loc[table["curve"] == "roc", "class"]) == {"a", "b", "c"}
     assert table["lo"].isna().all(), "one group: nothing to resample"
+
+
+def test_a_decision_curve_is_read_where_the_student_is_used(calibrated) -> None:
+    """Its thresholds are probabilities at the prevalence of use, as costs are."""
+    probs, labels = calibrated(300)
+    point = OperatingPoint(1, 0.5, "threshold=0.5", prevalence=0.05)
+    scored = Scored(probs, labels, np.arange(300), ("a", "b"), settings=Settings(point=point))
+    table = curves(scored)
+    benefit = table[table["curve"] == "net_benefit"]
+    odds = probs[:, 1] / probs[:, 0] * (0.05 / 0.95) / (labels.mean() / (1 - labels.mean()))
+    used = np.column_stack([1 / (1 + odds), odds / (1 + odds)])
+    expected = net_benefit(used, labels, benefit["x"], prevalence=0.05)
+    assert benefit["y"].to_numpy() == pytest.approx(expected.model)
+    everyone = table.loc[table["curve"] == "treat_all", "y"].to_numpy()
+    assert everyone == pytest.approx(expected.treat_all)

@@ -31,9 +31,10 @@ def test_operating_point_and_curves(measured) -> None:
     section = operating_section(*measured)
     assert "called ill from a probability of 0.300" in section.sentence
     assert "5 % are ill" in section.sentence
-    assert section.picture.startswith("<svg")
+    assert len(section.pictures) == 4
+    assert all(picture.startswith("<svg") for picture in section.pictures)
     assert "ill against the rest" in section.caption
-    assert operating_section(measured[0], None).picture is None
+    assert operating_section(measured[0], None).pictures == ()
     assert operating_section(None, None) is None
 
 
@@ -66,4 +67,4 @@ def test_curves_of_a_run_are_drawn(make_run, measured) -> None:
     assert "Where it calls a case" in render_report(folder)
     before = render_report(folder).count("<svg")
     pd.DataFrame(measured[1]).to_csv(folder / "curves.csv", index=False)
-    assert render_report(folder).count("<svg") == before + 1
+    assert render_report(folder).count("<svg") == before + 4
