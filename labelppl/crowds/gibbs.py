@@ -31,7 +31,7 @@ CHAINS, WARM_UP, SWEEPS, MOST_SWEEPS = 4, 80, 160, 5120
 CHEAP_SWEEPS = 320
 #: What the raters share moves slowly and costs a pass over the votes: it is drawn so often in a sweep that about
 #: `SHARED_VOTES` votes are passed, at most `MOST_TIMES`; where there are more votes, once in every third sweep.
-SHARED_VOTES, MOST_TIMES, EVERY = 60_000, 4, 3
+SHARED_VOTES, MOST_TIMES, EVERY = 60_000, 2, 3
 #: Batches of a chain's sweeps whose means give the labels' Monte Carlo error.
 BATCHES = 10
 #: Gate of the methods page; 1.05 rather than 1.01 because every entry is tested, and in few sweeps.

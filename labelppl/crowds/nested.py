@@ -17,6 +17,7 @@ shrinking raters to the crowd; Teh et al. (2006) for the tables.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import lgamma, log
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,8 +32,10 @@ EVENNESS, LEAST_EVENNESS, LIKENESS, LEVEL = (10.0, 0.03), 20.0, (2.0, 0.4), (3.0
 SHIFT, SLIP_SHAPE = (1.0, 1.0), 1.0
 #: Widths of the random walks on logarithms, of which each step draws one.
 WIDTHS = np.array([0.1, 0.4, 1.5])
+#: Such steps of s0 and m for each of the abilities.
+LEVEL_STEPS = 8
 #: Probabilities are kept this far from 0 and 1, and strengths from 0: smaller ones underflow in the transforms.
-EDGE, LEAST_STRENGTH, ABILITY_EDGE = 1e-9, 1e-4, 1e-3
+EDGE, LEAST_STRENGTH, ABILITY_EDGE = 1e-9, 1e-4, 1e-9
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
 
 
 def jump(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
-    """Metropolis steps of s1 and of a and b, on their logarithms, with c summed out.
+    """Metropolis steps of s1 and of a and b, on their logarithms, then of r, s0 and m; c is summed out.
 
     Tables move a strength slowly where it is large against the counts, which is where the prior decides; a random walk
     whose width is itself drawn does not.
@@ -204,15 +207,56 @@ def jump(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
     gain = (_log_gamma(shift, SHIFT) - _log_gamma(crowd.shift, SHIFT)).sum(1)
     gain = gain + _log_evidence(replace(crowd, shift=shift), seen) - here
     taken = np.log(rng.random(len(gain))) < gain
-    return replace(crowd, shift=np.where(taken[:, None], shift, crowd.shift))
+    return _jump_ability(
+        rng, replace(crowd, shift=np.where(taken[:, None], shift, crowd.shift)), seen
+    )
 
 
-def _log_evidence(crowd: Crowd, seen: Seen) -> Floats:
-    """Log probability of right and wrong answers by class (K,), c summed out, up to a constant."""
+def _jump_ability(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
+    """The same of each r on its log-odds, then of s0 and m given all r, which costs nothing and is done several times."""
+    odds = np.log(crowd.ability) - np.log1p(-crowd.ability)
+    odds = odds + rng.choice(WIDTHS) * rng.standard_normal(len(odds))
+    ability = 1 / (1 + np.exp(-odds))
+    moved = replace(crowd, ability=ability)
+    up, down = crowd.likeness * crowd.level, crowd.likeness * (1 - crowd.level)
+    # r^up (1 - r)^down is the prior's density of the log-odds.
+    gain = up * np.log(ability / crowd.ability) + down * np.log((1 - ability) / (1 - crowd.ability))
+    gain = gain + _log_evidence(moved, seen, 1) - _log_evidence(crowd, seen, 1)
+    inside = (ability > ABILITY_EDGE) & (ability < 1 - ABILITY_EDGE)
+    taken = inside & (np.log(rng.random(len(gain))) < gain)
+    r = np.where(taken, ability, crowd.ability)
+    sums = len(r), float(np.log(r).sum()), float(np.log1p(-r).sum())
+    likeness, level = crowd.likeness, crowd.level
+    here = _log_level(likeness, level, sums)
+    for width in rng.choice(WIDTHS, LEVEL_STEPS):
+        step = width * rng.standard_normal(2)
+        s0 = likeness * float(np.exp(step[0]))
+        m = 1 / (1 + (1 - level) / level * float(np.exp(-step[1])))
+        if s0 < LEAST_STRENGTH or not ABILITY_EDGE < m < 1 - ABILITY_EDGE:
+            continue
+        there = _log_level(s0, m, sums)
+        if np.log(rng.random()) < there - here:
+            likeness, level, here = s0, m, there
+    return replace(crowd, ability=r, likeness=likeness, level=level)
+
+
+def _log_level(likeness: float, level: float, sums: tuple[int, float, float]) -> float:
+    """Log density of (log s0, logit m) given all r; sums: how many r, and the sums of log r and log (1 - r)."""
+    a, b = likeness * level, likeness * (1 - level)
+    raters, log_r, log_not_r = sums
+    evidence = raters * (lgamma(a + b) - lgamma(a) - lgamma(b)) + a * log_r + b * log_not_r
+    prior = (
+        LEVEL[0] * log(level) + LEVEL[1] * log(1 - level) + float(_log_gamma(likeness, LIKENESS))
+    )
+    return evidence + prior
+
+
+def _log_evidence(crowd: Crowd, seen: Seen, axis: int = 0) -> Floats:
+    """Log probability of right and wrong answers, c summed out, up to a constant: by class (K,), or by rater (axis 1)."""
     a, b = _strengths(crowd)
     each = betaln(a + seen.right.number, b + seen.missed.number) - betaln(a, b)
-    by_class: Floats = each.sum(0)
-    return by_class
+    total: Floats = each.sum(axis)
+    return total
 
 
 def _log_gamma(x: Floats | float, law: tuple[float, float]) -> Any:

@@ -120,6 +120,8 @@ CASES = {
 
 #: Laws of votes in long form, whose values are no tensors: `test_raters`.
 OF_BALLOTS = {"RaterVotes", "MixedVotes", "SharedErrorVotes"}
+#: A prior whose shape and rate are numbers: `test_raters`.
+PRIORS = {"GammaFrom"}
 
 CONTINUOUS = [name for name, case in CASES.items() if case.bounds is not None]
 
@@ -135,7 +137,7 @@ def _density(case: Case) -> Callable[[Tensor], Tensor]:
 
 
 def test_every_public_distribution_is_tested() -> None:
-    assert set(CASES) | OF_BALLOTS == set(d.__all__)
+    assert set(CASES) | OF_BALLOTS | PRIORS == set(d.__all__)
 
 
 @pytest.mark.parametrize("name", CASES)

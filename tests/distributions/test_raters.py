@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from scipy import integrate, stats
@@ -149,3 +150,14 @@ def test_contrasts_are_orthonormal_and_sum_to_nothing(k: int) -> None:
     h = contrasts(k)
     torch.testing.assert_close(h.mT @ h, torch.eye(k - 1))
     torch.testing.assert_close(h.sum(0), torch.zeros(k - 1))
+
+
+def test_gamma_above_an_end_is_scipys_truncated_gamma() -> None:
+    law = d.GammaFrom(3.0, 0.5, 2.0)
+    plain = stats.gamma(3.0, scale=2.0)
+    x = torch.tensor([2.5, 4.0, 11.0], dtype=torch.float64)
+    expected = plain.logpdf(x.numpy()) - plain.logsf(2.0)
+    np.testing.assert_allclose(law.log_prob(x), expected, rtol=1e-6)
+    drawn = law.expand((4000,)).sample().double()
+    assert bool(law.support.check(drawn).all())
+    assert stats.kstest(drawn.numpy(), lambda v: law.cdf(torch.as_tensor(v)).numpy()).pvalue > 1e-3
