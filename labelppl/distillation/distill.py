@@ -21,6 +21,7 @@ from torch import nn
 from ..arrays import Array
 from ..errors import InputError
 from ..images.files import Files
+from ..images.read import Opened
 from ..records import describe, refuse_other
 from ..runs import read_json, write_json
 from ..students.options import AugmentLike, StudentLike, StudentOptions
@@ -65,6 +66,7 @@ def distill(
     lam: float | Literal["auto"] | None = None,
     prior: PriorOptions | None = None,
     votes: Array | None = None,
+    images: Opened | None = None,
     refit: Refit | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -86,6 +88,7 @@ def distill(
         lam: lambda of step 2; None as `prior` says.
         prior: The options of the weight prior; None: its defaults.
         votes: (cases, classes) counts, aligned with `cases`, for targets made of votes.
+        images: Of all `cases`, opened and measured already (`labelppl.images.read.open_images`); None: opened here.
         refit: Training rows (positions within `cases.train`) -> their soft labels by a label model fitted to those rows
             alone, for the folds of `auto`; without it the soft labels at hand serve in every fold.
         seed: Of everything random.
@@ -112,9 +115,8 @@ def distill(
     folder = None if out is None else Path(out)
     leads = fabric.global_rank == 0
     console = Console(stderr=True, quiet=not (progress and leads))
-    stream = options.stream
-    limit = memory_limit(fabric.device) if stream is None else -1 if stream else math.inf
-    data = read_training_data(labels, cases, votes, options, limit)
+    limit = memory_limit(fabric.device, options.stream)
+    data = read_training_data(labels, cases, votes, options, limit, images)
     spec = spec_of(data, options, goal, seed)
     workers = default_workers() if options.workers is None else options.workers
     prepared = Prepared(data, options, spec, workers)

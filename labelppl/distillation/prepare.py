@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..arrays import Array, Floats
 from ..errors import InputError
 from ..images.files import Files
-from ..images.read import Images, open_images
+from ..images.read import Images, Opened, open_images
 from ..records import digest_of_files
 from ..runs import versions
 from ..students.logits import outputs_for
@@ -99,11 +99,13 @@ def read_training_data(
     votes: Array | None,
     options: StudentOptions,
     limit: float,
+    opened: Opened | None = None,
 ) -> Data:
     """The training and validation cases, soft labels matched by id; test cases stay unread.
 
     labels: None where there is no p(Y|Z). votes: (cases, classes) counts, aligned with `cases`, or None. limit: bytes of
-    decoded pixels, both splits together, above which none is kept in memory.
+    decoded pixels, both splits together, above which none is kept in memory. opened: the images of all `cases`, in their
+    order, with the moments of the training ones; None: they are opened here.
 
     Raises InputError where images, training cases or their soft labels are missing.
     """
@@ -116,14 +118,17 @@ def read_training_data(
     held = np.flatnonzero(cases.split == "val")
     paths = [cases.images[i] for i in (*rows, *held)]
     n = len(rows)
-    images, moments = open_images(
-        paths,
-        size=options.image_size,
-        channels=options.channels,
-        keep_aspect=options.keep_aspect,
-        limit=limit,
-        measured=n,
-    )
+    if opened is None:
+        images, moments = open_images(
+            paths,
+            size=options.image_size,
+            channels=options.channels,
+            keep_aspect=options.keep_aspect,
+            limit=limit,
+            measured=np.arange(len(paths)) < n,
+        )
+    else:
+        images, moments = opened.images.take(np.concatenate([rows, held])), opened.moments
     mean, std = moments.mean_std(images.shape[0], images.full_scale)
     if not all(std):
         raise InputError("images: every training image is the same single colour")

@@ -76,7 +76,7 @@ class Images:
 
 
 class Opened(NamedTuple):
-    """images: in memory, or the files alone. moments: of the first of them, as many as asked."""
+    """images: in memory, or the files alone. moments: of those that were to be measured."""
 
     images: Images | Files
     moments: Moments
@@ -133,11 +133,11 @@ def open_images(
     channels: int | None = None,
     keep_aspect: bool = False,
     limit: float = math.inf,
-    measured: int = 0,
+    measured: Array | None = None,
 ) -> Opened:
     """`read_images`, where the pixels of all files exceed `limit` bytes without keeping any.
 
-    measured: the moments are those of the first so many files.
+    measured: (files,) bool, the files that the moments are of; None: none.
     """
     files = tuple(Path(p) for p in paths)
     if not files:
@@ -172,7 +172,7 @@ def open_images(
                 batch[:row] = grey[:row]
             del grey
         flat = planes(path, picture, wide)
-        if row < measured:
+        if measured is not None and measured[row]:
             moments.add(flat if picture.ndim == 3 else flat[:1])
         if batch is not None:
             batch[row] = flat

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..arrays import Array
 from ..distillation.distill import distill
 from ..distillation.lam import Refit
 from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
 from ..features import vote_counts
-from ..images.read import check_images
+from ..images.read import Opened, open_images
 from ..posterior import Posterior, fit
 from ..prevalence import read_prevalence
 from ..records import describe, digest_of_files, refuse_other
@@ -31,6 +33,7 @@ from ..targets import make_target
 from ..targets.base import Target
 from ..training.device import check_device
 from ..training.schedule import default_schedule
+from ..training.stream import memory_limit
 from .engines import chosen_engine
 from .evaluate import EvaluateSettings, measure
 from .explain import write_explanations
@@ -99,7 +102,7 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
     _check_settings(settings, cases)
     check_device(settings.device)
     check_student(settings.student.student, settings.student.weights)
-    check_images(cases.images, size=settings.student.image_size)
+    images = _opened(cases, settings)
     identity = _identity(inputs, cases.images, settings)
     arguments = {
         **settings.record(),
@@ -119,11 +122,12 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
                 inputs.record(folder, "distill", arguments)
                 record(folder, identity=identity)
 
-        _distilled(inputs, folder, settings, begin, say)
+        _distilled(inputs, images, folder, settings, begin, say)
 
 
 def _distilled(
     inputs: Inputs,
+    images: Opened,
     folder: Path,
     settings: DistillSettings,
     begin: Callable[[], None],
@@ -138,10 +142,12 @@ def _distilled(
         else:
             begin()
             labels = _of_table(inputs.labels, inputs.cases, folder, say)
-        _trained(inputs, labels, folder, settings, say)
+        _trained(inputs, labels, images, folder, settings, say)
     own = settings.student.student
     network = None if isinstance(own, str) else own
-    metrics = measure(folder, EvaluateSettings(seed=settings.seed), say=say, network=network)
+    metrics = measure(
+        folder, EvaluateSettings(seed=settings.seed), say=say, network=network, images=images.images
+    )
     write_report(folder)
     record(folder, status="done")
     say(f"done: {folder.resolve()} ({len(metrics.values)} metrics, report.html)")
@@ -198,7 +204,12 @@ def _of_table(labels: TableLabels, cases: Cases, folder: Path, say: Teller) -> S
 
 
 def _trained(
-    inputs: Inputs, labels: SoftLabels | None, folder: Path, settings: DistillSettings, say: Teller
+    inputs: Inputs,
+    labels: SoftLabels | None,
+    images: Opened,
+    folder: Path,
+    settings: DistillSettings,
+    say: Teller,
 ) -> None:
     cases = inputs.cases
     first = replace(default_schedule(len(cases.train)), **settings.schedule)
@@ -212,6 +223,7 @@ def _trained(
             schedule=first,
             map_schedule=replace(first.for_map(), **settings.map_schedule),
             prior=settings.prior,
+            images=images,
             votes=vote_counts(inputs.model.features, cases.columns, len(cases.classes)),
             refit=None if inputs.labels is not None else _refit(inputs, settings),
             seed=settings.seed,
@@ -241,6 +253,22 @@ def _refit(inputs: Inputs, settings: DistillSettings) -> Refit:
         return soft_labels(posterior, leave_out=settings.leave_out)
 
     return refit
+
+
+def _opened(cases: Cases, settings: DistillSettings) -> Opened:
+    """The images of all cases, each decoded once and checked, before any other work."""
+    assert cases.images is not None
+    options = settings.student
+    kind, number = check_device(settings.device)
+    device = torch.device(f"{kind}:{number}" if number else kind)
+    return open_images(
+        cases.images,
+        size=options.image_size,
+        channels=options.channels,
+        keep_aspect=options.keep_aspect,
+        limit=memory_limit(device, options.stream),
+        measured=cases.split == "train",
+    )
 
 
 def _check_settings(settings: DistillSettings, cases: Cases) -> None:

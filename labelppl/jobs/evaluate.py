@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import InputError
+from ..images.files import Files
+from ..images.read import Images
 from ..metrics.evaluate import evaluate
 from ..metrics.listed import metric_named
 from ..metrics.metric import Metric
@@ -19,6 +21,7 @@ from ..prevalence import read_prevalence
 from ..runs import check_file, read_run_json, step, verified, write_json
 from ..softlabels import SoftLabels
 from ..students.options import StudentLike
+from ..students.student import Student
 from ..table import read_frame
 from .inputs import cases_without_model
 from .label_draws import label_draws
@@ -60,6 +63,25 @@ class EvaluateSettings:
         return {**asdict(self), **paths, "metrics": keys, "by": list(self.by)}
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A student that is asked by path about images that are decoded already."""
+
+    student: Student
+    images: Images
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Of the student."""
+        return self.student.classes
+
+    def predict_proba(self, paths: Sequence[Path]) -> Array:
+        """p(Y|X), (cases, classes), as the student gives it for the files."""
+        place = {Path(name).resolve(): row for row, name in enumerate(self.images.ids)}
+        rows = np.array([place[Path(path).resolve()] for path in paths], np.int64)
+        return self.student.predict_proba(self.images.take(rows))
+
+
 def evaluate_job(
     run: Path,
     settings: EvaluateSettings,
@@ -90,11 +112,12 @@ def measure(
     *,
     say: Teller,
     network: StudentLike | None = None,
+    images: Images | Files | None = None,
 ) -> Metrics:
     """What `evaluate_job` does, in a folder that the caller keeps to itself.
 
     No model file is executed, unless draws of the soft labels are asked for. network: of a student of the user's own,
-    whose file holds weights alone.
+    whose file holds weights alone. images: those of the whole table, where they are decoded already.
     """
     everyone = cases_without_model(run, settings.data)
     rows = np.ones(len(everyone), dtype=bool)
@@ -113,7 +136,7 @@ def measure(
         shares = read_prevalence(settings.prevalence, cases.classes)
         prevalence = dict(zip(cases.classes, map(float, shares), strict=True))
     metrics = evaluate(
-        student,
+        Seen(student, images) if isinstance(images, Images) else student,
         cases,
         labels=_labels(run, settings, say),
         metrics=settings.metrics,

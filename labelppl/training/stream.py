@@ -7,6 +7,7 @@ No more than two batches per worker wait at any time. The workers draw no random
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 
@@ -89,12 +90,14 @@ class _Decoder(Dataset[Tensor]):
         return indexable(torch.from_numpy(np.stack(pixels)))
 
 
-def memory_limit(device: torch.device) -> float:
+def memory_limit(device: torch.device, stream: bool | None) -> float:
     """Bytes of decoded pixels from which a set is streamed: a quarter of the memory available.
 
-    On a GPU, a quarter of its free memory if that is less. The rest is for the copies that folds
-    and evaluation make, and for the network.
+    stream: True streams always, False never. On a GPU, a quarter of its free memory if that is
+    less. The rest is for the copies that folds and evaluation make, and for the network.
     """
+    if stream is not None:
+        return -1 if stream else math.inf
     free = available_memory()
     if device.type == "cuda":
         free = min(free, torch.cuda.mem_get_info(device)[0])

@@ -74,7 +74,7 @@ def test_it_is_chosen_by_the_memory_available(
         monkeypatch.setattr(module, "available_memory", lambda free=free: free)
         done = distill(labels, cases, lam=np.inf, schedule=QUICK, student=StudentOptions(workers=0))
         assert done.student.spec.training["images"] == expected
-    assert memory_limit(torch.device("cpu")) == pixels - 1
+    assert memory_limit(torch.device("cpu"), None) == pixels - 1
 
 
 def test_a_streamed_run_resumes_to_the_same_student(study: Study, tmp_path: Path) -> None:

@@ -122,3 +122,13 @@ def test_memory_of_a_container_is_what_its_limit_leaves(
         ),
     )
     assert memory.available_memory() == 1_500_000
+
+
+def test_moments_are_of_the_measured_files(tmp_path: Path) -> None:
+    paths = _write(tmp_path, 4)
+    measured = np.array([True, False, True, False])
+    opened = open_images(paths, measured=measured)
+    pixels = read_images([paths[0], paths[2]]).pixels
+    mean, std = opened.moments.mean_std(1, 255.0)
+    np.testing.assert_allclose(mean, pixels.mean() / 255)
+    np.testing.assert_allclose(std, pixels.std() / 255)
