@@ -16,7 +16,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
     [
         ("exact.py --quick", "| 200 |"),
         ("labels.py --quick", "| labelppl |"),
-        ("streaming.py --quick", "| 50,000 |"),
+        ("streaming.py --quick", "| csv | 50,000 |"),
+        ("reading.py --quick", "| csv | 20,000 |"),
         ("lam_path.py --quick", "picked lambda"),
         ("posterior.py --quick", "| labelppl laplace |"),
         ("calibration.py --quick --engine laplace --only votes", "| votes | 40 |"),
