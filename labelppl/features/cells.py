@@ -53,6 +53,8 @@ OUTER = "".join(
 )
 OUTER_ASCII = "".join(c for c in OUTER if c.isascii())
 
+#: Likeness, 0 to 1, from which a name is told as the one that was meant; difflib's own default.
+CLOSE = 0.6
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 #: What counts as a number; an infinite one is read so that it can be refused as such.
 READABLE = rf"^({NUMBER}|[+-]?(inf|Inf|INF|infinity|Infinity))$"
@@ -131,7 +133,7 @@ def refuse_confusable(where: str, names: Iterable[str], mend: str) -> None:
 def near_match(name: str, names: Iterable[str]) -> str | None:
     """The one of ``names`` that ``name`` was probably meant to be, or None."""
     by_key = {_key(other): other for other in names}
-    close = difflib.get_close_matches(_key(name), list(by_key), 1, 0.75)
+    close = difflib.get_close_matches(_key(name), list(by_key), 1, CLOSE)
     return by_key[close[0]] if close else None
 
 

@@ -12,7 +12,7 @@ from ..errors import InputError
 from .ballots import Ballots
 from .base import Column
 from .cells import near_match
-from .readers import ReaderFeature, name_list, statements
+from .readers import RATER_NAMES, ReaderFeature, name_list, statements
 from .rows import Rows, told
 
 
@@ -44,9 +44,12 @@ class Votes(ReaderFeature):
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
         votes = statements(rows, name, self)
         if votes is None:
+            columns = list(map(str, rows.frame.columns))
+            near = next(filter(None, (near_match(one, columns) for one in RATER_NAMES)), None)
+            mend = f"; the nearest to 'rater' is '{near}': rename it" if near else ""
             raise InputError(
                 f"feature '{name}': no votes in the table; expected the columns id, rater and label, or a table "
-                f"<stem>_{name}.csv with them beside the cases table"
+                f"<stem>_{name}.csv with them beside the cases table{mend}"
             )
         columns = list(map(str, votes.rows.frame.columns))
         if "label" not in columns:

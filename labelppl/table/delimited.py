@@ -198,6 +198,12 @@ class DelimitedFile(TableFile):
                         self._refuse_nul(block, line)
                     quotes = quotes or b'"' in block
                     line += block.count(b"\n")
+                decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{self.path}: not a readable table (it ends inside a character of {self._encoding.upper()} text; was it cut "
+                "short?)"
+            ) from error
         except (OSError, EOFError) as error:
             raise InputError(f"{self.path}: not a readable table ({error})") from error
         self._quotes = quotes

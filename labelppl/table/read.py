@@ -273,6 +273,8 @@ def _open_classes(rows: Rows, label_name: str, features: Mapping[str, Feature]) 
             raise InputError(
                 f"columns '{name}_<class>': found {len(classes)}, expected a vote column for each of two or more classes"
             )
+    if label_name not in rows.about_cases:
+        _refuse_absent_votes(rows, features)
     votes = _vote_cells(rows, features)
     if votes is not None:
         where, cells = votes
@@ -289,6 +291,13 @@ def _open_classes(rows: Rows, label_name: str, features: Mapping[str, Feature]) 
     if len(classes) < 2:
         raise InputError(f"column '{label_name}': got the classes {classes}, expected two or more")
     return classes
+
+
+def _refuse_absent_votes(rows: Rows, features: Mapping[str, Feature]) -> None:
+    """InputError where nothing but votes could name the classes, and there are none."""
+    for name, feature in features.items():
+        if isinstance(feature, Votes) and _vote_cells(rows, {name: feature}) is None:
+            feature.read(rows, name, ())
 
 
 def _vote_cells(rows: Rows, features: Mapping[str, Feature]) -> tuple[str, pa.Array] | None:
