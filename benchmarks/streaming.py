@@ -65,7 +65,9 @@ def main() -> None:
     if args.worker:
         work(args.worker)
         return
-    print("| file | rows | s | CPU s | us per row | peak MiB |\n|---|---|---|---|---|---|", flush=True)
+    print(
+        "| file | rows | s | CPU s | us per row | peak MiB |\n|---|---|---|---|---|---|", flush=True
+    )
     full = 50_000 if args.quick else args.rows
     for rows, kind in ((full // 50, "parquet"), (full, "parquet"), (full, "csv")):
         with tempfile.TemporaryDirectory() as folder:

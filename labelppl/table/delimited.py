@@ -10,6 +10,7 @@ import codecs
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,8 @@ from .sniff import GZIP, encoding_of, first_bytes
 
 #: Bytes read at once; a single row must be shorter.
 BLOCK = 2**22
+#: What reading a damaged or a compressed file can raise.
+DAMAGED = (OSError, EOFError, zlib.error)
 
 
 class DelimitedFile(TableFile):
@@ -35,9 +38,12 @@ class DelimitedFile(TableFile):
     def __init__(self, path: Path, delimiters: Delimiters) -> None:
         self.path = path
         self._gzip = first_bytes(path).startswith(GZIP)
-        with self._bytes() as file:
-            self._encoding = encoding_of(file.read(4))
-        self._refuse_odd_bytes()
+        try:
+            with self._bytes() as file:
+                self._encoding = encoding_of(file.read(4))
+            self._refuse_odd_bytes()
+        except DAMAGED as error:
+            raise InputError(f"{path}: not a readable table ({error})") from error
         lines = self._first_lines()
         default = "\t" if ".tsv" in path.suffixes else ","
         self._separator = delimiters.separator or default
@@ -204,8 +210,6 @@ class DelimitedFile(TableFile):
                 f"{self.path}: not a readable table (it ends inside a character of {self._encoding.upper()} text; was it cut "
                 "short?)"
             ) from error
-        except (OSError, EOFError) as error:
-            raise InputError(f"{self.path}: not a readable table ({error})") from error
         self._quotes = quotes
 
     def _refuse_encoding(self, block: bytes, error: UnicodeDecodeError, line: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import tempfile
 from pathlib import Path
@@ -106,7 +107,7 @@ def test_csv_parquet_and_frames_are_read_alike(table: pd.DataFrame) -> None:
         whole = outcome(of_frame)
         stored = outcome(lambda: read_cases(path, MODEL))
         text = Path(folder) / "t.csv"
-        table.to_csv(text, index=False)
+        table.to_csv(text, index=False, quoting=csv.QUOTE_ALL)
         written = outcome(lambda: read_cases(text, MODEL))
     if isinstance(whole, str):
         assert stored == whole
