@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..runs import read_json, sha256
+from ..python_files import names_object
+from ..runs import read_json, refuse_stranger, sha256
+from ..runs.run_json import RUN_JSON
 from .base import Recalibration
 from .confidence import Confidence
 from .conformal import Conformal
-from .maps import MAPS
+from .maps import MAPS, open_map
 
 CALIBRATION, CONFORMAL = "calibration.json", "conformal.json"
 STUDENT = "student.safetensors"
@@ -54,7 +56,18 @@ def read_in_force(folder: Path) -> InForce:
 def _mapping(content: dict[str, Any], path: Path) -> Recalibration | None:
     if not content or content.get("map") is None:
         return None
-    name, record = content["map"], content.get("fitted")
-    if name not in MAPS or not isinstance(record, dict):
+    name, record = str(content["map"]), content.get("fitted")
+    if not (name in MAPS or names_object(name)) or not isinstance(record, dict):
         raise InputError(f"{path}: no map of this labelppl; run labelppl recalibrate again")
-    return MAPS[name].from_record(record)
+    if names_object(name):
+        _refuse_other_code(name, content, path)
+    return open_map(name).from_record(record)
+
+
+def _refuse_other_code(name: str, content: dict[str, Any], path: Path) -> None:
+    """A map of the user's own is a Python file: it runs only in a folder that the user made, and unchanged."""
+    file = Path(name.rpartition(":")[0])
+    refuse_stranger(path.parent, read_json(path.parent / RUN_JSON), file)
+    if not file.is_file() or sha256(file) != content.get("map_sha256"):
+        state = "has changed" if file.is_file() else "is gone"
+        raise InputError(f"{file}: {state} since {path} was made; run labelppl recalibrate again")

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ..arrays import Array, Floats
 from ..errors import InputError
 from ..probabilities import FLOOR
+from ..python_files import load_object, names_object
 from ..seeds import stream
 from .base import Recalibration, cross_entropy, soft_target
 from .beta import BetaMap
@@ -39,9 +40,21 @@ class Chosen(NamedTuple):
 
 
 def open_map(name: str) -> type[Recalibration]:
-    """Return the map of a name. Raises InputError for another."""
+    """Return the map of a name, or the class that ``FILE.py:NAME`` names; that file is executed.
+
+    Raises InputError for another name, or an object that is no map.
+    """
+    if names_object(name):
+        kind = load_object(name)
+        if not (isinstance(kind, type) and issubclass(kind, Recalibration)):
+            raise InputError(
+                f"{name}: expected a class that extends labelppl.calibration.Recalibration"
+            )
+        return kind
     if name not in MAPS:
-        raise InputError(f"map: got {name!r}, expected auto or one of {', '.join(MAPS)}")
+        raise InputError(
+            f"map: got {name!r}, expected auto, FILE.py:NAME or one of {', '.join(MAPS)}"
+        )
     return MAPS[name]
 
 

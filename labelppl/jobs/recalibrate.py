@@ -18,6 +18,7 @@ from ..calibration.maps import Chosen, applicable, choose_map, gain_in_words, lo
 from ..calibration.temperature import Temperature
 from ..errors import InputError
 from ..metrics.evaluate import predicted
+from ..python_files import names_object
 from ..runs import Step, read_run_json, sha256, step, verified, write_json
 from ..softlabels import SoftLabels
 from ..table import Cases, match_ids
@@ -100,7 +101,7 @@ def _recalibrate(
         )
     calibration = {
         **shared,
-        "map": None if mapping is None else mapping.name,
+        **_map_entries(mapping, settings.map),
         "fitted": None if mapping is None else mapping.record(),
         "confidence": confidence,
         **facts,
@@ -113,6 +114,15 @@ def _recalibrate(
         written["conformal"] = _sets(run, mapped, reference, shared, settings, say)
     work.keep(calibration={"map": calibration["map"], "fitted_to": kind, "cases": len(probs)})
     return written
+
+
+def _map_entries(mapping: Recalibration | None, name: str) -> dict[str, Any]:
+    """How `calibration.json` names the map; of a file of the user's own, its place and its digest."""
+    if mapping is None or not names_object(name):
+        return {"map": None if mapping is None else mapping.name}
+    file, _, own = name.rpartition(":")
+    path = Path(file).resolve()
+    return {"map": f"{path}:{own}", "map_sha256": sha256(path)}
 
 
 def _reference(
