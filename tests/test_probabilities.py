@@ -83,3 +83,15 @@ def test_bad_arguments_are_refused(name: str) -> None:
     call, message = BAD_CALLS[name]
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_the_first_bad_row_is_named_and_a_negative_entry_is_bad() -> None:
+    with pytest.raises(InputError, match=r"row 1, class 0: got -0\.5"):
+        checked_probs([[0.5, 0.5, 0.0], [-0.5, 0.7, 0.8], [-0.5, 0.7, 0.8]])
+    with pytest.raises(InputError, match=r"row 1: got probabilities that sum to 0\.9"):
+        checked_probs([[0.5, 0.5], [0.5, 0.4], [0.1, 0.1]])
+    assert checked_labels([-1, 0, 1], 3, 2).tolist() == [-1, 0, 1]
+    with pytest.raises(InputError, match="row 1: got -2"):
+        checked_labels([0, -2, 5], 3, 2)
+    with pytest.raises(InputError, match="row 2: got 2"):
+        checked_labels([0, 1, 2], 3, 2)

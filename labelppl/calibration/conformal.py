@@ -201,8 +201,6 @@ def _limit(scores: Floats, mass: Floats, alpha: float) -> float:
     """The smallest q with enough mass at or below it; infinite where all of it is too little."""
     total = mass.sum()
     needed = (total + 1) * (1 - alpha)
-    if abs(total - round(total)) < 1e-9 and np.isin(mass, (0.0, 1.0)).all():
-        needed = _rank(round(total), alpha)
     flat, weight = scores.ravel(), mass.ravel()
     order = np.argsort(flat, kind="stable")
     reached = np.flatnonzero(np.cumsum(weight[order]) >= needed - 1e-9)

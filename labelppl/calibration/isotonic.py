@@ -37,7 +37,7 @@ class IsotonicMap(Recalibration):
     def fit(self, probs: ArrayLike, reference: ArrayLike) -> IsotonicMap:
         """Return the monotone fit."""
         p, target = positive_target(probs, reference)
-        regression = IsotonicRegression(y_min=0.0, y_max=1.0).fit(p, target)
+        regression = IsotonicRegression().fit(p, target)
         at, value = regression.X_thresholds_, regression.y_thresholds_
         return IsotonicMap(np.asarray(at, dtype=float), np.asarray(value, dtype=float))
 

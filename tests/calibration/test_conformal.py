@@ -70,8 +70,24 @@ def test_a_set_is_never_empty_and_a_record_gives_it_back() -> None:
     assert Conformal.from_record(endless.record()) == endless
     with pytest.raises(InputError, match="not a record"):
         Conformal.from_record({"limit": [0.1]})
-    with pytest.raises(InputError, match="not a record"):
-        Conformal.from_record({**endless.record(), "alpha": 1.5})
+    for wrong in ({"alpha": 1.5}, {"alpha": 1.0}, {"alpha": 0.0}, {"score": "best"}):
+        with pytest.raises(InputError, match="not a record"):
+            Conformal.from_record({**endless.record(), **wrong})
+    default = Conformal((0.1, 0.1), 0.1)
+    assert (default.free, default.penalty, default.score, default.by_class) == (
+        1,
+        0.0,
+        "label",
+        False,
+    )
+
+
+def test_bad_options_are_refused() -> None:
+    for options in ({"alpha": 0.0}, {"alpha": 1.0}, {"score": "best"}, {"labels_per_case": 0}):
+        with pytest.raises(InputError, match=next(iter(options))):
+            fit_conformal(Q, SOFT, **options)
+    with pytest.raises(InputError, match="got 2 classes, expected 3"):
+        fit_conformal(Q, SOFT).sets([[0.5, 0.5]])
 
 
 def test_monte_carlo_sets_cover_the_truth_where_voted_labels_fall_short() -> None:
@@ -105,8 +121,14 @@ def test_risk_coverage_area() -> None:
     assert coverage_at_risk(confidence, wrong, 0.25)[0] == 0.8
     assert coverage_at_risk(confidence, wrong, 0.25)[1] == 2
     assert coverage_at_risk(confidence, [1, 1, 1, 1, 1], 0.5) == (0.0, np.inf)
-    with pytest.raises(InputError, match="risk"):
-        coverage_at_risk(confidence, wrong, 1.0)
+    for risk in (1.0, 0.0, -0.5):
+        with pytest.raises(InputError, match="risk"):
+            coverage_at_risk(confidence, wrong, risk)
+    assert coverage_at_risk([3, 3, 2], [0, 1, 0], 0.4) == (1.0, 2.0)
+    assert coverage_at_risk([3, 3, 2], [0, 1, 1], 0.5)[0] == pytest.approx(2 / 3)
+    for pair in (([1, 2], [0]), ([[1, 2]], [[0, 1]]), ([], [])):
+        with pytest.raises(InputError, match="errors"):
+            aurc(*pair)
 
 
 def test_normalised_confidence() -> None:
@@ -123,7 +145,7 @@ def test_the_largest_probability_is_kept_unless_the_other_ranks_better() -> None
     logits = rng.normal(0, 2, (400, 3))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     chosen = choose_confidence(p, p, risk=0.2)
-    assert chosen.kind == "largest"
+    assert (chosen.kind, chosen.exponent, chosen.risk) == ("largest", 0.0, 0.2)
     errors = 1 - p.max(axis=1)
     kept = chosen.answered(p)
     assert errors[kept].mean() <= 0.2
@@ -134,8 +156,16 @@ def test_the_largest_probability_is_kept_unless_the_other_ranks_better() -> None
     truth = np.exp(even) / np.exp(even).sum(axis=1, keepdims=True)
     scaled = even * rng.uniform(0.2, 5, (400, 1))
     student = np.exp(scaled) / np.exp(scaled).sum(axis=1, keepdims=True)
-    better = choose_confidence(student, truth, risk=0.3)
+    better = choose_confidence(student, truth, risk=0.15)
     assert better.kind == "normalised"
+    assert better.exponent >= 1
+    asked = choose_confidence(student, truth, risk=0.15, kind="largest")
+    assert asked.kind == "largest"
+    assert asked.coverage < better.coverage
+    two = choose_confidence(
+        student[:, :2] / student[:, :2].sum(1, keepdims=True), [0, 1] * 200, risk=0.4
+    )
+    assert two.kind == "largest"
     assert Confidence.from_record(better.record()) == better
     with pytest.raises(InputError, match="no valid confidence"):
         Confidence.from_record({"kind": "best"})

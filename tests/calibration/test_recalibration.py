@@ -158,6 +158,12 @@ def test_dirichlet_is_at_a_minimum_of_the_penalised_loss(calibrated) -> None:
         )
 
     best = loss(fitted.weight, fitted.bias)
+    # The slope of the penalised loss is nothing in every direction, by central differences.
+    flat = np.concatenate([fitted.weight.ravel(), fitted.bias])
+    for direction in np.eye(12):
+        up, down = flat + 1e-5 * direction, flat - 1e-5 * direction
+        slope = loss(up[:9].reshape(3, 3), up[9:]) - loss(down[:9].reshape(3, 3), down[9:])
+        assert abs(slope / 2e-5) < 2e-4
     rng = np.random.default_rng(0)
     for _ in range(20):
         step = rng.normal(0, 1e-2, 12)
@@ -181,3 +187,19 @@ def test_bad_calibration_cases_are_refused(calibrated) -> None:
         DirichletMap(shift=-1).fit(probs, labels)
     with pytest.raises(InputError, match="got 2 classes, expected 3"):
         DirichletMap().fit(probs, labels).transform([[0.2, 0.8]])
+
+
+def test_beta_is_monotone_whatever_the_cases(binary) -> None:
+    """Over 60 small samples a and b are never negative, however little."""
+    fitted = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        p = rng.random(15)
+        labels = (rng.random(15) < 0.5 + 0.2 * (p - 0.5)).astype(int)
+        if 0 < labels.sum() < 15:
+            fitted.append(BetaMap().fit(binary(p), labels))
+    assert min(min(one.a, one.b) for one in fitted) == 0.0
+    assert max(max(one.a, one.b) for one in fitted) > 0.5
+    p = np.linspace(0.01, 0.99, 50)
+    for one in fitted:
+        assert (np.diff(one.transform(binary(p))[:, 1]) >= -1e-12).all()

@@ -1,6 +1,9 @@
 """Maps fitted to soft labels and draws: every CHECK of docs/methods.md §10."""
 
+import dataclasses
+import importlib
 import itertools
+import pkgutil
 
 import numpy as np
 import pytest
@@ -111,6 +114,23 @@ def test_a_record_gives_the_map_back(calibrated, name: str) -> None:
     first = next(iter(fitted.record()))
     with pytest.raises(InputError, match="finite numbers"):
         MAPS[name].from_record({**fitted.record(), first: "x"})
+    for value in (np.inf, [0.5, np.nan]):
+        with pytest.raises(InputError, match="finite numbers"):
+            MAPS[name].from_record({**fitted.record(), first: value})
+
+
+def test_records_cannot_be_changed() -> None:
+    """Every dataclass of the rooms of metrics and calibration is frozen."""
+    records = [
+        value
+        for room in ("labelppl.metrics", "labelppl.calibration")
+        for info in pkgutil.iter_modules(importlib.import_module(room).__path__)
+        for value in vars(importlib.import_module(f"{room}.{info.name}")).values()
+        if isinstance(value, type) and dataclasses.is_dataclass(value)
+    ]
+    assert len(records) > 15
+    for record in records:
+        assert record.__dataclass_params__.frozen, record.__name__
 
 
 def test_the_choice_is_what_measures_better_and_nothing_where_nothing_does(calibrated) -> None:
@@ -152,5 +172,11 @@ def test_a_reference_that_does_not_fit_is_refused(calibrated) -> None:
     probs, _ = calibrated(10)
     with pytest.raises(InputError, match="expected \\(10,\\)"):
         Temperature().fit(probs, probs[:5])
+    with pytest.raises(InputError, match="\\(draws, 10, 2\\)"):
+        Temperature().fit(probs, np.zeros((3, 9, 2)))
+    with pytest.raises(InputError, match="reference"):
+        VennAbers().fit(probs, np.full((3, 10, 2), 0.7))
+    with pytest.raises(InputError, match="draws, 10, 2"):
+        VennAbers().fit(probs, np.full((3, 9, 2), 0.5))
     with pytest.raises(InputError, match="reference, row 0"):
         Temperature().fit(probs, probs * 2)
