@@ -21,6 +21,7 @@ from .models import models
 from .predict import predict
 from .recalibrate import recalibrate
 from .report import report
+from .reproduce import reproduce
 from .shared import Verbs
 from .simulate import simulate
 
@@ -52,5 +53,6 @@ for command in (
     recalibrate,
     predict,
     report,
+    reproduce,
 ):
     main.add_command(command)

@@ -23,7 +23,7 @@ from .one_line import OneLineGroup
 if TYPE_CHECKING:
     from labelppl.jobs.telling import Teller
 
-KEY = "labelppl.shared"
+KEY, TYPED = "labelppl.shared", "labelppl.typed"
 #: Seconds that a command which does not let go of the processor gets after --max-time before the process is ended.
 GRACE = 10.0
 
@@ -35,6 +35,10 @@ class Verbs(OneLineGroup):
         taken = {text for parameter in cmd.params for text in parameter.opts}
         cmd.params += [option for option in _shared_options() if not taken & set(option.opts)]
         super().add_command(cmd, name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         with ctx.scope(), _limited(ctx):
@@ -52,6 +56,7 @@ def teller() -> Teller:
         quiet=bool(chosen.get("quiet")) or bool(context.params.get("quiet")),
         verbose=bool(chosen.get("verbose")),
         log=chosen.get("log"),
+        command_line=tuple(context.meta.get(TYPED, ())),
     )
 
 

@@ -60,7 +60,9 @@ def one_line(text: str) -> str:
         >>> one_line("row 3: got 'a\\nb'")
         "row 3: got 'a b'"
     """
-    words = " ".join(text.split())
-    return "".join(
-        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs") else ascii(c)[1:-1] for c in words
-    )
+    return visible(" ".join(part.strip() for part in text.splitlines() if part.strip()))
+
+
+def visible(text: str) -> str:
+    """``text`` with every character that a terminal obeys or hides shown as Python writes it."""
+    return "".join(c if unicodedata.category(c) not in INVISIBLE else ascii(c)[1:-1] for c in text)

@@ -26,7 +26,9 @@ def audit_job(run: Path, *, out: Path | None, images: bool, say: Teller) -> Doub
     labels = SoftLabels.load(verified(run, "labels.parquet"))
     explanations = Explanations.load(verified(run, "explain.parquet"))
     cases = cases_without_model(run)
-    with step(run, "audit", {"out": None if out is None else str(out), "images": images}):
+    with step(
+        run, "audit", {"out": None if out is None else str(out), "images": images}, say.command_line
+    ):
         result = doubts(labels, explanations)
         result.save(out or run / "audit.csv")
         if explanations.cohort is not None:

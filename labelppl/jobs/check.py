@@ -83,7 +83,12 @@ def _calibration(
             seed=seed,
             progress=progress,
         )
-    with step(folder, "check", {"engine": engine, "simulations": simulations, "seed": seed}):
+    with step(
+        folder,
+        "check",
+        {"engine": engine, "simulations": simulations, "seed": seed},
+        say.command_line,
+    ):
         result.save(folder / "sbc.json")
         result.plot(folder / "sbc.png")
     verdict = "passed" if result.passed else "FAILED"
@@ -104,7 +109,9 @@ def _coverage(
             seed=seed,
             progress=progress,
         )
-    with step(folder, "check", {"engine": engine, "coverage": tables, "seed": seed}):
+    with step(
+        folder, "check", {"engine": engine, "coverage": tables, "seed": seed}, say.command_line
+    ):
         result.save(folder / "coverage.json")
     for row in result.to_frame().to_dict("records"):
         say(

@@ -21,7 +21,7 @@ from ..students.options import StudentOptions
 from ..table import Cases
 from ..training.device import check_device
 from ..training.schedule import default_schedule
-from .engines import chosen_engine
+from .engines import chosen_engine, described_engine
 from .inputs import Inputs
 from .telling import Teller, refused_fit, said_warnings
 from .told_fit import told_fit
@@ -77,7 +77,7 @@ def compare_job(
         {
             "methods": settings.methods,
             "repeats": settings.repeats,
-            "engine": settings.engine,
+            "engine": described_engine(settings.engine),
             "student": settings.student,
             "schedule": settings.schedule,
             "prior": settings.prior,
@@ -87,7 +87,7 @@ def compare_job(
         }
     )
     default = default_schedule(len(inputs.cases.train))
-    with step(folder, "compare", arguments), said_warnings(say):
+    with step(folder, "compare", arguments, say.command_line), said_warnings(say):
         done = compare(
             label if inputs.labels is None else inputs.labels.soft_labels(),
             inputs.cases,
@@ -106,7 +106,7 @@ def compare_job(
             device=settings.device,
             out=folder,
             resume=settings.resume,
-            identity={"model": inputs.model_record(), "engine": settings.engine},
+            identity={"model": inputs.model_record(), "engine": described_engine(settings.engine)},
             progress=not settings.quiet,
             say=say,
         )

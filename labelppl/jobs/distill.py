@@ -21,7 +21,7 @@ from ..posterior import Posterior, fit
 from ..prevalence import read_prevalence
 from ..records import describe, digest_of_files, refuse_other
 from ..report.write import write_report
-from ..runs import check_folder, read_json, read_run_json, record, sha256, step
+from ..runs import Step, check_folder, read_json, read_run_json, record, sha256, step
 from ..runs.files import TEMPORARY
 from ..runs.folder_lock import LOCK_FILE
 from ..softlabels import SoftLabels, soft_labels
@@ -34,9 +34,10 @@ from ..targets.base import Target
 from ..training.device import check_device
 from ..training.schedule import default_schedule
 from ..training.stream import memory_limit
-from .engines import chosen_engine
+from .engines import chosen_engine, described_engine
 from .evaluate import EvaluateSettings, measure
 from .explain import write_explanations
+from .fit import fit_in
 from .inputs import Inputs, matches
 from .table_labels import TableLabels
 from .telling import (
@@ -50,6 +51,9 @@ from .telling import (
     timed,
 )
 from .told_fit import told_fit
+
+#: What a folder may hold beside a fit, for ``distill`` to go on from it.
+OF_A_FIT = ("labels.parquet", "explain.parquet", "report.html", "audit.csv", "sbc.json", "sbc.png")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +86,7 @@ class DistillSettings:
                 "schedule": self.schedule,
                 "map_schedule": self.map_schedule,
                 "prior": self.prior,
-                "engine": self.engine,
+                "engine": described_engine(self.engine),
                 "leave_out": self.leave_out,
                 "device": self.device,
             }
@@ -98,7 +102,7 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
             f"{cases.path}: no column 'image'; expected the path of each case's image, relative to the table"
         )
     check_folder(folder)
-    _refuse_used(folder, settings.resume)
+    _refuse_used(inputs, folder, settings)
     _check_settings(settings, cases)
     check_device(settings.device)
     check_student(settings.student.student, settings.student.weights)
@@ -110,8 +114,8 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
         "force": settings.force,
         "resume": settings.resume,
     }
-    with step(folder, "distill", {**arguments, "group": inputs.group}):
-        _refuse_used(folder, settings.resume)
+    with step(folder, "distill", {**arguments, "group": inputs.group}, say.command_line) as work:
+        _refuse_used(inputs, folder, settings)
         if settings.resume:
             _refuse_other(folder, inputs)
             refuse_other(folder, read_run_json(folder).content.get("identity", {}), identity)
@@ -122,7 +126,7 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
                 inputs.record(folder, "distill", arguments)
                 record(folder, identity=identity)
 
-        _distilled(inputs, images, folder, settings, begin, say)
+        _distilled(inputs, images, folder, settings, begin, work, say)
 
 
 def _distilled(
@@ -131,6 +135,7 @@ def _distilled(
     folder: Path,
     settings: DistillSettings,
     begin: Callable[[], None],
+    work: Step,
     say: Teller,
 ) -> None:
     """The work, in a folder that is this job's own."""
@@ -138,11 +143,12 @@ def _distilled(
     inputs = replace(inputs, cases=replace(inputs.cases, split_given=True))
     with said_warnings(say):
         if inputs.labels is None:
-            labels: SoftLabels | None = _labelled(inputs, folder, settings, begin, say)
+            labels: SoftLabels | None = _labelled(inputs, folder, settings, begin, work, say)
         else:
             begin()
             labels = _of_table(inputs.labels, inputs.cases, folder, say)
         _trained(inputs, labels, images, folder, settings, say)
+        work.keep()
     own = settings.student.student
     network = None if isinstance(own, str) else own
     metrics = measure(
@@ -158,11 +164,13 @@ def _labelled(
     folder: Path,
     settings: DistillSettings,
     begin: Callable[[], None],
+    work: Step,
     say: Teller,
 ) -> SoftLabels:
-    """Posterior and soft labels of the run, made or, with ``resume``, read."""
+    """Posterior and soft labels of the run: those that are there whole, or made."""
     path = folder / "posterior.nc"
-    if settings.resume and path.is_file():
+    if work.holds("posterior.nc"):  # of this run, or of the matching fit that it began with
+        begin()
         posterior = Posterior.load(path, inputs.model, inputs.cases)
     else:
         told = told_fit(
@@ -172,6 +180,7 @@ def _labelled(
         begin()
         record(folder, fit=fit_record(posterior, told.findings))
         posterior.save(path)  # last, so that a resumed run finds its record whole
+        work.keep()
     say(fit_line(posterior))
     if posterior.problems:
         what = refused_fit(posterior)
@@ -180,13 +189,15 @@ def _labelled(
         record(folder, forced=what)
         say(f"warning: {what}; forced")
     path = folder / "labels.parquet"
-    labels = SoftLabels.load(path) if settings.resume and path.is_file() else None
+    whole = settings.resume and work.holds("labels.parquet")
+    labels = SoftLabels.load(path) if whole else None
     if labels is None or labels.prevalence is not None:  # training lives at the study prevalence
         with timed(folder, "label"):
             labels = soft_labels(posterior, inputs.cases, leave_out=settings.leave_out)
         record(folder, label={"leave_out": settings.leave_out, "prevalence": in_force(labels)})
         labels.save(path)
         write_explanations(folder, posterior, labels, inputs.cases)
+        work.keep()
     say(f"{len(labels)} soft labels at {in_words(labels)}")
     return labels
 
@@ -281,10 +292,17 @@ def _check_settings(settings: DistillSettings, cases: Cases) -> None:
             )
 
 
-def _refuse_used(folder: Path, resume: bool) -> None:
-    if not resume and folder.is_dir() and any(not _hidden(path) for path in folder.iterdir()):
+def _refuse_used(inputs: Inputs, folder: Path, settings: DistillSettings) -> None:
+    """A folder is new, holds the matching fit, or is to be resumed."""
+    resume, begun = settings.resume, {"run.json", "posterior.nc", *OF_A_FIT}
+    files = (
+        {path.name for path in folder.iterdir() if not _hidden(path)} if folder.is_dir() else set()
+    )
+    if files and not resume:
+        if inputs.labels is None and files <= begun and fit_in(folder, inputs, settings.engine):
+            return
         raise InputError(
-            f"{folder}: holds a run already; --resume continues it, --out DIR starts another"
+            f"{folder}: holds a run already; --resume continues it, --run DIR starts another"
         )
     if resume and not (folder / "run.json").is_file():
         raise InputError(f"{folder}: nothing to resume; leave --resume out")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from ..errors import InputError
 from ..inference.base import Engine
 from ..inference.engines import check_name
 from ..python_files import load_object, names_object
+from ..records import describe
+
+
+def described_engine(text: str) -> Any:
+    """What tells the engine from others: its name, or the record of the user's own function with its file's digest."""
+    engine = chosen_engine(text)
+    return engine if isinstance(engine, str) else describe(engine)
 
 
 def chosen_engine(text: str) -> str | Engine:

@@ -102,7 +102,7 @@ def evaluate_job(
             raise InputError(
                 f"--metric: got {type(metric).__name__}, expected a labelppl.metrics.Metric; see docs/extending.md"
             )
-    with step(run, "evaluate", settings.record()):
+    with step(run, "evaluate", settings.record(), say.command_line):
         return measure(run, settings, say=say, network=network)
 
 

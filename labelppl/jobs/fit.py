@@ -19,7 +19,7 @@ from ..softlabels.deployment import estimate_prevalence
 from ..softlabels.labels import LeaveOut
 from ..softlabels.parquet import BATCH_DRAWS
 from ..table import Cases, Delimiters, TableFile, open_table
-from .engines import chosen_engine
+from .engines import chosen_engine, described_engine
 from .explain import write_explanations
 from .inputs import Inputs, matches
 from .telling import (
@@ -48,7 +48,8 @@ def fit_job(inputs: Inputs, folder: Path, *, engine: str, seed: int, say: Teller
     """Fit, write ``posterior.nc``, say how it went. Raises FailedWork, after writing, if the fit fails its checks."""
     check_folder(folder)
     chosen_engine(engine)
-    with step(folder, "fit", {"engine": engine, "group": inputs.group, "seed": seed}) as work:
+    arguments = {"engine": described_engine(engine), "group": inputs.group, "seed": seed}
+    with step(folder, "fit", arguments, say.command_line) as work:
         return _fitted(inputs, folder, engine, seed, work, say)
 
 
@@ -62,7 +63,10 @@ def _fitted(
         (folder / name).unlink()
         say(f"note: {folder / name} was made from another fit and is removed; run labelppl label")
     posterior.save(folder / "posterior.nc")
-    work.keep(**inputs.entries("fit", {"engine": engine}), fit=fit_record(posterior, told.findings))
+    work.keep(
+        **inputs.entries("fit", {"engine": described_engine(engine)}),
+        fit=fit_record(posterior, told.findings),
+    )
     say.stage(fit_line(posterior))
     if posterior.problems:
         raise FailedWork(refused_fit(posterior))
@@ -88,7 +92,7 @@ def fit_in(folder: Path, inputs: Inputs, engine: str) -> bool:
     if not (folder / "posterior.nc").is_file() or "model" not in content:
         return False
     made = read_run_json(folder)
-    if made.arguments.get("engine") != engine or matches(made, inputs):
+    if made.arguments.get("engine") != described_engine(engine) or matches(made, inputs):
         return False
     verified(folder, "posterior.nc")
     return True
@@ -119,7 +123,7 @@ def label_job(run: Path, settings: LabelSettings, *, say: Teller) -> None:
     if isinstance(settings.prevalence, Mapping):
         read_prevalence(settings.prevalence, fitted.cases.classes)
     posterior = load_posterior(run, fitted, say)
-    with step(run, "label", _arguments(settings)) as work:
+    with step(run, "label", _arguments(settings), say.command_line) as work:
         _label(run, posterior, fitted, settings, work, say)
 
 
@@ -131,7 +135,8 @@ def label_model_job(
     _check_label(folder, settings, inputs.model.source, inputs.cases.path)
     check_folder(folder)
     chosen_engine(engine)
-    with step(folder, "label", {**_arguments(settings), "engine": engine}) as work:
+    arguments = {**_arguments(settings), "engine": described_engine(engine)}
+    with step(folder, "label", arguments, say.command_line) as work:
         if fit_in(folder, inputs, engine):
             say.stage(f"the fit in {folder} is of the same model, table and seed, and is used")
             posterior = load_posterior(folder, inputs, say)

@@ -62,7 +62,7 @@ def recalibrate_job(run: Path, settings: RecalibrateSettings, *, say: Teller) ->
     if settings.map not in ("auto", "none"):
         open_map(settings.map)
     arguments = {**asdict(settings), "data": None if settings.data is None else str(settings.data)}
-    with step(run, "recalibrate", arguments) as work:
+    with step(run, "recalibrate", arguments, say.command_line) as work:
         return _recalibrate(run, settings, work, say)
 
 

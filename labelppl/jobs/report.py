@@ -20,7 +20,7 @@ def report_job(run: Path, *, say: Teller) -> Path:
         raise InputError(f"{run}: no such folder, expected a run folder; give --run DIR")
     for name in MADE_BY:
         verified(run, name)
-    with step(run, "report", {}):
+    with step(run, "report", {}, say.command_line):
         page = write_report(run)
     say(f"report in {page}")
     return page

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import one_line
+from ..errors import visible
 from ..runs import record
 
 if TYPE_CHECKING:
@@ -28,12 +28,14 @@ class Teller:
     """Where a job's lines go: results and warnings always to ``echo``, the rest by the user's wish; all of it to ``log``.
 
     quiet: results and warnings alone, no progress. verbose: details too. log: a file that gets every line with its time.
+    command_line: the words that the user typed after ``labelppl``, which ``run.json`` keeps for ``reproduce``.
     """
 
     echo: Say = print
     quiet: bool = False
     verbose: bool = False
     log: Path | None = None
+    command_line: tuple[str, ...] = ()
 
     def __call__(self, line: str) -> None:
         """A result or a warning."""
@@ -48,7 +50,7 @@ class Teller:
         self._write(line, shown=self.verbose)
 
     def _write(self, line: str, *, shown: bool) -> None:
-        line = "\n".join(one_line(part) for part in line.split("\n"))
+        line = "\n".join(visible(part) for part in line.split("\n"))
         if shown:
             self.echo(line)
         if self.log is not None:

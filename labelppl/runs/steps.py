@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,12 +23,20 @@ class Step:
     anything leaves no trace.
     """
 
-    def __init__(self, folder: Path, command: str, arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: str,
+        arguments: Mapping[str, Any],
+        command_line: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self._began = time.perf_counter()
         self._entry: dict[str, Any] = {
             "command": command,
             "arguments": dict(arguments),
+            "command_line": list(command_line),
+            "working_folder": str(Path.cwd()),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "status": "running",
             "files": {},
@@ -67,14 +75,19 @@ class Step:
 
 
 @contextmanager
-def step(folder: Path, command: str, arguments: Mapping[str, Any]) -> Iterator[Step]:
+def step(
+    folder: Path,
+    command: str,
+    arguments: Mapping[str, Any],
+    command_line: Sequence[str] = (),
+) -> Iterator[Step]:
     """Keep ``folder`` to this command, sweep what a kill left there, and record what the command does.
 
     Raises InputError where another command has the folder.
     """
     with lock(folder, command):
         sweep(folder)
-        work = Step(folder, command, arguments)
+        work = Step(folder, command, arguments, command_line)
         try:
             yield work
         except KeyboardInterrupt:
