@@ -17,9 +17,10 @@ from .broken_models import broken_models
 from .broken_options import broken_options
 from .broken_paths import broken_paths
 from .broken_runs import broken_runs
+from .broken_tables import broken_tables
 from .corpus import Broken, Outcome, attempt, counts, own_copy
 
-CORPUS = [*broken_options(), *broken_paths(), *broken_runs(), *broken_models()]
+CORPUS = [*broken_options(), *broken_paths(), *broken_runs(), *broken_models(), *broken_tables()]
 WHOLE = bool(os.environ.get("LABELPPL_TORTURE"))
 #: Every so many of the corpus in `make test`, beside the first of each kind.
 STRIDE = 25
