@@ -18,7 +18,7 @@ from labelppl.distillation.distill import distill
 from labelppl.distillation.distilled import Distilled
 from labelppl.distillation.prior_options import PriorOptions
 from labelppl.errors import FailedWork, InputError
-from labelppl.images.read import check_images, read_images
+from labelppl.images.read import check_images, open_images, read_images
 from labelppl.students.options import StudentOptions
 from labelppl.training import stream as module
 from labelppl.training.schedule import Schedule
@@ -230,3 +230,12 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_workers() == 8
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert default_workers() == 1
+
+
+def test_images_that_are_open_already_give_the_same_student(study: Study) -> None:
+    labels, cases = study(40, val=8, test=6)
+    opened = open_images(cases.images, measured=cases.split == "train")
+    options: dict[str, Any] = {"schedule": QUICK, "lam": np.inf, "seed": 1}
+    assert _same(
+        distill(labels, cases, images=opened, **options), distill(labels, cases, **options)
+    )

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from labelppl.errors import InputError
-from labelppl.phantoms import PHANTOMS, HipPopulation, Liver, simulate
+from labelppl.phantoms import PHANTOMS, HipPopulation, Liver, Organs, simulate
 from labelppl.phantoms.hip_image import render
 from labelppl.phantoms.simulate import _split, _usual_test
 
@@ -213,8 +213,9 @@ def test_the_command_lists_and_takes_ones_own(
         "from labelppl.phantoms import Organs\nclass Own(Organs):\n    name = 'own'\n"
     )
     arguments = ["simulate", "own.py:Own", "--out", "o", "--cases", "4", "--size", "32"]
-    made = run(main, [*arguments, "--classes", "5", "--misspecified"], catch_exceptions=False)
+    made = run(main, [*arguments, "--classes", "7", "--misspecified"], catch_exceptions=False)
     assert made.exit_code == 0, made.output
     assert "labelppl distill --model own.py" in made.output
-    assert len([c for c in pd.read_csv("o/own.csv") if c.startswith("p_true_")]) == 5
-    assert "grain=" not in Path("o/own.py").read_text()
+    assert len([c for c in pd.read_csv("o/own.csv") if c.startswith("p_true_")]) == 7
+    missing = Organs(7).left_out()
+    assert all(f"{name}=" not in Path("o/own.py").read_text() for name in missing)
