@@ -5,6 +5,7 @@ own from a stranger's, `run_json` is the record and its schema, `steps` is one c
 says before any work whether a path can be written.
 """
 
+from .csv_files import write_csv
 from .files import (
     new_folder,
     read_json,
@@ -40,6 +41,7 @@ __all__ = [
     "versions",
     "write_atomically",
     "write_bytes",
+    "write_csv",
     "write_json",
     "write_text",
 ]

@@ -11,7 +11,7 @@ import pandas as pd
 from ..arrays import Array
 from ..errors import InputError
 from ..prevalence import read_prevalence
-from ..runs import write_atomically
+from ..runs import write_atomically, write_csv
 from .options import StudentLike
 from .student import Student, load_student
 
@@ -59,7 +59,7 @@ def write_predictions(
     if out.suffix == ".parquet":
         write_atomically(out, lambda temporary: frame.to_parquet(temporary, index=False))
     else:
-        write_atomically(out, lambda temporary: frame.to_csv(temporary, index=False))
+        write_csv(out, frame)
     return frame
 
 

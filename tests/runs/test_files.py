@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from labelppl import InputError
@@ -18,6 +19,7 @@ from labelppl.runs import (
     sha256,
     sweep,
     write_atomically,
+    write_csv,
     write_json,
     write_text,
 )
@@ -154,3 +156,11 @@ def test_json_round_trip_and_numbers_that_json_lacks(tmp_path: Path) -> None:
 def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a").startswith("ba7816bf8f01cfea")
+
+
+def test_a_cell_that_would_be_a_formula_is_text_in_a_csv(tmp_path: Path) -> None:
+    cells = ["=1+1", "@x", "+a", "-b", "-5", "+3.2", "plain", None, "\tx"]
+    write_csv(tmp_path / "a.csv", pd.DataFrame({"id": cells, "p": range(len(cells))}))
+    read = pd.read_csv(tmp_path / "a.csv", dtype=str, keep_default_na=False)
+    expected = ["'=1+1", "'@x", "'+a", "'-b", "-5", "+3.2", "plain", "", "'\tx"]
+    assert list(read["id"]) == expected

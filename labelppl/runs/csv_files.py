@@ -1,0 +1,34 @@
+"""CSV files that a spreadsheet may open without harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from .files import write_atomically
+
+#: A text cell that begins so is taken for a formula and computed (OWASP, "CSV injection").
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write ``frame`` as CSV, atomically; text that would be a formula gets a leading apostrophe.
+
+    Numbers stay as they are, also those that were read as text.
+    """
+    safe = frame.copy()
+    for name in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            safe[name] = frame[name].map(_as_text)
+    write_atomically(path, lambda part: safe.to_csv(part, index=False))
+
+
+def _as_text(cell: object) -> object:
+    if not isinstance(cell, str) or not cell.startswith(FORMULA):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
