@@ -17,7 +17,7 @@ class InputError(ValueError):
     Args:
         message: The line; characters that a terminal would obey are shown, not sent.
 
-    Example:
+    Examples:
         >>> try:
         ...     Label("one")
         ... except InputError as error:
@@ -37,7 +37,7 @@ class FailedWork(RuntimeError):  # noqa: N818 - a stated outcome of the work, no
     Args:
         message: The line, beginning with the cause.
 
-    Example:
+    Examples:
         >>> str(FailedWork("step 1: the loss is nan in epoch 3; lower the learning rate"))
         'step 1: the loss is nan in epoch 3; lower the learning rate'
     """
@@ -56,7 +56,7 @@ def one_line(text: str) -> str:
     Line breaks become spaces; other control characters and those that change the direction of writing are shown as
     Python writes them.
 
-    Example:
+    Examples:
         >>> one_line("row 3: got 'a\\nb'")
         "row 3: got 'a b'"
     """

@@ -36,7 +36,7 @@ def load_object(text: str) -> Any:
     Raises:
         InputError: The text has another form, there is no such file, the file fails, or it has no such name.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> _ = Path("mine.py").write_text("def soften(images):\\n    return images / 2\\n")
         >>> load_object("mine.py:soften")(4)

@@ -38,7 +38,7 @@ class Recorded(Protocol):
 def describe(thing: object) -> Any:
     """Plain JSON values that tell `thing` from others: see the module.
 
-    Example:
+    Examples:
         >>> from labelppl.records import describe
         >>> describe({"lam": float("inf"), "layers": ("head.*",)})
         {'lam': 'inf', 'layers': ['head.*']}

@@ -114,7 +114,7 @@ def stream(seed: int, *names: Name) -> Stream:
     Raises:
         InputError: The seed is negative or no integer.
 
-    Example:
+    Examples:
         >>> stream(0, "bootstrap").numpy().integers(100, size=3).tolist()
         [30, 85, 56]
         >>> stream(0, "chain", 1).integer() == stream(0, "chain", 2).integer()

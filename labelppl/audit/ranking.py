@@ -95,7 +95,7 @@ def doubts(labels: SoftLabels, explanations: Explanations | None = None) -> Doub
     Raises:
         InputError: If no case has a label that was left out.
 
-    Example:
+    Examples:
         >>> from labelppl.families import gaussian
         >>> from labelppl.table import cases_from_frame
         >>> x = [0.1 * i + 5 * (i % 2) for i in range(40)]
@@ -153,7 +153,7 @@ def explain(explanations: Explanations, case: str) -> list[str]:
     Raises:
         InputError: For an id that is not among the explained cases.
 
-    Example:
+    Examples:
         >>> from labelppl.families import gaussian
         >>> from labelppl.table import cases_from_frame
         >>> frame = pd.DataFrame({"y": ["a", "b"] * 20, "x": [0.1 * i + 5 * (i % 2) for i in range(40)]})

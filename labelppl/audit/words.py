@@ -13,7 +13,7 @@ MOST_ODDS = 10_000.0
 def odds_in_words(log_odds: float) -> str:
     """``12 : 1`` from log-odds in nats, whatever their sign.
 
-    Example:
+    Examples:
         >>> odds_in_words(2.5)
         '12 : 1'
         >>> odds_in_words(-0.4)
@@ -40,7 +40,7 @@ def term_in_words(
         label: The more probable class.
         against: The runner-up.
 
-    Example:
+    Examples:
         >>> term_in_words("alpha", "measurement", "49°", 2.5, "dysplastic", "normal")
         'alpha 49° speaks for dysplastic, 12 : 1'
     """

@@ -134,7 +134,7 @@ def fit_conformal(
     Raises:
         InputError: An invalid or unlabelled row, or alpha outside (0, 1).
 
-    Example:
+    Examples:
         >>> probs = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]]
         >>> sets = fit_conformal(probs, [0, 1, 0, 1], alpha=0.25)
         >>> sets.sets([[0.55, 0.45], [0.1, 0.9]]).tolist()

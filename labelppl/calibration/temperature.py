@@ -31,7 +31,7 @@ BOUND = 5.0
 class Temperature(Recalibration):
     """Temperature scaling; `temperature` > 0.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> sharp = np.array([[0.9, 0.1], [0.1, 0.9], [0.9, 0.1], [0.1, 0.9]])
         >>> mapping = Temperature().fit(sharp, [[0.75, 0.25], [0.25, 0.75]] * 2)

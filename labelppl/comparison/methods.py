@@ -36,7 +36,7 @@ class Method:
         prior: Whether step 2, on the hard labels under the weight prior, follows.
         spoil: What is done to the soft labels first, by a name of `spoiled`; empty: nothing.
 
-    Example:
+    Examples:
         >>> from labelppl.comparison import Method
         >>> Method("gentle", "smooth").record()["target"]["epsilon"]
         0.1

@@ -36,7 +36,7 @@ def majority(counts: Floats, ties: TieRule, seed: int = 0) -> Floats:
     Raises:
         InputError: For another rule.
 
-    Example:
+    Examples:
         >>> majority(np.array([[3.0, 1.0], [2.0, 2.0]]), "split")
         array([[1. , 0. ],
                [0.5, 0.5]])

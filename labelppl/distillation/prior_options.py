@@ -33,7 +33,7 @@ class PriorOptions:
     Raises:
         InputError: A value is out of its range.
 
-    Example:
+    Examples:
         >>> from labelppl.distillation.prior_options import PriorOptions
         >>> PriorOptions(lam=1.0, layers=("head.*",)).record()["layers"]
         ['head.*']

@@ -46,7 +46,7 @@ class Gaussian(Law):
     Raises:
         InputError: For a scale that a number cannot have.
 
-    Example:
+    Examples:
         >>> from labelppl.families import Gaussian, independent
         >>> from labelppl.features import Label, Ratio, Vector
         >>> cups = Gaussian(Vector(vertical=Ratio(), horizontal=Ratio()), scale="logit")
@@ -202,7 +202,7 @@ def gaussian(
     Raises:
         InputError: For a feature that is no number, or a typical size of none.
 
-    Example:
+    Examples:
         >>> from labelppl.families import gaussian
         >>> from labelppl.features import Label, Real
         >>> list(gaussian(diagnosis=Label("a", "b"), x=Real(), y=Real()).features)

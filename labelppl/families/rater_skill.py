@@ -70,7 +70,7 @@ def nested_dawid_skene(*, design_effect: bool = True, **declared: Label | Featur
     Returns:
         A label model; ``fit`` takes the engine ``gibbs`` for it. See `labelppl.families.NestedDawidSkene`.
 
-    Example:
+    Examples:
         >>> nested_dawid_skene(truth=Label("no", "yes"), votes=Votes()).name
         'independent'
     """

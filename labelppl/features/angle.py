@@ -39,7 +39,7 @@ class Angle(Scalar):
     Raises:
         InputError: For another unit or kind, or where neither kind nor both bounds say which angle it is.
 
-    Example:
+    Examples:
         >>> Angle("deg", low=20, high=90).describe()
         '20 to 90 deg'
     """

@@ -50,7 +50,7 @@ class Label:
     Raises:
         InputError: For one class, an empty name, or one that is named twice.
 
-    Example:
+    Examples:
         >>> Label("normal", "dysplastic").classes
         ('normal', 'dysplastic')
     """
@@ -71,7 +71,7 @@ class Category(Feature):
     Raises:
         InputError: For fewer than two names, an empty one, or one that is named twice.
 
-    Example:
+    Examples:
         >>> Category("left", "right").describe()
         'one of left, right'
     """
@@ -99,7 +99,7 @@ class Ordinal(Category):
     Raises:
         InputError: For fewer than two names, an empty one, or one that is named twice.
 
-    Example:
+    Examples:
         >>> Ordinal("none", "mild", "severe").describe()
         'one of none < mild < severe'
     """

@@ -28,7 +28,7 @@ class Ranking(ReaderFeature):
     Raises:
         InputError: For an empty name, or one that is named twice.
 
-    Example:
+    Examples:
         >>> Ranking("ann", "bob").raters
         ('ann', 'bob')
     """

@@ -42,7 +42,7 @@ class Real(Scalar):
     Raises:
         InputError: For a bound that is no number, or bounds without room between them.
 
-    Example:
+    Examples:
         >>> Real("mm", low=0).describe()
         'a number mm at least 0'
     """
@@ -72,7 +72,7 @@ class Positive(Scalar):
     Raises:
         InputError: For a bound that is no number, or bounds without room between them.
 
-    Example:
+    Examples:
         >>> Positive("mm").describe()
         'a number mm above 0'
     """
@@ -110,7 +110,7 @@ class Ratio(Scalar):
     Raises:
         InputError: For another unit, or a squeeze below 2.
 
-    Example:
+    Examples:
         >>> Ratio("%").to_model(np.array([48.0]))
         array([0.48])
     """
@@ -183,7 +183,7 @@ class Count(Scalar):
     Raises:
         InputError: For a bound that is no number, or bounds without room between them.
 
-    Example:
+    Examples:
         >>> Count(high=3).describe()
         'a whole number from 0 to 3'
     """

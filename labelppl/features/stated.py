@@ -37,7 +37,7 @@ class Stated(ReaderFeature):
     Raises:
         InputError: For another unit, an empty name, or one that is named twice.
 
-    Example:
+    Examples:
         >>> Stated(unit="%").unit
         '%'
     """

@@ -26,7 +26,7 @@ class Vector(Feature):
     Raises:
         InputError: For fewer than two columns, or one that is no scalar.
 
-    Example:
+    Examples:
         >>> list(Vector("a", b=Ratio()).components)
         ['a', 'b']
     """

@@ -17,7 +17,7 @@ from .rows import Rows, told
 class VoteCounts(Feature):
     """Counts (cases, classes) read from the columns ``<name>_<class>``; a row without any count has no votes.
 
-    Example:
+    Examples:
         >>> VoteCounts().columns("votes", ("no", "yes"))
         ('votes_no', 'votes_yes')
     """

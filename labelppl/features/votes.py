@@ -28,7 +28,7 @@ class Votes(ReaderFeature):
     Raises:
         InputError: For an empty name, or one that is named twice.
 
-    Example:
+    Examples:
         >>> Votes("ann", "bob").raters
         ('ann', 'bob')
     """

@@ -45,7 +45,7 @@ def decode(path: Path) -> Array:
         InputError: Names the path of a file that is missing, unreadable, too large, transparent, of
             several frames, or of values that these types cannot keep.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from pathlib import Path
         >>> from PIL import Image

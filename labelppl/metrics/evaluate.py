@@ -114,7 +114,7 @@ def evaluate(
         InputError: The cases have no images, the student has other classes, its predictions are not
             one probability vector per case, or a threshold cannot be chosen.
 
-    Example:
+    Examples:
         >>> class Coin:
         ...     def predict_proba(self, images):
         ...         return np.full((len(images), 2), 0.5)

@@ -75,7 +75,7 @@ def evaluate_probs(
     Raises:
         InputError: An array does not fit or is not what it claims.
 
-    Example:
+    Examples:
         >>> from labelppl import evaluate_probs
         >>> metrics = evaluate_probs([[0.9, 0.1], [0.2, 0.8]], [0, 1], classes=["well", "ill"])
         >>> metrics.accuracy, round(metrics.brier, 3)

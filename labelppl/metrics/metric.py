@@ -54,7 +54,7 @@ class Metric:
         detail: It explains another metric and has no row of its own in tables.
         asked: It is computed only where it is asked for by its key.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from labelppl.metrics import Metric, evaluate_probs
         >>> sure = Metric("sure", "Sure", "share of cases above .9", "none",

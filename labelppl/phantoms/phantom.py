@@ -26,7 +26,7 @@ class Phantom(ABC):
         cases: How many cases are simulated by default.
         size: Side of a picture by default, in pixels.
 
-    Example:
+    Examples:
         >>> import numpy as np, pandas as pd, tempfile
         >>> from labelppl.phantoms import Phantom, simulate
         >>> class Spots(Phantom):

@@ -45,7 +45,7 @@ def find_phantom(name: str, **options: int) -> Phantom:
     Raises:
         InputError: An unknown name, an option that the phantom does not have, or no `Phantom`.
 
-    Example:
+    Examples:
         >>> find_phantom("organs", classes=30).label
         'organ'
     """
@@ -105,7 +105,7 @@ def simulate(
         InputError: An argument is out of its range, `out` is not an empty folder or cannot be
             made, or the phantom's own table or picture is not as `Phantom` says.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from labelppl.phantoms import simulate
         >>> folder = simulate("liver", tempfile.mkdtemp(), cases=4, size=32)

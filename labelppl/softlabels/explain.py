@@ -62,7 +62,7 @@ def explain_labels(
     Raises:
         InputError: If labels and cases do not belong together.
 
-    Example:
+    Examples:
         >>> from labelppl.families import Gaussian, independent
         >>> from labelppl.table import cases_from_frame
         >>> frame = pd.DataFrame({"y": ["a", "b"] * 10, "x": [0.1 * i + 3 * (i % 2) for i in range(20)]})

@@ -63,7 +63,7 @@ class StudentOptions:
     Raises:
         InputError: An unknown name, a mean without its std, a rate that is not positive.
 
-    Example:
+    Examples:
         >>> from labelppl.students.options import StudentOptions
         >>> StudentOptions(image_size=64, augment="none").record()["student"]
         'cnn'

@@ -22,7 +22,7 @@ TEXT_IDS = "str"
 def match_ids(ids: Iterable[object], among: Iterable[object]) -> Ints:
     """The place (ids,) of each id among others, -1 where it is not there.
 
-    Example:
+    Examples:
         >>> match_ids(["p2", "p9"], ["p1", "p2"]).tolist()
         [1, -1]
     """

@@ -82,7 +82,7 @@ def make_target(target: Target | Callable[..., Target] | str) -> Target:
     Raises:
         InputError: An unknown name, or an object that is no target.
 
-    Example:
+    Examples:
         >>> from labelppl.targets import make_target
         >>> make_target("smooth").epsilon
         0.1

@@ -46,7 +46,7 @@ class Schedule:
     Raises:
         InputError: A value is out of its range.
 
-    Example:
+    Examples:
         >>> from labelppl.training.schedule import Schedule
         >>> paper = Schedule(epochs=60, batch_size=128, lr=0.1, optimiser="sgd", weight_decay=5e-4)
         >>> paper.for_map().weight_decay
