@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import norm, rankdata
 
+from labelppl.inference import importance
 from labelppl.inference.convergence import (
+    Convergence,
     convergence,
     convergence_problems,
     khat_limit,
@@ -14,6 +17,7 @@ from labelppl.inference.convergence import (
     psis,
     weights_ess,
 )
+from labelppl.inference.hmc import State, transition
 
 
 def _naive_nested(values: np.ndarray, superchains: int) -> float:
@@ -118,3 +122,71 @@ def test_effective_draws_of_weights() -> None:
 @pytest.mark.parametrize(("draws", "limit"), [(100, 0.5), (1000, 2 / 3), (4000, 0.7)])
 def test_khat_limit(draws: int, limit: float) -> None:
     assert khat_limit(draws) == pytest.approx(limit)
+
+
+# --- each gate, just inside and just outside -------------------------------------------------------
+
+
+def _measured(rhat: float = 1.0, bulk: float = 1e3, tail: float = 1e3) -> Convergence:
+    return Convergence(np.array([1.0, rhat]), np.array([1e3, bulk]), np.array([1e3, tail]))
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "word"),
+    [
+        (_measured(rhat=1.01), _measured(rhat=1.0101), "R-hat of b is 1.010, more than 1.01"),
+        (_measured(bulk=400.0), _measured(bulk=399.9), "bulk ESS of b is 400, less than 400"),
+        (_measured(tail=400.0), _measured(tail=399.9), "tail ESS of b is 400, less than 400"),
+        (_measured(), _measured(rhat=np.nan), "R-hat of b is nan"),
+    ],
+    ids=["rhat", "bulk", "tail", "nan"],
+)
+def test_the_limits_of_convergence(inside: Convergence, outside: Convergence, word: str) -> None:
+    assert convergence_problems(inside, ("a", "b")) == ()
+    (problem,) = convergence_problems(outside, ("a", "b"))
+    assert problem.startswith(word)
+
+
+@pytest.mark.parametrize(
+    ("khat", "ess", "limit", "problems"),
+    [
+        (0.699, 400.1, 0.7, 0),
+        (0.7, 400.1, 0.7, 1),
+        (0.499, 400.1, 0.5, 0),
+        (0.5, 400.1, 0.5, 1),
+        (0.3, 399.9, 0.7, 1),
+        (0.9, 399.9, 0.7, 2),
+    ],
+)
+def test_the_limits_of_weights(
+    monkeypatch: pytest.MonkeyPatch, khat: float, ess: float, limit: float, problems: int
+) -> None:
+    draws = 4096
+    monkeypatch.setattr(importance, "psis", lambda ratios: (np.zeros(draws), khat))
+    monkeypatch.setattr(importance, "weights_ess", lambda log_weights: ess)
+    weighted = importance.weigh(
+        torch.zeros(draws, 1).double(), torch.zeros(draws).double(), khat_max=limit
+    )
+    assert len(weighted.problems) == problems
+
+
+@pytest.mark.parametrize(("energy", "diverges"), [(999.0, False), (1001.0, True)])
+def test_the_limit_of_the_energy_error(energy: float, diverges: bool) -> None:
+    """A leapfrog of length 1 into a density that falls by ``energy`` beyond 0."""
+
+    class Cliff:
+        dim, coordinates, numbers = 1, ("x",), 1
+
+        def log_prob(self, u: torch.Tensor) -> torch.Tensor:
+            return torch.where(u[:, 0] == 0, 0.0, -energy) + 0 * u[:, 0]
+
+    state = State(torch.zeros(1, 1).double(), torch.zeros(1).double(), torch.zeros(1, 1).double())
+    done = transition(
+        Cliff(),  # type: ignore[arg-type]
+        state,
+        torch.ones(1).double(),
+        step=1.0,
+        leapfrogs=1,
+        generator=torch.Generator().manual_seed(0),
+    )
+    assert bool(done.divergent[0]) is diverges
