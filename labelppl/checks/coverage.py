@@ -87,18 +87,18 @@ class Coverage:
     def findings(self) -> tuple[Finding, ...]:
         """A warning for every world in which the intervals cover too little, or too few fits came about."""
         mends = {world.name: world.mend for world in WORLDS}
-        found = []
+        findings = []
         for row in self.to_frame().to_dict("records"):
             world, se = str(row["world"]), float(row["se"])
             where, share = f"coverage, {world}", float(row["coverage"])
             if row["simulations"] < max(LEAST_WORLDS, self.covered.shape[1] / 2):
                 what = f"only {row['simulations']} of {self.covered.shape[1]} simulated tables could be fitted"
                 why = self.refused[0] if self.refused else "no reason told"
-                found.append(Finding("warning", where, f"{what} ({why})", "mend the model"))
+                findings.append(Finding("warning", where, f"{what} ({why})", "mend the model"))
             elif share + 2 * se < LEAST_COVERAGE:
                 what = f"90 % intervals of p(Y|Z) cover the truth in {share:.0%} ± {se:.0%} of the cases"
-                found.append(Finding("warning", where, what, mends[world]))
-        return tuple(found)
+                findings.append(Finding("warning", where, what, mends[world]))
+        return tuple(findings)
 
     def save(self, path: str | Path) -> None:
         """Write the table and the refusals as JSON."""

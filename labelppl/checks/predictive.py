@@ -56,13 +56,13 @@ def check_prior(
     some = cases.take(np.linspace(0, len(cases) - 1, min(len(cases), 16)).astype(int))
     sampled = _sampled(model, some, seed)
     drawn = simulate_sites(model, some, sampled, [{}] * runs, seed)
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for name in sampled:
         for part, feature, simulated, column in _parts(
             name, model.features[name], drawn[name], cases.columns[name]
         ):
-            found += _compare(part, feature, simulated.reshape(-1), column)
-    return tuple(found)
+            findings += _compare(part, feature, simulated.reshape(-1), column)
+    return tuple(findings)
 
 
 def _sampled(model: LabelModel, cases: Cases, seed: int) -> list[str]:
@@ -97,7 +97,7 @@ def _compare(name: str, feature: Scalar, drawn: Tensor, measured: Tensor) -> lis
     where = f"feature '{name}'"
     if isinstance(feature, Angle) and feature.kind in ("circular", "axial"):
         return []
-    found = []
+    findings = []
     if feature.low is not None or feature.high is not None:
         ends = [np.nan if end is None else end for end in (feature.low, feature.high)]
         low, high = feature.to_model(np.array(ends))
@@ -105,7 +105,7 @@ def _compare(name: str, feature: Scalar, drawn: Tensor, measured: Tensor) -> lis
         if beyond > TOO_MANY:
             what = f"the priors put {beyond:.0%} of its values outside {feature.describe()}"
             mend = "narrow the priors, or choose a distribution on that range"
-            found.append(Finding("warning", where, what, mend))
+            findings.append(Finding("warning", where, what, mend))
     if len(measured):
         tails = torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64)
         low, high = torch.quantile(drawn.double(), tails).tolist()
@@ -117,8 +117,8 @@ def _compare(name: str, feature: Scalar, drawn: Tensor, measured: Tensor) -> lis
                 f"{_in_unit(feature, float(measured.median()))})"
             )
             mend = "check the unit of the column and of the priors (angles are radians in the model), or widen the priors"
-            found.append(Finding("warning", where, what, mend))
-    return found
+            findings.append(Finding("warning", where, what, mend))
+    return findings
 
 
 def _in_unit(feature: Scalar, value: float) -> str:

@@ -76,22 +76,22 @@ def dependences(
         for a, b in pairs:
             x, y = (np.where(gaps[name], np.nan, one[name]) for name in (a, b))
             replicated[a, b].append(_within(x, y, cases.labels))
-    found = []
+    dependent = []
     for (a, b), rs in replicated.items():
         r = _within(measured[a], measured[b], cases.labels)
         others = np.array(rs)
         tail = min(int((others <= r).sum()), int((others >= r).sum()))
         low, high = np.quantile(others, [level / 2, 1 - level / 2])
         p = min(1.0, 2 * (tail + 1) / (draws + 1))
-        found.append(DependentFeatures(a, b, r, float(low), float(high), p))
-    return tuple(found)
+        dependent.append(DependentFeatures(a, b, r, float(low), float(high), p))
+    return tuple(dependent)
 
 
 def check_dependence(
     posterior: Posterior, *, draws: int = 200, seed: int = 0, level: float = 0.01
 ) -> tuple[Finding, ...]:
     """A finding for every pair of measurements whose dependence within a class the fitted model does not reproduce."""
-    found = []
+    findings = []
     for pair in dependences(posterior, draws=draws, seed=seed, level=level):
         if pair.low <= pair.r <= pair.high:
             continue
@@ -103,8 +103,10 @@ def check_dependence(
         mend = (
             "model them together: a Vector with a MultivariateNormal, or one as the other's parent"
         )
-        found.append(Finding("warning", f"features '{pair.first}' and '{pair.second}'", what, mend))
-    return tuple(found)
+        findings.append(
+            Finding("warning", f"features '{pair.first}' and '{pair.second}'", what, mend)
+        )
+    return tuple(findings)
 
 
 def _numbers(posterior: Posterior, values: dict[str, Array]) -> dict[str, Array]:

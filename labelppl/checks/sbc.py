@@ -193,18 +193,20 @@ def _data_quantities(
     with torch.no_grad():
         joint = density.class_log_joint(values, cases).joint
     evidence = torch.logsumexp(joint, -1)
-    given = torch.from_numpy(cases.labels)
-    own = joint.gather(-1, given.clamp(min=0)[None, :, None].expand(len(joint), -1, 1))[..., 0]
-    own = torch.where(given >= 0, own, evidence)
-    found = {
+    known = torch.from_numpy(cases.labels)
+    own = joint.gather(-1, known.clamp(min=0)[None, :, None].expand(len(joint), -1, 1))[..., 0]
+    own = torch.where(known >= 0, own, evidence)
+    quantities = {
         "log p(cases | parameters)": own.sum(-1),
         "log p(labels | measurements)": (own - evidence).sum(-1),
     }
     for i in range(min(len(cases), RANKED_CASES)):
-        found[f"p({cases.classes[0]}) of case {i + 1}"] = (joint[:, i, 0] - evidence[:, i]).exp()
-    if bool((given < 0).all()):
-        del found["log p(labels | measurements)"]
-    return found
+        quantities[f"p({cases.classes[0]}) of case {i + 1}"] = (
+            joint[:, i, 0] - evidence[:, i]
+        ).exp()
+    if bool((known < 0).all()):
+        del quantities["log p(labels | measurements)"]
+    return quantities
 
 
 def _residuals(kind: str, labels: SoftLabels, truth: Array) -> dict[str, float]:
@@ -213,6 +215,6 @@ def _residuals(kind: str, labels: SoftLabels, truth: Array) -> dict[str, float]:
     # With two classes one says what the other does.
     named = labels.classes[len(labels.classes) == 2 :]
     first = len(labels.classes) - len(named)
-    found = {f"{kind}: {k}": float(residual[:, first + i].mean()) for i, k in enumerate(named)}
-    found[f"{kind}: sharpness"] = float((residual * labels.probs).sum(-1).mean())
-    return found
+    residuals = {f"{kind}: {k}": float(residual[:, first + i].mean()) for i, k in enumerate(named)}
+    residuals[f"{kind}: sharpness"] = float((residual * labels.probs).sum(-1).mean())
+    return residuals

@@ -19,33 +19,35 @@ PANEL_COLUMNS = 4
 INSIDE, OUTSIDE, SHADE = "#1f5a8a", "#c0392b", "#dbe6ef"
 
 
-def draw(found: Sbc, path: Path) -> None:
+def draw(checked: Sbc, path: Path) -> None:
     """Write the picture of ``found`` to ``path``, in the format of its suffix."""
-    quantities = len(found.quantities)
+    quantities = len(checked.quantities)
     rows = max(1, -(-quantities // PANEL_COLUMNS))
-    figure = Figure(figsize=(10, 1.9 * rows + 1.1 + 0.32 * len(found.tests)), layout="constrained")
+    figure = Figure(
+        figsize=(10, 1.9 * rows + 1.1 + 0.32 * len(checked.tests)), layout="constrained"
+    )
     FigureCanvasAgg(figure)
-    heights = [*([1.9] * rows), 0.5 + 0.32 * len(found.tests)]
+    heights = [*([1.9] * rows), 0.5 + 0.32 * len(checked.tests)]
     grid = figure.add_gridspec(rows + 1, PANEL_COLUMNS, height_ratios=heights)
-    verdict = "passed" if found.passed else "FAILED"
+    verdict = "passed" if checked.passed else "FAILED"
     figure.suptitle(
-        f"{found.model}, {found.engine}: calibration {verdict} ({len(found.ranks)} simulations, "
-        f"{len(found.refused)} refused)\na right model leaves a shaded band, or misses zero below, in 1 % of checks",
-        color=INSIDE if found.passed else OUTSIDE,
+        f"{checked.model}, {checked.engine}: calibration {verdict} ({len(checked.ranks)} simulations, "
+        f"{len(checked.refused)} refused)\na right model leaves a shaded band, or misses zero below, in 1 % of checks",
+        color=INSIDE if checked.passed else OUTSIDE,
         fontsize=11,
     )
-    told = found.to_frame()
+    told = checked.to_frame()
     if quantities:
-        _ranks(figure, grid, found, told)
-        _labels(figure.add_subplot(grid[rows, :]), found, told)
+        _ranks(figure, grid, checked, told)
+        _labels(figure.add_subplot(grid[rows, :]), checked, told)
     write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=130))
 
 
-def _ranks(figure: Any, grid: Any, found: Sbc, told: Any) -> None:
-    n = len(found.ranks)
-    counts, inside = counts_below(found.uniform), band(n, 1 - found.limit)
+def _ranks(figure: Any, grid: Any, checked: Sbc, told: Any) -> None:
+    n = len(checked.ranks)
+    counts, inside = counts_below(checked.uniform), band(n, 1 - checked.limit)
     expected = n * inside.points
-    for i, name in enumerate(found.quantities):
+    for i, name in enumerate(checked.quantities):
         axes = figure.add_subplot(grid[i // PANEL_COLUMNS, i % PANEL_COLUMNS])
         axes.fill_between(
             inside.points,
@@ -64,19 +66,19 @@ def _ranks(figure: Any, grid: Any, found: Sbc, told: Any) -> None:
         axes.set_xlim(0, 1)
         if i % PANEL_COLUMNS == 0:
             axes.set_ylabel("ECDF − uniform", fontsize=7.5)
-        if i + PANEL_COLUMNS >= len(found.quantities):
+        if i + PANEL_COLUMNS >= len(checked.quantities):
             axes.set_xlabel("rank of the truth", fontsize=7.5)
 
 
-def _labels(axes: Any, found: Sbc, told: Any) -> None:
-    n = len(found.residuals)
-    at = np.arange(len(found.tests))[::-1]
-    mean, error = found.residuals.mean(0), found.residuals.std(0, ddof=1) / np.sqrt(n)
-    passed = told["passed"].to_numpy()[len(found.quantities) :]
+def _labels(axes: Any, checked: Sbc, told: Any) -> None:
+    n = len(checked.residuals)
+    at = np.arange(len(checked.tests))[::-1]
+    mean, error = checked.residuals.mean(0), checked.residuals.std(0, ddof=1) / np.sqrt(n)
+    passed = told["passed"].to_numpy()[len(checked.quantities) :]
     for y, m, e, good in zip(at, mean, error, passed, strict=True):
         axes.errorbar(m, y, xerr=1.96 * e, fmt="o", ms=4, color=INSIDE if good else OUTSIDE)
     axes.axvline(0, color="0.6", lw=0.6)
-    axes.set_yticks(at, found.tests, fontsize=8)
-    axes.set_ylim(-0.6, len(found.tests) - 0.4)
+    axes.set_yticks(at, checked.tests, fontsize=8)
+    axes.set_ylim(-0.6, len(checked.tests) - 0.4)
     axes.tick_params(axis="x", labelsize=7)
     axes.set_xlabel("soft labels: mean residual with 95 % interval, 0 if calibrated", fontsize=7.5)

@@ -73,20 +73,20 @@ class Sbc:
     @cached_property
     def problems(self) -> tuple[str, ...]:
         """What is wrong, in words; empty if the check was passed."""
-        found = []
+        faults = []
         asked = len(self.ranks) + len(self.refused)
         if len(self.ranks) < max(LEAST_SIMULATIONS, asked / 2):
-            found.append(
+            faults.append(
                 f"only {len(self.ranks)} of {asked} simulated data sets could be fitted ({self.refused[0]})"
             )
         if self.pooled.p < ALARM:
-            found.append(
+            faults.append(
                 f"all parameters together: {self.pooled.finding} (p = {self.pooled.p:.1g})"
             )
         frame = self.to_frame()
         for row in frame[~frame["passed"]].itertuples():
-            found.append(f"{row.name}: {row.finding} (p = {row.p:.1g})")
-        return tuple(found)
+            faults.append(f"{row.name}: {row.finding} (p = {row.p:.1g})")
+        return tuple(faults)
 
     @cached_property
     def uniform(self) -> Array:

@@ -71,8 +71,8 @@ def simulate_table(
         name: _masked(column, table.columns[name]) if name in sites else column
         for name, column in columns.items()
     }
-    given = np.where(table.labels >= 0, labels, -1)
-    return Simulated(replace(complete, columns=masked, labels=given), labels, values)
+    seen = np.where(table.labels >= 0, labels, -1)
+    return Simulated(replace(complete, columns=masked, labels=seen), labels, values)
 
 
 class _Feed(Messenger):

@@ -31,31 +31,35 @@ def check_static(model: LabelModel, cases: Cases) -> tuple[Finding, ...]:
         trace = prior_trace(model, cases, seed=0, rows=len(cases))
     except InputError as error:
         return (_of_error(model, error),)
-    found = [*_unused(model, trace), *_unfed(model, trace)]
+    findings = [*_unused(model, trace), *_unfed(model, trace)]
     for name, feature in model.features.items():
         if name in trace.nodes:
-            found += _supports(name, feature, trace.nodes[name]["fn"], cases.columns[name], cases)
-    found += _turning_latents(trace)
-    if not any(finding.level == "error" for finding in found):
+            findings += _supports(
+                name, feature, trace.nodes[name]["fn"], cases.columns[name], cases
+            )
+    findings += _turning_latents(trace)
+    if not any(finding.level == "error" for finding in findings):
         try:
             density = LabelDensity(model, cases)
         except InputError as error:
-            found.append(_of_error(model, error))
+            findings.append(_of_error(model, error))
         else:
-            found += switching(density)
+            findings += switching(density)
     order = ("error", "warning", "note")
-    return tuple(sorted(found, key=lambda finding: order.index(finding.level)))
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.level)))
 
 
 def refuse_errors(model: LabelModel, cases: Cases) -> None:
     """InputError for what `check_static` calls an error, by the most precise message there is."""
     density = LabelDensity(model, cases)  # which refuses nearly all of it itself, by row and cell
     trace = prior_trace(model, cases, seed=0, rows=len(cases))
-    found = switching(density)
+    findings = switching(density)
     for name, feature in model.features.items():
         if name in trace.nodes:
-            found += _supports(name, feature, trace.nodes[name]["fn"], cases.columns[name], cases)
-    for finding in found:
+            findings += _supports(
+                name, feature, trace.nodes[name]["fn"], cases.columns[name], cases
+            )
+    for finding in findings:
         if finding.level == "error":
             raise InputError(f"{finding.where}: {finding.what}; {finding.mend}")
 
@@ -82,7 +86,7 @@ def _unused(model: LabelModel, trace: Any) -> list[Finding]:
 
 def _unfed(model: LabelModel, trace: Any) -> list[Finding]:
     """Continuous sites inside the cases that no column feeds."""
-    found = []
+    findings = []
     for name, site in trace.nodes.items():
         if site["type"] != "sample" or site_is_subsample(site) or site_is_factor(site):
             continue
@@ -91,8 +95,8 @@ def _unfed(model: LabelModel, trace: Any) -> list[Finding]:
             continue
         what = f"no column feeds it and it is not discrete ({type(site['fn']).__name__})"
         mend = f"declare it in label_model({name}=...), or move it out of `with cases:` if it is a parameter"
-        found.append(Finding("error", f"site '{name}'", what, mend))
-    return found
+        findings.append(Finding("error", f"site '{name}'", what, mend))
+    return findings
 
 
 def _supports(name: str, feature: Feature, fn: Any, column: Column, cases: Cases) -> list[Finding]:
@@ -138,7 +142,7 @@ def _supports(name: str, feature: Feature, fn: Any, column: Column, cases: Cases
 
 
 def _turning_latents(trace: Any) -> list[Finding]:
-    found = []
+    findings = []
     for name, site in trace.nodes.items():
         if site["type"] != "sample" or site["is_observed"] or inside_cases(site):
             continue
@@ -151,8 +155,8 @@ def _turning_latents(trace: Any) -> list[Finding]:
         )
         if concentration < 2:
             mend = "its prior is so wide that the ends of the turn matter; use --engine nuts or a tighter prior"
-            found.append(Finding("warning", f"site '{name}'", what, mend))
+            findings.append(Finding("warning", f"site '{name}'", what, mend))
         else:
             mend = "nothing to do here; in plain Pyro use a Normal of the same spread instead"
-            found.append(Finding("note", f"site '{name}'", what, mend))
-    return found
+            findings.append(Finding("note", f"site '{name}'", what, mend))
+    return findings

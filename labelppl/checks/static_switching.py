@@ -37,7 +37,7 @@ def switching(density: LabelDensity) -> list[Finding]:
     if len(known):
         labelled = LabelDensity(density.model, cases.take(known))
     values = density.constrain(density.start(9, seed=0))
-    found = []
+    findings = []
     for one, other in combinations(range(len(classes)), 2):
         exchanged = {
             name: _exchange(value, one, other, len(classes)) for name, value in values.items()
@@ -58,8 +58,10 @@ def switching(density: LabelDensity) -> list[Finding]:
         )
         mend = "give the classes priors that lie further apart, or label a few cases of each"
         level: Level = "warning" if gap > 0.05 or min(counts) > 0 else "error"
-        found.append(Finding(level, f"classes '{classes[one]}' and '{classes[other]}'", what, mend))
-    return found
+        findings.append(
+            Finding(level, f"classes '{classes[one]}' and '{classes[other]}'", what, mend)
+        )
+    return findings
 
 
 def _exchange(value: Tensor, one: int, other: int, classes: int) -> Tensor:

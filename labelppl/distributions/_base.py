@@ -55,12 +55,12 @@ def broadcast_shapes(*shapes: torch.Size) -> torch.Size:
 
 def as_tensors(*values: Tensor | float) -> list[Tensor]:
     """Numbers become tensors of the dtype of the tensors beside them (default dtype if none)."""
-    given = [v for v in values if isinstance(v, Tensor)]
-    floating = [v.dtype for v in given if v.is_floating_point()]
+    tensors = [v for v in values if isinstance(v, Tensor)]
+    floating = [v.dtype for v in tensors if v.is_floating_point()]
     dtype = floating[0] if floating else torch.get_default_dtype()
     for other in floating[1:]:
         dtype = torch.promote_types(dtype, other)
-    device = given[0].device if given else None
+    device = tensors[0].device if tensors else None
     return [
         v if isinstance(v, Tensor) else torch.as_tensor(v, dtype=dtype, device=device)
         for v in values

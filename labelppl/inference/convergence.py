@@ -84,16 +84,16 @@ def weights_ess(log_weights: Floats) -> float:
     return float(np.exp(-np.logaddexp.reduce(2 * log_weights)))
 
 
-def convergence_problems(found: Convergence, names: Sequence[str]) -> tuple[str, ...]:
+def convergence_problems(measured: Convergence, names: Sequence[str]) -> tuple[str, ...]:
     """What the chains fail at, in words; the worst coordinate speaks for all of them."""
     problems = []
-    worst = int(np.argmax(np.where(np.isfinite(found.rhat), found.rhat, np.inf)))
-    if not found.rhat[worst] <= RHAT_MAX:
+    worst = int(np.argmax(np.where(np.isfinite(measured.rhat), measured.rhat, np.inf)))
+    if not measured.rhat[worst] <= RHAT_MAX:
         problems.append(
-            f"R-hat of {names[worst]} is {found.rhat[worst]:.3f}, more than {RHAT_MAX}: "
+            f"R-hat of {names[worst]} is {measured.rhat[worst]:.3f}, more than {RHAT_MAX}: "
             "the chains have not met"
         )
-    for kind, ess in (("bulk", found.ess_bulk), ("tail", found.ess_tail)):
+    for kind, ess in (("bulk", measured.ess_bulk), ("tail", measured.ess_tail)):
         worst = int(np.argmin(np.where(np.isfinite(ess), ess, -np.inf)))
         if not ess[worst] >= ESS_MIN:
             problems.append(

@@ -39,11 +39,11 @@ def check_job(
     chosen_engine(engine)
     cases = inputs.training
     model = inputs.model.for_cases(cases)
-    found = [*check_static(model, cases)]
-    usable = not any(finding.level == "error" for finding in found)
+    findings = [*check_static(model, cases)]
+    usable = not any(finding.level == "error" for finding in findings)
     problems: tuple[str, ...] = ()
     if usable:
-        found += check_prior(model, cases, seed=seed)
+        findings += check_prior(model, cases, seed=seed)
         with bar("fit", say.quiet) as progress:
             posterior = fit(
                 inputs.model,
@@ -55,20 +55,20 @@ def check_job(
             )
         say.stage(fit_line(posterior))
         problems = posterior.problems
-        found += check_dependence(posterior, seed=seed)
-    for finding in found:
+        findings += check_dependence(posterior, seed=seed)
+    for finding in findings:
         say(str(finding))
-    problems = (*(str(f) for f in found if f.level == "error"), *problems)
+    problems = (*(str(f) for f in findings if f.level == "error"), *problems)
     if usable and simulations:
         problems = (
             *problems,
             *_calibration(inputs, folder, engine, simulations, seed, say).problems,
         )
     if usable and tables:
-        found += _coverage(inputs, folder, engine, tables, seed, say)
+        findings += _coverage(inputs, folder, engine, tables, seed, say)
     if problems:
         raise FailedWork(f"model '{inputs.model.name}' failed its check: {problems[0]}")
-    say(f"model '{inputs.model.name}' and {cases.path}: {len(cases)} cases, {_verdict(found)}")
+    say(f"model '{inputs.model.name}' and {cases.path}: {len(cases)} cases, {_verdict(findings)}")
 
 
 def _calibration(
@@ -92,8 +92,8 @@ def _calibration(
         result.save(folder / "sbc.json")
         result.plot(folder / "sbc.png")
     verdict = "passed" if result.passed else "FAILED"
-    found = "; ".join(result.problems) or result.detectable
-    say(f"calibration over {simulations} simulations {verdict}: {found} ({folder / 'sbc.png'})")
+    outcome = "; ".join(result.problems) or result.detectable
+    say(f"calibration over {simulations} simulations {verdict}: {outcome} ({folder / 'sbc.png'})")
     return result
 
 
@@ -123,8 +123,8 @@ def _coverage(
     return result.findings
 
 
-def _verdict(found: list[Finding]) -> str:
-    warnings = sum(finding.level == "warning" for finding in found)
+def _verdict(findings: list[Finding]) -> str:
+    warnings = sum(finding.level == "warning" for finding in findings)
     return (
         "nothing to mend"
         if not warnings

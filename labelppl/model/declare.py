@@ -125,9 +125,9 @@ def label_model(**declared: Label | Feature) -> Callable[[ModelFunction], LabelM
     """
     labels = [name for name, kind in declared.items() if isinstance(kind, Label)]
     if len(labels) != 1:
-        found = ", ".join(labels) or "none"
+        names = ", ".join(labels) or "none"
         raise InputError(
-            f"label_model: expected exactly one Label, got {found}; declare one, e.g. y=Label('no', 'yes')"
+            f"label_model: expected exactly one Label, got {names}; declare one, e.g. y=Label('no', 'yes')"
         )
     for name, kind in declared.items():
         if not isinstance(kind, Label | Feature):

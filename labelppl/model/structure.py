@@ -144,11 +144,11 @@ def find_structure(model: LabelModel, cases: Cases) -> Structure:
         for name, feature in model.features.items()
         if isinstance(feature, Category) and name in sampled
     }
-    found = Structure(
+    structure = Structure(
         Parameters(parameters), label_values, summed, trace.read, sampled, sites, codes
     )
-    _compare_priors(model, cases, found.parameters, trace)
-    return found
+    _compare_priors(model, cases, structure.parameters, trace)
+    return structure
 
 
 def _inside_or_refuse(name: str, site: Mapping[str, Any]) -> None:
