@@ -411,21 +411,23 @@ def _state(factor: GaussianFactor, z: Tensor, kept: Tensor, k: int) -> _State:
 def _log_t(factor: GaussianFactor, state: _State, k: int, p: int, own: Tensor | None) -> Tensor:
     """log predictive density (cases, nodes) of class ``k``, from which the cases of that label are taken out."""
     q, log_det = state.q, state.log_det.expand_as(state.q)
-    kappa, df = float(factor.kappa[k]), (factor.worth + factor.count[k]).expand_as(q)
-    r = torch.full_like(q[:, :1], kappa / (kappa + 1))
+    kappa, df = float(factor.kappa[k]), factor.worth + factor.count[k]
+    constant = _log_constant(df, p, kappa / (kappa + 1)).expand_as(q)
+    power, r = (df + p) / 2, torch.full_like(q[:, :1], kappa / (kappa + 1))
     if own is not None:
         mine = (own == k)[:, None]
         q, log_det = _take_out(q, log_det, kappa, mine)
-        df = df - mine.to(q)
+        constant = torch.where(mine, _log_constant(df - 1, p, (kappa - 1) / kappa), constant)
+        power = power - 0.5 * mine.to(q)
         r = torch.where(mine, (kappa - 1) / kappa, r)
-    return (
-        torch.lgamma((df + p) / 2)
-        - torch.lgamma(df / 2)
-        - 0.5 * p * math.log(math.pi)
-        + 0.5 * p * torch.log(r)
-        - 0.5 * log_det
-        - 0.5 * (df + p) * torch.log1p(r * q)
-    )
+    return constant - 0.5 * log_det - power * torch.log1p(r * q)
+
+
+def _log_constant(df: Tensor, p: int, r: float) -> Tensor:
+    """(nodes,) what the log t density has beside the distance; of no use where df is not positive."""
+    df = df.clamp(min=1e-3)
+    gammas = torch.lgamma((df + p) / 2) - torch.lgamma(df / 2)
+    return gammas + 0.5 * p * (math.log(max(r, 1e-300)) - math.log(math.pi))
 
 
 def _take_out(q: Tensor, log_det: Tensor, kappa: float, mine: Tensor) -> tuple[Tensor, Tensor]:

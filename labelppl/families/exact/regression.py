@@ -90,7 +90,14 @@ class RegressionEvidence(Evidence):
             out[..., None],
             -1,
         )
-        by_node = _log_t(e, 2 * a, b / a * (1 + lev))
+        gammas = [_log_gammas(2 * factor.shape.T - less) for less in (0, 1)]
+        constant = torch.where(out[..., None], gammas[1], gammas[0])
+        scale2 = b / a * (1 + lev)
+        by_node = (
+            constant
+            - 0.5 * torch.log(2 * math.pi * a * scale2)
+            - (a + 0.5) * torch.log1p(e**2 / (2 * a * scale2))
+        )
         by_node = torch.where(present[:, None, None], by_node, 0.0)
         log_weights = factor.log_weights.expand(len(x), -1)
         if own is not None:
@@ -249,10 +256,7 @@ def _rows(
     return harmonic_design(columns[angle].values), columns[response].values, present
 
 
-def _log_t(residual: Tensor, df: Tensor, scale2: Tensor) -> Tensor:
-    return (
-        torch.lgamma((df + 1) / 2)
-        - torch.lgamma(df / 2)
-        - 0.5 * torch.log(df * math.pi * scale2)
-        - 0.5 * (df + 1) * torch.log1p(residual**2 / (df * scale2))
-    )
+def _log_gammas(df: Tensor) -> Tensor:
+    """The gamma functions of a t density; of no use where df is not positive."""
+    df = df.clamp(min=1e-3)
+    return torch.lgamma((df + 1) / 2) - torch.lgamma(df / 2)
