@@ -37,6 +37,8 @@ from .shared_scale import (
 
 CHAINS = 8
 BURN_IN = 60
+#: One sweep of so many is kept.
+THIN = 2
 #: Sweeps kept of each chain; fewer where so many nodes would not fit `NUMBERS`.
 KEPT = 50
 LEAST_KEPT = 10
@@ -71,7 +73,7 @@ def by_gibbs(z: Floats, labels: Array, classes: int, rng: np.random.Generator) -
     """The posterior of what the classes share given rows ``z`` (cases, d) in standard units, NaN where missing."""
     sweeps = 1
     while True:
-        sampled = _Sampler(z, labels, classes, rng).run(BURN_IN * sweeps, sweeps)
+        sampled = _Sampler(z, labels, classes, rng).run(BURN_IN * sweeps, THIN * sweeps)
         if not sampled.problems or sweeps == 2**DOUBLINGS:
             return sampled
         sweeps *= 2
@@ -90,6 +92,11 @@ class _Sampler:
         self.count = np.bincount(labels[some], minlength=classes).astype(np.float64)
         self.missing = [np.flatnonzero(column) for column in np.isnan(self.part).T]
         self.constants = log_constants(self.count, self.d)
+        d, a = self.d, ALPHA + self.d - 1
+        whole = a + classes * (WORTH + d - 1)[:, None]
+        self.gammas = (
+            multigammaln_rows(whole / 2, d) - multigammaln_rows(a / 2, d) + a * d / 2 * np.log(a)
+        )
         self.filled = np.broadcast_to(np.nan_to_num(self.part), (CHAINS, *self.part.shape)).copy()
 
     def run(self, burn_in: int, thin: int) -> Sampled:
@@ -117,34 +124,31 @@ class _Sampler:
                 sums = self._sums()
             g = worth[:, None, None] * precision.sum(1)
             degrees = self.classes * (worth + d - 1)
-            a = self._draw_alpha(g, v, degrees) + d - 1
+            a = self._draw_alpha(g, v, worth) + d - 1
             scale = wishart(self.rng, a + degrees, g + (a[:, None] / v)[:, None] * np.eye(d))
             v = self._draw_variances(a, np.diagonal(scale, axis1=-2, axis2=-1), v)
         return self._result(nodes)
 
     def _draw_worth(self, scale: Floats, w: Floats) -> Floats:
+        nu = WORTH + self.d - 1
         half_log_scale = np.linalg.slogdet(scale)[1] / 2
-        log_p = np.empty((CHAINS, len(WORTH)))
-        for at, worth in enumerate(WORTH):
-            nu = worth + self.d - 1
-            log_det = np.linalg.slogdet(worth * scale[:, None] + w)[1]
-            log_p[:, at] = self.classes * nu * half_log_scale - (
-                (nu + self.count) / 2 * log_det
-            ).sum(-1)
-        return np.asarray(WORTH[_choose(self.rng, log_p + self.constants)])
+        log_p = self.constants + half_log_scale[:, None] * (self.classes * nu)
+        power = (nu[:, None] + self.count) / 2
+        step = max(1, NUMBERS // (CHAINS * self.classes * self.d**2))
+        for first in range(0, len(WORTH), step):
+            some = slice(first, first + step)
+            psi = WORTH[some, None, None, None] * scale[:, None, None] + w[:, None]
+            log_p[:, some] -= (power[some] * np.linalg.slogdet(psi)[1]).sum(-1)
+        return np.asarray(WORTH[_choose(self.rng, log_p)])
 
-    def _draw_alpha(self, g: Floats, v: Floats, degrees: Floats) -> Floats:
-        d, root = self.d, np.sqrt(v)
+    def _draw_alpha(self, g: Floats, v: Floats, worth: Floats) -> Floats:
+        root = np.sqrt(v)
         eigenvalues = np.linalg.eigvalsh(g * root[:, :, None] * root[:, None]).clip(min=0.0)
-        a = ALPHA + d - 1
-        whole = a + degrees[:, None]
-        log_p = (
-            -multigammaln_rows(a / 2, d)
-            + a * d / 2 * np.log(a)
-            + multigammaln_rows(whole / 2, d)
-            - whole / 2 * np.log(a[:, None] + eigenvalues[:, None]).sum(-1)
-        )
-        return np.asarray(ALPHA[_choose(self.rng, log_p)])
+        a = ALPHA + self.d - 1
+        half = (a + self.classes * (worth + self.d - 1)[:, None]) / 2
+        log_det = np.log(a[:, None] + eigenvalues[:, None]).sum(-1)
+        gammas = self.gammas[np.searchsorted(WORTH, worth)]
+        return np.asarray(ALPHA[_choose(self.rng, gammas - half * log_det)])
 
     def _draw_variances(self, a: Floats, diagonal: Floats, v: Floats) -> Floats:
         inverse = self.rng.gamma(1.0, 1.0 / (1.0 + 1.0 / v))
