@@ -15,7 +15,7 @@ from ..posterior import Posterior
 from ..prevalence import read_prevalence
 from ..runs import Step, check_file, check_folder, read_json, read_run_json, record, step, verified
 from ..softlabels import label_parquet, soft_labels
-from ..softlabels.deployment import estimate_prevalence
+from ..softlabels.deployment import PrevalenceEstimate, estimate_prevalence
 from ..softlabels.labels import LeaveOut
 from ..softlabels.parquet import BATCH_DRAWS
 from ..table import Cases, Delimiters, TableFile, open_table
@@ -191,7 +191,7 @@ def _label(
     cases = fitted.cases
     if data is not None:
         cases = Inputs.of_run(run, data, trust=settings.trust, delimiters=written).cases
-    prevalence = settings.prevalence
+    prevalence: Any = settings.prevalence
     if prevalence == "auto":
         prevalence = _estimated(posterior, cases, run if own else None, say)
     most: dict[str, Any] = {} if settings.draws is None else {"draws": settings.draws}
@@ -249,7 +249,7 @@ def _label_in_batches(
 
 def _estimated(
     posterior: Posterior, cases: Cases, run: Path | None, say: Teller
-) -> dict[str, float]:
+) -> PrevalenceEstimate:
     new = cases.take(~np.isin(cases.ids, posterior.cases.ids))
     if len(new) < FEWEST_TO_ESTIMATE:
         raise InputError(
@@ -264,4 +264,4 @@ def _estimated(
         )
     if run is not None:
         record(run, estimated_prevalence=estimate.to_frame().set_index("class").to_dict("index"))
-    return estimate.as_mapping()
+    return estimate

@@ -15,6 +15,7 @@ from ..model import ClosedForm
 from ..posterior import Posterior
 from ..table import Cases
 from . import summary
+from .deployment import PrevalenceEstimate
 from .predictive import Predictive, Used, predictive
 from .record import SoftLabels, joined
 
@@ -32,12 +33,12 @@ SOURCE: dict[Used, str] = {"nothing": "new", "measurements": "fitted", "label": 
 class Labeller:
     """Makes labels from ``posterior``.
 
-    prevalence: (classes,) to shift to, or None. keep: draws of p(Y|Z, theta) to keep for each case. draws: the most draws
+    prevalence: (classes,) to shift to, one for each of some draws, or None. keep: draws of p(Y|Z, theta) to keep for each case. draws: the most draws
     used for a case whose label is not left out.
     """
 
     posterior: Posterior
-    prevalence: Tensor | None
+    prevalence: Tensor | PrevalenceEstimate | None
     keep: int
     draws: int
 
@@ -54,7 +55,7 @@ class Labeller:
     def _kind(self, cases: Cases, row: Array, used: Used) -> SoftLabels:
         closed = self._closed_for(cases, used)
         draws = self._many(len(cases), used, closed is not None)
-        values, log_weights = self._draws(draws)
+        values, log_weights, shift = self._draws(draws)
         step = max(1, BLOCK_NUMBERS // (draws * len(cases.classes)))
         # Filled in place: a block's small arrays, kept one by one, would scatter over the memory that its draws leave.
         whole: dict[str, Array] = {}
@@ -69,7 +70,7 @@ class Labeller:
                 label = Predictive(exact.draw(draws, self.posterior.seed), even, exact.khat)
             else:
                 labels = self.posterior.cases.labels[row[at]] if used == "label" else row[at]
-                density, shift = self.posterior.density, self.prevalence
+                density = self.posterior.density
                 power = self.posterior.model.power(block, self.posterior.diagnostics)
                 label = predictive(density, values, log_weights, block, used, labels, shift, power)
             for name, value in self._measured(label, mean).items():
@@ -85,26 +86,42 @@ class Labeller:
             classes=cases.classes,
             labels=cases.labels,
             source=np.full(len(cases), SOURCE[used]),
-            prevalence=None if self.prevalence is None else self.prevalence.numpy(),
+            prevalence=self._in_force,
             draws=None if kept is None else np.moveaxis(kept, -1, 0),
             **whole,
         )
 
+    @property
+    def _in_force(self) -> Array | None:
+        """(classes,) the prevalence of the labels, the mean of an estimated one; None for the study's."""
+        if isinstance(self.prevalence, PrevalenceEstimate):
+            return self.prevalence.mean
+        return None if self.prevalence is None else self.prevalence.numpy()
+
     def _many(self, cases: int, used: Used, exact: bool) -> int:
         """How many draws of p(Y|Z, theta) each case gets."""
         have = len(self.posterior.log_weights)
+        if isinstance(self.prevalence, PrevalenceEstimate):
+            return len(self.prevalence.draws)
         if exact:
             budget = SPREAD_NUMBERS // (cases * len(self.posterior.cases.classes))
             return max(self.keep, SPREAD_DRAWS, min(budget, have))
         return have if used == "label" else min(have, max(self.draws, self.keep))
 
-    def _draws(self, draws: int) -> tuple[Mapping[str, Tensor], Tensor]:
-        """Parameter values and log weights of so many draws of the fit."""
+    def _draws(self, draws: int) -> tuple[Mapping[str, Tensor], Tensor, Tensor | None]:
+        """Parameter values and log weights of so many draws of the fit, and the prevalence to shift to, if any."""
+        even = torch.full((draws,), -np.log(draws), dtype=torch.float64)
+        if isinstance(self.prevalence, PrevalenceEstimate):
+            rows, shift = (
+                torch.from_numpy(self.prevalence.rows),
+                torch.from_numpy(self.prevalence.draws),
+            )
+            return {n: value[rows] for n, value in self.posterior.values.items()}, even, shift
         if draws >= len(self.posterior.log_weights):
-            return self.posterior.values, self.posterior.log_weights
+            return self.posterior.values, self.posterior.log_weights, self.prevalence
         rows = self.posterior.equal_weight_rows(draws)
         values = {name: value[rows] for name, value in self.posterior.values.items()}
-        return values, torch.full((draws,), -np.log(draws), dtype=torch.float64)
+        return values, even, self.prevalence
 
     def _closed_for(self, cases: Cases, used: Used) -> ClosedForm | None:
         """The closed form, where there is one for what is wanted; a cell that only draws can integrate over has none."""
@@ -117,6 +134,8 @@ class Labeller:
     @cached_property
     def _closed(self) -> ClosedForm | None:
         closed = self.posterior.closed
+        if isinstance(self.prevalence, PrevalenceEstimate):
+            return None  # a prevalence that goes with each draw of the fit has no closed form
         if closed is None or self.prevalence is None:
             return closed
         return closed.under(self.prevalence)

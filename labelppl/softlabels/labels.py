@@ -22,6 +22,7 @@ from ..posterior import Posterior
 from ..prevalence import read_prevalence
 from ..table import Cases, match_ids
 from .blocks import Labeller
+from .deployment import PrevalenceEstimate
 from .record import MOST_DRAWS, SoftLabels
 from .refits import crossfitted, mended
 
@@ -33,14 +34,14 @@ def soft_labels(
     cases: Cases | None = None,
     *,
     leave_out: LeaveOut = "loo",
-    prevalence: Mapping[str, float] | None = None,
+    prevalence: Mapping[str, float] | PrevalenceEstimate | None = None,
     keep_draws: int = 0,
     draws: int = MOST_DRAWS,
 ) -> SoftLabels:
     """The soft labels of ``cases`` (default: those that were fitted).
 
     prevalence: class -> probability where the labels will be used, e.g. ``{"dysplastic": 0.03}``; one class may be left
-    out and gets the rest. A UserWarning says where the posterior failed its checks. keep_draws: how many draws of p(Y|Z, theta), of equal weight, to keep in the record. draws: cases
+    out and gets the rest; or what `estimate_prevalence` found, whose draws are paired with those of the fit. A UserWarning says where the posterior failed its checks. keep_draws: how many draws of p(Y|Z, theta), of equal weight, to keep in the record. draws: cases
     whose label is not left out use no more draws than this, taken from the posterior with equal weights (4,096 leave a
     Monte Carlo error of at most 1.6 % of ``sd`` in ``probs``); leave-one-out always uses all. A case counts as fitted if
     id and measurements are those of a fitted one. Raises InputError for an unknown ``leave_out`` or classes, and for a case that is
@@ -58,8 +59,10 @@ def soft_labels(
             f"classes: got {', '.join(cases.classes)}, expected those of the fit, "
             f"{', '.join(posterior.cases.classes)}; read the table with classes=posterior.cases.classes"
         )
-    shift = None
-    if prevalence is not None:
+    shift: torch.Tensor | PrevalenceEstimate | None = None
+    if isinstance(prevalence, PrevalenceEstimate):
+        shift = prevalence
+    elif prevalence is not None:
         shift = torch.tensor(read_prevalence(prevalence, cases.classes), dtype=torch.float64)
     if posterior.problems:
         warnings.warn(

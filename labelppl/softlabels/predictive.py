@@ -55,8 +55,8 @@ def predictive(
     """The label posterior of ``cases`` under draws ``values`` with ``log_weights`` (draws,).
 
     used: what the fit used of every case; 'label' leaves ``labels`` (cases,), those of the fit, out. prevalence: (classes,)
-    to shift to, or None for the study's own. power: (cases,) to what power p(z | y) counts in p, not in the weights.
-    Raises InputError for a case that is impossible under every class.
+    to shift to, or (draws, classes), one for each draw, or None for the study's own. power: (cases,) to what power p(z | y)
+    counts in p, not in the weights. Raises InputError for a case that is impossible under every class.
     """
     with torch.no_grad():
         found = density.class_log_joint(values, cases)
@@ -100,7 +100,7 @@ def _tempered(found: ClassJoint, power: Tensor) -> Tensor:
 def shift(
     density: LabelDensity, values: Mapping[str, Tensor], label: Tensor, prevalence: Tensor
 ) -> Tensor:
-    """l' - l (draws, 1 or cases, classes), which moves the study prevalence to ``prevalence`` (classes,) in every draw.
+    """l' - l (draws, 1 or cases, classes), which moves the study prevalence to ``prevalence``, (classes,) in every draw or (draws, classes).
 
     ``label`` (draws, 1 or cases, classes) is l. Where p(Y) is a parameter, l' = log prevalence. Where the label depends on
     inputs, p(Y | inputs) is multiplied by prevalence / study prevalence and normalised, which for a logistic model moves the
@@ -111,7 +111,7 @@ def shift(
     if given.shape[1] > 1 and bool(((given - study).abs() > 1e-9).any()):
         fitted = torch.log_softmax(density.class_log_joint(values).label, -1)
         study = torch.logsumexp(fitted, 1, keepdim=True) - np.log(fitted.shape[1])
-    change = torch.log(prevalence) - study
+    change = torch.log(prevalence).reshape(-1, 1, prevalence.shape[-1]) - study
     # The factor that normalises l' concerns the inputs alone and must not weigh the draws.
     return change - torch.logsumexp(given + change, -1, keepdim=True)
 
