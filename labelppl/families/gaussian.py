@@ -160,6 +160,15 @@ class Gaussian(Law):
 
         return observe
 
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """Class, then the component twice of a covariance root."""
+        one, two = f"{self.name}_component", f"{self.name}_component_2"
+        return {
+            f"{self.name}_mean": ("class", one),
+            f"{self.name}_scale_tril": ("class", one, two),
+            f"{self.name}_spread": (one,),
+        }
+
     def factor(
         self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int
     ) -> Factor:

@@ -44,6 +44,13 @@ class Family(LabelModel):
         fn = _function(self.label_name, tuned, self.counts, self.prevalence)
         return replace(self, evidence=tuned, fn=fn)
 
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """Names of the first axes of each site that has one."""
+        named: dict[str, tuple[str, ...]] = {"prevalence": ("class",)}
+        for law in self.evidence:
+            named |= law.axes()
+        return named
+
     def exact(self, cases: Cases, seed: int = 0) -> ExactPosterior:
         """Posterior in closed form, its sites named as in the Pyro function.
 

@@ -31,6 +31,19 @@ from .exact import Factor
 
 Typical = tuple[float, float]
 
+#: What laws call a parameter that has one value for each class.
+BY_CLASS = (
+    "mean",
+    "scale",
+    "shape",
+    "size",
+    "variation",
+    "concentration",
+    "probs",
+    "coefficients",
+    "scale_tril",
+)
+
 #: SD of the log of a class's own spread about .7 of that of all cases, where classes share no scale: nine times in ten between
 #: an eighth of it and one and a half times, so that one class may be ten times as wide as another.
 LOG_SD = 1.2
@@ -85,6 +98,10 @@ class Law(ABC):
     def power(self, column: Column, diagnostics: Mapping[str, float | int | str]) -> Tensor | None:
         """(cases,) to what power this law's likelihood counts in the labels, or None; see `LabelModel.power`."""
         return None
+
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """Names of the first axes of its sites; by default each ``<name>_<part>`` of `BY_CLASS` has one value a class."""
+        return {f"{self.name}_{part}": ("class",) for part in BY_CLASS}
 
     def factor(
         self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int

@@ -19,8 +19,8 @@ from .base import Density, Draws, Progress
 Sampler = Callable[[int, int], Tensor]
 
 
-#: Draws by default; numbers held by them (256 MiB), but never fewer draws than the least.
-DRAWS, NUMBERS, LEAST_DRAWS = 4000, 2**25, 40
+#: Draws by default; numbers held by them and by the file (16 MiB), but never fewer draws than the least.
+DRAWS, NUMBERS, LEAST_DRAWS = 4000, 2**21, 4
 
 
 def exact(

@@ -80,6 +80,10 @@ class LabelModel:
         """(cases,) to what power p(z | y) counts in the labels, or None: as it is. diagnostics: of the fit."""
         return None
 
+    def axes(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the first axes of each site, such as ``class``, where the model knows them."""
+        return {}
+
     def with_options(self, **options: Any) -> LabelModel:
         """The same model with some keyword-only arguments of its function set; InputError for unknown names."""
         for name, value in options.items():
