@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     type=click.IntRange(min=5, max=10_000),
     help="Simulated in each world, with --coverage.",
 )
+@click.option(
+    "--against",
+    help="Other models, FILE,FILE: which predicts the labels better, each case left out?",
+)
 @options.seed
 def check(
     model_name: str,
@@ -63,13 +67,15 @@ def check(
     simulations: int,
     coverage: bool,
     tables: int,
+    against: str | None,
     seed: int,
 ) -> None:
     """Look for mistakes in a model file and its table before and after a fit.
 
     Sites and columns that do not meet, supports and priors that do not hold the data, label switching, dependence that
     the model misses; with --sbc also whether its posteriors and label posteriors are calibrated, with --coverage whether
-    its intervals hold in worlds that the model does not quite describe.
+    its intervals hold in worlds that the model does not quite describe; with --against which of several models predicts
+    the labels better.
     """
     from labelppl.jobs.check import check_job
     from labelppl.jobs.inputs import Inputs
@@ -85,6 +91,18 @@ def check(
         engine=engine,
         simulations=wanted,
         tables=tables if coverage else 0,
+        others=[
+            Inputs.open(
+                options.open_model(name, ()),
+                name,
+                inputs.cases.path if data is None else data,
+                group,
+                seed,
+                delimiters,
+            )
+            for name in (against or "").split(",")
+            if name
+        ],
         seed=seed,
         say=teller(),
     )

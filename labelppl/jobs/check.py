@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from ..checks.against import against
 from ..checks.coverage import coverage
 from ..checks.finding import Finding
 from ..checks.predictive import check_prior
@@ -12,11 +14,11 @@ from ..checks.sbc import sbc
 from ..checks.sbc_record import Sbc
 from ..checks.static import check_static
 from ..errors import FailedWork
-from ..posterior import fit
+from ..posterior import Posterior, fit
 from ..runs import check_folder, step
 from .engines import chosen_engine
 from .inputs import Inputs
-from .telling import Teller, bar, fit_line
+from .telling import Teller, bar, fit_line, said_warnings
 
 
 def check_job(
@@ -26,12 +28,14 @@ def check_job(
     engine: str,
     simulations: int,
     tables: int = 0,
+    others: Sequence[Inputs] = (),
     seed: int,
     say: Teller,
 ) -> None:
     """Static checks, prior predictive, a fit with its posterior predictive; SBC and coverage where they were asked for.
 
     simulations: of SBC, 0 for none. tables: simulated in each world of the check of coverage, 0 for none.
+    others: models whose leave-one-out scores of the same cases are set beside this one's.
 
     Raises FailedWork if there is an error, the fit fails, or SBC does.
     """
@@ -66,6 +70,8 @@ def check_job(
         )
     if usable and tables:
         findings += _coverage(inputs, folder, engine, tables, seed, say)
+    if usable and others:
+        _against(inputs, posterior, others, engine, seed, say)
     if problems:
         raise FailedWork(f"model '{inputs.model.name}' failed its check: {problems[0]}")
     say(f"model '{inputs.model.name}' and {cases.path}: {len(cases)} cases, {_verdict(findings)}")
@@ -121,6 +127,29 @@ def _coverage(
     for finding in result.findings:
         say(str(finding))
     return result.findings
+
+
+def _against(
+    inputs: Inputs,
+    posterior: Posterior,
+    others: Sequence[Inputs],
+    engine: str,
+    seed: int,
+    say: Teller,
+) -> None:
+    """One line per model, the best told last; every model is fitted to the training cases alone."""
+    posteriors = {Path(inputs.model_name).stem: posterior}
+    for other in others:
+        name = Path(other.model_name).stem
+        name = name if name not in posteriors else other.model_name
+        posteriors[name] = fit(
+            other.model, other.training, engine=chosen_engine(engine), seed=seed, say=say.stage
+        )
+    with said_warnings(say):
+        scores = against(posteriors)
+    for line in scores.lines():
+        say(line)
+    say(f"highest leave-one-out log score: {scores.best}")
 
 
 def _verdict(findings: list[Finding]) -> str:
