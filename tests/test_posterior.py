@@ -216,8 +216,8 @@ def test_groups_have_named_dimensions(posterior: Posterior) -> None:
     np.testing.assert_allclose(probs.sum("class"), 1, atol=1e-6)
     assert idata.log_likelihood["y"].dims == ("chain", "draw", "case")
     assert idata.posterior.sizes["chain"] == 1  # weighted draws, in their order
-    assert idata.posterior["a_mean"].dims == ("chain", "draw", "class")
-    assert list(idata.posterior["a_mean"]["class"].values) == ["normal", "ill"]
+    assert idata.posterior["mean"].dims == ("chain", "draw", "class", "mean_dim_1")
+    assert list(idata.posterior["mean"]["class"].values) == ["normal", "ill"]
     assert np.isnan(idata.observed_data["a"].values[3])
     assert not bool(idata.constant_data["a_observed"][3])
     assert int(idata.observed_data["y"][7]) == -1
