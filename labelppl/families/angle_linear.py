@@ -30,7 +30,7 @@ from ..errors import InputError
 from ..features import Angle, Column, Feature, Label, Scalar, Vector
 from ..model import CasePlate
 from .exact import Coefficients, Factor, Product, RegressionFactor
-from .exact.shared_scale import FLOOR
+from .exact.shared_scale import SPREAD_FLOOR
 from .independent import Family, independent, the_label
 from .law import Law, Typical, bounds, place, typical_of
 from .von_mises import VonMises
@@ -74,8 +74,8 @@ class OnAngle(Law):
         prior, k = self.prior(), len(cases.classes)
         turn = self._turn().parameters(cases)
         unit = torch.tensor([prior.unit], dtype=torch.float64)
-        spread = pyro.sample(f"{self.name}_spread", laws.SharedSpread(unit, k, floor=FLOOR))
-        shared = laws.SharedCovariances(spread, unit, k, floor=FLOOR)
+        spread = pyro.sample(f"{self.name}_spread", laws.SharedSpread(unit, k, floor=SPREAD_FLOOR))
+        shared = laws.SharedCovariances(spread, unit, k, floor=SPREAD_FLOOR)
         sd = pyro.sample(f"{self.name}_scale_tril", shared)[..., 0]
         rows = dist.Normal(prior.mean.expand(k, 3), sd / prior.precision.sqrt()).to_event(2)
         b = pyro.sample(f"{self.name}_coefficients", rows)

@@ -26,7 +26,7 @@ from ..features import Angle, Column, Feature, Label, Scalar, Vector
 from ..model import CasePlate
 from .exact import NIW, Factor, GaussianFactor, Standard
 from .exact.gaussian import Scale, matrix, to_scale
-from .exact.shared_scale import FLOOR, KAPPA0
+from .exact.shared_scale import KAPPA0, SPREAD_FLOOR
 from .independent import Family, independent
 from .law import Law, Typical, place, typical_of
 
@@ -143,9 +143,9 @@ class Gaussian(Law):
             tril = pyro.sample(f"{n}_scale_tril", law.expand([classes]).to_event(1))
         else:
             center, kappa = prior.center, KAPPA0
-            law = laws.SharedSpread(prior.spread, classes, floor=FLOOR)
+            law = laws.SharedSpread(prior.spread, classes, floor=SPREAD_FLOOR)
             spread = pyro.sample(f"{n}_spread", law)
-            shared = laws.SharedCovariances(spread, prior.spread, classes, floor=FLOOR)
+            shared = laws.SharedCovariances(spread, prior.spread, classes, floor=SPREAD_FLOOR)
             tril = pyro.sample(f"{n}_scale_tril", shared)
         means = dist.MultivariateNormal(
             center.expand(classes, len(center)), scale_tril=tril / kappa**0.5

@@ -32,7 +32,7 @@ from .exact import Factor
 Typical = tuple[float, float]
 
 #: What laws call a parameter that has one value for each class.
-BY_CLASS = (
+PARTS_BY_CLASS = (
     "mean",
     "scale",
     "shape",
@@ -100,8 +100,8 @@ class Law(ABC):
         return None
 
     def axes(self) -> dict[str, tuple[str, ...]]:
-        """Names of the first axes of its sites; by default each ``<name>_<part>`` of `BY_CLASS` has one value a class."""
-        return {f"{self.name}_{part}": ("class",) for part in BY_CLASS}
+        """Names of the first axes of its sites; by default each ``<name>_<part>`` of `PARTS_BY_CLASS` has one value a class."""
+        return {f"{self.name}_{part}": ("class",) for part in PARTS_BY_CLASS}
 
     def factor(
         self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int

@@ -105,7 +105,7 @@ def estimate_prevalence(
     study = torch.logsumexp(label, 1) - float(np.log(label.shape[1]))
     f = torch.softmax(joint - study[:, None], -1)
     even = torch.full(f.shape[:2], 1 / len(cases), dtype=f.dtype)
-    pi = draw_prevalence(f, em(f, even), generator)
+    pi = draw_prevalence(f, most_likely_prevalence(f, even), generator)
     return PrevalenceEstimate(cases.classes, pi.numpy(), rows.numpy())
 
 
@@ -123,7 +123,7 @@ def draw_prevalence(f: Tensor, start: Tensor, generator: Generator) -> Tensor:
     return pi
 
 
-def em(f: Tensor, weights: Tensor) -> Tensor:
+def most_likely_prevalence(f: Tensor, weights: Tensor) -> Tensor:
     """The maximum over pi (draws, classes) of sum_i w_i log sum_k pi_k f_k(z_i).
 
     f: (draws, cases, classes), up to a factor per case. weights: (draws, cases), rows summing to one.

@@ -12,7 +12,11 @@ import torch
 from labelppl import InputError, fit, load_model
 from labelppl.phantoms import HipPopulation
 from labelppl.softlabels import soft_labels
-from labelppl.softlabels.deployment import draw_prevalence, em, estimate_prevalence
+from labelppl.softlabels.deployment import (
+    draw_prevalence,
+    estimate_prevalence,
+    most_likely_prevalence,
+)
 from labelppl.table import Cases, cases_from_frame
 
 
@@ -37,7 +41,7 @@ def test_em_is_the_maximum_of_the_likelihood() -> None:
     log_f = torch.randn(3, 60, 2, dtype=torch.float64)
     weights = torch.rand(3, 60, dtype=torch.float64)
     weights /= weights.sum(1, keepdim=True)
-    found = em(torch.softmax(log_f, -1), weights)[:, 1]
+    found = most_likely_prevalence(torch.softmax(log_f, -1), weights)[:, 1]
     grid = torch.linspace(0.0005, 0.9995, 2000, dtype=torch.float64)
     pi = torch.stack([1 - grid, grid], -1)
     likelihood = torch.einsum(
@@ -80,7 +84,7 @@ def test_draws_of_the_prevalence_cover_it() -> None:
         y = torch.multinomial(torch.tensor([0.9, 0.1]), 40, replacement=True)
         z = law.sample((40,))[torch.arange(40), y]
         density = law.log_prob(z[:, None]).softmax(-1).expand(200, -1, -1)
-        start = em(density, torch.full((200, 40), 1 / 40, dtype=torch.float64))
+        start = most_likely_prevalence(density, torch.full((200, 40), 1 / 40, dtype=torch.float64))
         pi = draw_prevalence(density, start, torch.Generator().manual_seed(1))
         lo, hi = np.quantile(pi[:, 1], (0.05, 0.95))
         covered.append(lo <= 0.1 <= hi)

@@ -45,7 +45,7 @@ from .base import (
     log_gamma_draws,
     refuse_censored,
 )
-from .shared_scale import FLOOR, KAPPA0, ClassSums, SharedScale, class_sums
+from .shared_scale import KAPPA0, SPREAD_FLOOR, ClassSums, SharedScale, class_sums
 from .shared_scale_gibbs import by_gibbs, wishart
 from .shared_scale_grid import draw_spread, on_grid
 
@@ -53,7 +53,7 @@ from .shared_scale_grid import draw_spread, on_grid
 Scale = Literal["plain", "log", "logit"]
 
 #: Numbers held at once while distances are computed.
-NUMBERS = 2**22
+DISTANCE_NUMBERS = 2**22
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class GaussianFactor(Factor):
         z = torch.where(observed, (values - center) / unit, torch.nan).numpy()
         rng = stream(seed, "gaussian", site).numpy()
         shared, sums, problems = _learn(site, z, labels.numpy(), classes, known, rng)
-        kappa0, floor = (KAPPA0, FLOOR) if known is None else (known.kappa, 0.0)
+        kappa0, floor = (KAPPA0, SPREAD_FLOOR) if known is None else (known.kappa, 0.0)
         count, mean = torch.from_numpy(sums.count), torch.from_numpy(sums.mean)
         kappa = kappa0 + count
         return cls(
@@ -381,7 +381,7 @@ def _learn(
         return shared, class_sums(z[some], labels[some], classes), ()
     if z.shape[1] == 1:
         sums = class_sums(z[some], labels[some], classes)
-        return on_grid(sums.pulled(KAPPA0, FLOOR)[0, :, 0, 0], sums.count), sums, ()
+        return on_grid(sums.pulled(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count), sums, ()
     sampled = by_gibbs(z, labels, classes, rng)
     problems = tuple(f"feature '{site}': {problem}" for problem in sampled.problems)
     return sampled.shared, sampled.sums, problems
@@ -397,7 +397,7 @@ def _state(factor: GaussianFactor, z: Tensor, kept: Tensor, k: int) -> _State:
     eye = torch.eye(p, dtype=z.dtype).expand_as(root)
     inverse = torch.linalg.solve_triangular(root, eye, upper=False)
     shift = (inverse @ mean[:, kept, None])[..., 0]
-    step = max(1, NUMBERS // max(1, shift.numel()))
+    step = max(1, DISTANCE_NUMBERS // max(1, shift.numel()))
     q = [
         ((part @ inverse.reshape(-1, p).T).reshape(len(part), *shift.shape) - shift)
         .square()

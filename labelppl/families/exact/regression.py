@@ -38,7 +38,7 @@ from .base import (
     log_gamma_draws,
     refuse_censored,
 )
-from .shared_scale import FLOOR
+from .shared_scale import SPREAD_FLOOR
 from .shared_scale_grid import draw_spread, on_grid
 
 
@@ -184,7 +184,7 @@ class RegressionFactor(Factor):
         squares = (member * residual**2).sum(0) + ((mean - prior.mean) ** 2 * prior.precision).sum(
             -1
         )
-        w = FLOOR + squares / prior.unit**2
+        w = SPREAD_FLOOR + squares / prior.unit**2
         count = member.sum(0)
         shared = on_grid(w.numpy(), count.numpy())
         worth, scale = torch.from_numpy(shared.worth), torch.from_numpy(shared.scale)[:, 0, 0]

@@ -28,12 +28,12 @@ from scipy.special import multigammaln
 from ...arrays import Array, Floats
 
 #: Cases that the common scale is worth to each class, and the log of their prior weights.
-WORTH: Floats = np.exp2(np.arange(8, dtype=np.float64))
-LOG_P_WORTH: Floats = -np.log(WORTH)
+WORTHS: Floats = np.exp2(np.arange(8, dtype=np.float64))
+LOG_P_WORTH: Floats = -np.log(WORTHS)
 #: How strongly the common scale is drawn to a diagonal one.
-ALPHA: Floats = np.exp2(np.arange(6, dtype=np.float64))
+ALPHAS: Floats = np.exp2(np.arange(6, dtype=np.float64))
 #: eps above, in units of the table's variance; without it near-collinear columns are over-exploited.
-FLOOR = 0.05
+SPREAD_FLOOR = 0.05
 #: Prior cases' worth of belief that a class lies at the table's mean.
 KAPPA0 = 0.1
 
@@ -87,11 +87,11 @@ def class_sums(z: Floats, labels: Array, classes: int) -> ClassSums:
 
 def log_constants(count: Floats, d: int) -> Floats:
     """The part of log p(D | S, delta) that depends on delta alone, (worth,), with its prior."""
-    nu = (WORTH + d - 1)[:, None]
+    nu = (WORTHS + d - 1)[:, None]
     by_class = (
         multigammaln_rows((nu + count) / 2, d)
         - multigammaln_rows(nu / 2, d)
-        + nu / 2 * d * np.log(WORTH[:, None])
+        + nu / 2 * d * np.log(WORTHS[:, None])
     )
     return np.asarray(by_class.sum(-1) + LOG_P_WORTH)
 

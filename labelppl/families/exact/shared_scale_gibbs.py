@@ -24,10 +24,10 @@ import numpy as np
 
 from ...arrays import Array, Floats
 from .shared_scale import (
-    ALPHA,
-    FLOOR,
+    ALPHAS,
     KAPPA0,
-    WORTH,
+    SPREAD_FLOOR,
+    WORTHS,
     ClassSums,
     SharedScale,
     class_sums,
@@ -39,10 +39,10 @@ CHAINS = 8
 BURN_IN = 60
 #: One sweep of so many is kept.
 THIN = 2
-#: Sweeps kept of each chain; fewer where so many nodes would not fit `NUMBERS`.
+#: Sweeps kept of each chain; fewer where so many nodes would not fit `NODE_NUMBERS`.
 KEPT = 50
 LEAST_KEPT = 10
-NUMBERS = 2**24
+NODE_NUMBERS = 2**24
 #: The sampler is run again with twice the sweeps, so many times, until its own gate is passed.
 DOUBLINGS = 2
 #: Limits of R-hat and of effective draws of log |S| and log delta (Vehtari et al., Bayesian Analysis 16, 2021).
@@ -92,8 +92,8 @@ class _Sampler:
         self.count = np.bincount(labels[some], minlength=classes).astype(np.float64)
         self.missing = [np.flatnonzero(column) for column in np.isnan(self.part).T]
         self.constants = log_constants(self.count, self.d)
-        d, a = self.d, ALPHA + self.d - 1
-        whole = a + classes * (WORTH + d - 1)[:, None]
+        d, a = self.d, ALPHAS + self.d - 1
+        whole = a + classes * (WORTHS + d - 1)[:, None]
         self.gammas = (
             multigammaln_rows(whole / 2, d) - multigammaln_rows(a / 2, d) + a * d / 2 * np.log(a)
         )
@@ -103,14 +103,14 @@ class _Sampler:
         """Kept nodes of all chains after ``burn_in`` sweeps, one of every ``thin``."""
         d, many = self.d, len(self.part) > 0
         size = d * d * (self.classes if many else 1)
-        kept = int(np.clip(NUMBERS // (CHAINS * size), LEAST_KEPT, KEPT))
+        kept = int(np.clip(NODE_NUMBERS // (CHAINS * size), LEAST_KEPT, KEPT))
         sums = self._sums()
         pooled = sums.scatter[0].sum(0) / max(self.count.sum() - self.classes, 1.0)
         scale = np.broadcast_to(pooled + 1e-2 * np.eye(d), (CHAINS, d, d)).copy()
         v = np.diagonal(scale, axis1=-2, axis2=-1).copy()
         nodes: list[tuple[Array, ...]] = []
         for sweep in range(burn_in + kept * thin):
-            w = sums.pulled(KAPPA0, FLOOR)
+            w = sums.pulled(KAPPA0, SPREAD_FLOOR)
             worth = self._draw_worth(scale, w)
             if sweep >= burn_in and (sweep - burn_in) % thin == 0:
                 nodes.append((scale, worth, np.sqrt(v), sums.mean, sums.scatter))
@@ -130,25 +130,25 @@ class _Sampler:
         return self._result(nodes)
 
     def _draw_worth(self, scale: Floats, w: Floats) -> Floats:
-        nu = WORTH + self.d - 1
+        nu = WORTHS + self.d - 1
         half_log_scale = np.linalg.slogdet(scale)[1] / 2
         log_p = self.constants + half_log_scale[:, None] * (self.classes * nu)
         power = (nu[:, None] + self.count) / 2
-        step = max(1, NUMBERS // (CHAINS * self.classes * self.d**2))
-        for first in range(0, len(WORTH), step):
+        step = max(1, NODE_NUMBERS // (CHAINS * self.classes * self.d**2))
+        for first in range(0, len(WORTHS), step):
             some = slice(first, first + step)
-            psi = WORTH[some, None, None, None] * scale[:, None, None] + w[:, None]
+            psi = WORTHS[some, None, None, None] * scale[:, None, None] + w[:, None]
             log_p[:, some] -= (power[some] * np.linalg.slogdet(psi)[1]).sum(-1)
-        return np.asarray(WORTH[_choose(self.rng, log_p)])
+        return np.asarray(WORTHS[_choose(self.rng, log_p)])
 
     def _draw_alpha(self, g: Floats, v: Floats, worth: Floats) -> Floats:
         root = np.sqrt(v)
         eigenvalues = np.linalg.eigvalsh(g * root[:, :, None] * root[:, None]).clip(min=0.0)
-        a = ALPHA + self.d - 1
+        a = ALPHAS + self.d - 1
         half = (a + self.classes * (worth + self.d - 1)[:, None]) / 2
         log_det = np.log(a[:, None] + eigenvalues[:, None]).sum(-1)
-        gammas = self.gammas[np.searchsorted(WORTH, worth)]
-        return np.asarray(ALPHA[_choose(self.rng, gammas - half * log_det)])
+        gammas = self.gammas[np.searchsorted(WORTHS, worth)]
+        return np.asarray(ALPHAS[_choose(self.rng, gammas - half * log_det)])
 
     def _draw_variances(self, a: Floats, diagonal: Floats, v: Floats) -> Floats:
         inverse = self.rng.gamma(1.0, 1.0 / (1.0 + 1.0 / v))

@@ -14,7 +14,7 @@ from scipy.interpolate import CubicSpline
 from scipy.special import gammaln, logsumexp
 
 from ...arrays import Array, Floats
-from .shared_scale import ALPHA, WORTH, SharedScale, log_constants
+from .shared_scale import ALPHAS, WORTHS, SharedScale, log_constants
 
 #: Log of the share of the top below which the posterior of log S counts as nothing.
 REACH = 30.0
@@ -30,7 +30,7 @@ def on_grid(w: Floats, count: Floats) -> SharedScale:
     constants = log_constants(count, 1)
     prior = _log_prior()
     nodes, log_weights = [], []
-    for at, worth in enumerate(WORTH):
+    for at, worth in enumerate(WORTHS):
         low, high = -RANGE, RANGE
         for points in (2001, 501, NODES):
             x = np.linspace(low, high, points)
@@ -43,7 +43,7 @@ def on_grid(w: Floats, count: Floats) -> SharedScale:
     kept = log_w > log_w.max() + LEAST_LOG_WEIGHT
     return SharedScale(
         scale=np.exp(log_s[kept])[:, None, None],
-        worth=np.repeat(WORTH, NODES)[kept],
+        worth=np.repeat(WORTHS, NODES)[kept],
         log_weights=log_w[kept] - logsumexp(log_w[kept]),
         spread=None,
     )
@@ -68,10 +68,10 @@ def _log_likelihood(log_s: Floats, worth: float, w: Floats, count: Floats) -> Fl
 def _log_joint(log_s: Floats, log_v: Floats) -> Floats:
     """log p(log S, log v, alpha), (nodes, alphas, variances); log v under half-Cauchy(1) of sqrt(v)."""
     half_cauchy = log_v / 2 - np.log(np.pi) - np.logaddexp(0.0, log_v)
-    a, s = ALPHA[:, None], log_s[:, None, None]
+    a, s = ALPHAS[:, None], log_s[:, None, None]
     return np.asarray(
         half_cauchy
-        - np.log(len(ALPHA))
+        - np.log(len(ALPHAS))
         + a / 2 * (np.log(a / 2) - log_v + s)
         - gammaln(a / 2)
         - a / 2 * np.exp(np.minimum(s - log_v, 700.0))

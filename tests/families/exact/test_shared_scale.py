@@ -22,7 +22,7 @@ from labelppl.families.exact import (
     VonMisesPrior,
 )
 from labelppl.families.exact import shared_scale_gibbs as gibbs
-from labelppl.families.exact.shared_scale import FLOOR, KAPPA0, WORTH, class_sums
+from labelppl.families.exact.shared_scale import KAPPA0, SPREAD_FLOOR, WORTHS, class_sums
 from labelppl.families.exact.shared_scale_grid import draw_spread, on_grid
 from labelppl.features import Column
 
@@ -49,10 +49,10 @@ def posterior(factor: GaussianFactor, labels: torch.Tensor, classes: int = 2) ->
 
 def test_one_number_by_quadrature() -> None:
     sums = class_sums(Z[:, None], Y, 2)
-    shared = on_grid(sums.pulled(KAPPA0, FLOOR)[0, :, 0, 0], sums.count)
+    shared = on_grid(sums.pulled(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count)
     weights = np.exp(shared.log_weights)
     assert weights.sum() == pytest.approx(1)
-    worth = [weights[shared.worth == w].sum() for w in WORTH[:3]]
+    worth = [weights[shared.worth == w].sum() for w in WORTHS[:3]]
     np.testing.assert_allclose(worth, [0.798, 0.175, 0.022], atol=5e-4)
     mean_log = (weights * np.log(shared.scale[:, 0, 0])).sum()
     assert mean_log == pytest.approx(-2.469, abs=5e-4)
@@ -67,12 +67,12 @@ def test_gibbs_agrees_with_the_quadrature(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(gibbs, "KEPT", 1000)
     sampled = gibbs.by_gibbs(Z[:, None], Y, 2, np.random.default_rng(0))
     assert sampled.problems == ()
-    worth = [(sampled.shared.worth == w).mean() for w in WORTH[:3]]
+    worth = [(sampled.shared.worth == w).mean() for w in WORTHS[:3]]
     np.testing.assert_allclose(worth, [0.798, 0.175, 0.022], atol=0.03)
     log_s = np.log(sampled.shared.scale[:, 0, 0])
     assert log_s.mean() == pytest.approx(-2.469, abs=4 * log_s.std() / math.sqrt(sampled.ess))
     sums = class_sums(Z[:, None], Y, 2)
-    shared = on_grid(sums.pulled(KAPPA0, FLOOR)[0, :, 0, 0], sums.count)
+    shared = on_grid(sums.pulled(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count)
     rng = np.random.default_rng(0)
     node = rng.choice(len(shared.worth), 8000, p=np.exp(shared.log_weights))
     log_v = np.log(draw_spread(shared.scale[:, 0, 0], node, rng))
