@@ -152,9 +152,9 @@ def sbc(quick: bool) -> Measured:
     from labelppl.checks.sbc_bands import fractional_ranks, p_values
 
     try:
-        from labelppl.checks.sbc_pooled import exchangeable_scores, pooled
+        from labelppl.checks.sbc_pooled import exchangeable_scores, pooled_spread
     except ImportError:  # an older labelppl has single tests alone
-        exchangeable_scores = pooled = None  # type: ignore[assignment]
+        exchangeable_scores = pooled_spread = None  # type: ignore[assignment]
     n, parameters, draws, checks = 100, 9, 200, (3 if quick else 60)
     rng = np.random.default_rng(3)
     single = together = 0
@@ -163,10 +163,10 @@ def sbc(quick: bool) -> Measured:
         sample = 0.9 * rng.normal(size=(n, draws, parameters))
         uniform = fractional_ranks((sample < truth[:, None]).sum(1), draws, rng)
         single += bool((p_values(uniform) < 0.01 / (2 * parameters)).any())
-        if pooled is not None:
+        if pooled_spread is not None:
             scores = [exchangeable_scores(t, d, rng) for t, d in zip(truth, sample, strict=True)]
-            together += pooled(np.stack(scores), uniform, i).p < 0.01
-    found = f"{together / checks:.2f}" if pooled is not None else "no such test"
+            together += pooled_spread(np.stack(scores), uniform, i).p < 0.01
+    found = f"{together / checks:.2f}" if pooled_spread is not None else "no such test"
     return {"single tests": f"{single / checks:.2f}", "pooled test": found, "checks": checks}
 
 

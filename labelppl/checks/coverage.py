@@ -32,14 +32,14 @@ from ..softlabels import SoftLabels, soft_labels
 from ..table import Cases
 from .coverage_worlds import (
     WORLDS,
+    MovableFeature,
     Moves,
-    Place,
     World,
+    class_shares,
     log_slopes,
     movable,
     off_line,
     on_line,
-    shares,
 )
 from .finding import Finding
 from .sbc_simulate import simulate_table
@@ -193,7 +193,7 @@ def _simulated(
     table: Cases,
     truth: dict[str, Tensor],
     world: World,
-    places: tuple[Place, ...],
+    places: tuple[MovableFeature, ...],
     seed: int,
 ) -> Made:
     """One table of a world whose parameters are ``truth``, and the true p(Y|Z) of its cases."""
@@ -201,7 +201,7 @@ def _simulated(
     log_share = density.class_log_joint(truth, table).label[0].numpy()  # (1 or cases, classes)
     classes = log_share.shape[1]
     if len(log_share) == 1:
-        share = shares(world, dict(enumerate(np.exp(log_share[0]))))
+        share = class_shares(world, dict(enumerate(np.exp(log_share[0]))))
         log_share = np.log(share)[None]
     p = np.exp(log_share - np.logaddexp.reduce(log_share, 1, keepdims=True))
     labels = (rng.random((len(table), 1)) > p.cumsum(1)).sum(1).clip(max=classes - 1)
@@ -238,7 +238,7 @@ def _moves(
     table: Cases,
     truth: dict[str, Tensor],
     world: World,
-    places: tuple[Place, ...],
+    places: tuple[MovableFeature, ...],
     seed: int,
 ) -> Moves:
     """The world's maps around where the model puts each class."""

@@ -71,7 +71,7 @@ WORLDS = (
 )
 
 
-class Place(NamedTuple):
+class MovableFeature(NamedTuple):
     """One movable measurement: its feature, its component or None, and the map from the real line to its values."""
 
     feature: str
@@ -79,9 +79,9 @@ class Place(NamedTuple):
     transform: Any
 
 
-def movable(density: LabelDensity) -> tuple[Place, ...]:
+def movable(density: LabelDensity) -> tuple[MovableFeature, ...]:
     """The measurements that lie on the real line or a part of it; angles that close in a circle and codes are left alone."""
-    places: list[Place] = []
+    places: list[MovableFeature] = []
     for name, feature in density.model.features.items():
         fn = density.structure.sites.get(name)
         if fn is None or not isinstance(feature, Scalar | Vector) or fn.support.is_discrete:
@@ -93,9 +93,9 @@ def movable(density: LabelDensity) -> tuple[Place, ...]:
             transform = biject_to(torch.distributions.constraints.real)
             if base.event_dim == 0:
                 transform = biject_to(base)
-            places += [Place(name, j, transform) for j in range(len(feature.components))]
+            places += [MovableFeature(name, j, transform) for j in range(len(feature.components))]
         else:
-            places.append(Place(name, None, biject_to(fn.support)))
+            places.append(MovableFeature(name, None, biject_to(fn.support)))
     return tuple(places)
 
 
@@ -104,7 +104,7 @@ class Moves:
     """A world's maps for one set of parameters. centres: (classes, places) of the measurements; sds: (places,)."""
 
     world: World
-    places: tuple[Place, ...]
+    places: tuple[MovableFeature, ...]
     centres: Tensor
     sds: Tensor
 
@@ -153,14 +153,14 @@ class Moves:
         return torch.stack(columns, -1)
 
 
-def on_line(cases: Cases, places: Sequence[Place]) -> Tensor:
+def on_line(cases: Cases, places: Sequence[MovableFeature]) -> Tensor:
     """The movable measurements on the real line (cases, places)."""
     return torch.stack(
         [p.transform.inv(_part(cases.columns[p.feature].values, p.component)) for p in places], -1
     )
 
 
-def off_line(cases: Cases, places: Sequence[Place], u: Tensor) -> Cases:
+def off_line(cases: Cases, places: Sequence[MovableFeature], u: Tensor) -> Cases:
     """The cases with the movable measurements that stand at ``u`` (cases, places) on the real line."""
     columns: dict[str, Column] = dict(cases.columns)
     for j, place in enumerate(places):
@@ -174,7 +174,7 @@ def off_line(cases: Cases, places: Sequence[Place], u: Tensor) -> Cases:
     return replace(cases, columns=columns)
 
 
-def log_slopes(places: Sequence[Place], u: Tensor) -> Tensor:
+def log_slopes(places: Sequence[MovableFeature], u: Tensor) -> Tensor:
     """log |dz / du| (cases,), summed over the places."""
     slopes = [
         p.transform.log_abs_det_jacobian(u[:, j], p.transform(u[:, j]))
@@ -187,7 +187,7 @@ def _part(values: Tensor, component: int | None) -> Tensor:
     return values if component is None else values[:, component]
 
 
-def shares(world: World, own: Mapping[int, float]) -> Array:
+def class_shares(world: World, own: Mapping[int, float]) -> Array:
     """The world's class shares (classes,); own: the model's."""
     share = np.array([own[k] for k in sorted(own)])
     if world.rare is not None:

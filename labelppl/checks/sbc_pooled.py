@@ -60,7 +60,7 @@ def exchangeable_scores(truth: Floats, draws: Floats, rng: np.random.Generator) 
     return np.square(norm.ppf(uniform)).sum(1)
 
 
-def pooled(scores: Floats, uniform: Array, seed: int) -> Pooled:
+def pooled_spread(scores: Floats, uniform: Array, seed: int) -> Pooled:
     """The pooled test of scores (simulations, draws + 1); uniform (simulations, parameters): the truths' ranks in (0, 1)."""
     n, q = uniform.shape
     if n < 2 or q == 0:

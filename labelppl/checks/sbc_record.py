@@ -15,7 +15,7 @@ from ..arrays import Array
 from ..errors import InputError
 from ..runs import read_json, write_json
 from .sbc_bands import fractional_ranks, p_values
-from .sbc_pooled import Pooled, pooled
+from .sbc_pooled import Pooled, pooled_spread
 
 #: Probability of a false alarm of all quantities and tests together, and of the pooled test beside them.
 ALARM = 0.01
@@ -58,7 +58,7 @@ class Sbc:
     @cached_property
     def pooled(self) -> Pooled:
         """The spread of all parameters together: p-value, and the smallest fault that could have been found."""
-        return pooled(self.scores, self.uniform[:, : self.parameters], self.seed)
+        return pooled_spread(self.scores, self.uniform[:, : self.parameters], self.seed)
 
     @property
     def detectable(self) -> str:

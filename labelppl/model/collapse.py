@@ -17,7 +17,7 @@ from ..arrays import Array
 from ..table import Cases
 
 #: Share of different rows above which counting them spares too little to be worth it.
-WORTH = 0.8
+COLLAPSE_WORTH = 0.8
 
 
 def distinct_cases(cases: Cases) -> tuple[Cases, Tensor]:
@@ -33,7 +33,7 @@ def distinct_cases(cases: Cases) -> tuple[Cases, Tensor]:
     # Rows as bytes: NaN equals NaN; adding 0 makes -0 and 0 one.
     rows = (table + 0.0).view(np.dtype((np.void, table.itemsize * table.shape[1])))[:, 0]
     _, first, counts = np.unique(rows, return_index=True, return_counts=True)
-    if len(first) > WORTH * len(cases):
+    if len(first) > COLLAPSE_WORTH * len(cases):
         return cases, torch.ones(len(cases), dtype=torch.float64)
     order = np.argsort(first)
     return cases.take(first[order]), torch.from_numpy(counts[order].astype(np.float64))

@@ -26,7 +26,7 @@ LOG_ZERO = float(np.log(np.finfo(np.float64).eps))
 #: Draws of the prior, beside two points near its median, under all of which a site must give zero to be refused.
 ZERO_PROBES = 16
 #: Log density of a case under its own class that is low enough to look at it site by site.
-LOW = -20.0
+LOW_DENSITY = -20.0
 
 
 def refuse_outside(density: LabelDensity, cases: Cases) -> None:
@@ -71,7 +71,7 @@ def refuse_zero(density: LabelDensity) -> None:
     with torch.no_grad():
         joint = density.class_log_joint(values, cases).joint
         low = joint.gather(-1, own[None, :, None].expand(len(joint), -1, 1))[..., 0]
-    suspect = ~(low > LOW).any(0)  # not-a-number is suspect
+    suspect = ~(low > LOW_DENSITY).any(0)  # not-a-number is suspect
     if not bool(suspect.any()):
         return
     cases, own = cases.take(suspect.numpy()), own[suspect]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from labelppl.checks.sbc_pooled import exchangeable_scores, pooled
+from labelppl.checks.sbc_pooled import exchangeable_scores, pooled_spread
 
 DRAWS, PARAMETERS = 100, 9
 
@@ -26,7 +26,9 @@ def _simulations(n: int, sd: float, correlation: float, rng: np.random.Generator
 def _found(n: int, sd: float, correlation: float, repetitions: int, level: float = 0.01) -> float:
     """Share of the checks with n simulations that find a fault."""
     rng = np.random.default_rng(int(100 * sd + 10 * correlation))
-    hits = [pooled(*_simulations(n, sd, correlation, rng), seed=i).p for i in range(repetitions)]
+    hits = [
+        pooled_spread(*_simulations(n, sd, correlation, rng), seed=i).p for i in range(repetitions)
+    ]
     return float(np.mean(np.array(hits) <= level))
 
 
@@ -43,8 +45,8 @@ def test_a_posterior_ten_per_cent_too_narrow_is_found() -> None:
 
 def test_ratio_and_finding() -> None:
     rng = np.random.default_rng(0)
-    narrow = pooled(*_simulations(200, 0.8, 0.0, rng), seed=0)
-    wide = pooled(*_simulations(200, 1.25, 0.0, rng), seed=0)
+    narrow = pooled_spread(*_simulations(200, 0.8, 0.0, rng), seed=0)
+    wide = pooled_spread(*_simulations(200, 1.25, 0.0, rng), seed=0)
     assert narrow.ratio == pytest.approx(0.8, abs=0.05)
     assert "too narrow" in narrow.finding
     assert wide.ratio == pytest.approx(1.25, abs=0.08)
@@ -56,9 +58,9 @@ def test_ratio_and_finding() -> None:
 def test_what_could_have_been_found() -> None:
     """Independent parameters: nu = N Q, so that the ratio is exp(-3.418 / sqrt(2 N Q)); one parameter in all: nu = N."""
     rng = np.random.default_rng(1)
-    apart = pooled(*_simulations(400, 1.0, 0.0, rng), seed=0).detectable
+    apart = pooled_spread(*_simulations(400, 1.0, 0.0, rng), seed=0).detectable
     assert apart == pytest.approx(np.exp(-3.418 / np.sqrt(2 * 400 * PARAMETERS)), rel=0.01)
-    alike = pooled(*_simulations(400, 1.0, 0.999, rng), seed=0).detectable
+    alike = pooled_spread(*_simulations(400, 1.0, 0.999, rng), seed=0).detectable
     assert alike == pytest.approx(np.exp(-3.418 / np.sqrt(2 * 400)), rel=0.01)
 
 
@@ -77,5 +79,5 @@ def test_scores_are_squares_of_normals_and_ties_are_broken_at_random() -> None:
 
 
 def test_without_simulations_nothing_is_said() -> None:
-    nothing = pooled(np.zeros((0, DRAWS + 1)), np.zeros((0, 3)), seed=0)
+    nothing = pooled_spread(np.zeros((0, DRAWS + 1)), np.zeros((0, 3)), seed=0)
     assert (nothing.p, nothing.detectable) == (1.0, 0.0)
