@@ -249,8 +249,8 @@ def _refuse_types(
         (why for types, why in NO_CELLS.items() if any(t in name for t in types.split())),
         (f"the {type(cells[0]).__name__}", "save the column as text or as numbers"),
     )
-    told = [
+    got = [
         f"an empty cell of type {dtype}" if cell is None else f"{kind} {str(cell)[:60]}"
         for cell in cells[:MOST_TOLD]
     ]
-    refuse(rows, told, "text or a number", mend)
+    refuse(rows, got, "text or a number", mend)

@@ -11,16 +11,18 @@ from ..arrays import Array
 from ..errors import InputError
 from .base import Column, Feature
 from .cells import EMPTY, clean_text, refuse_confusable
-from .rows import Rows, filled, told
+from .rows import Rows, first_values, is_filled
 
 
 def read_codes(rows: Rows, name: str, names: Sequence[str], mend: str) -> Array:
     """Codes (cases,) int64 of the column's cells among ``names``; -1 where the cell is empty."""
     codes = rows.codes(name, name, names)
     cells = rows.names(name, name)
-    unknown = np.flatnonzero(filled(cells) & (codes < 0))
+    unknown = np.flatnonzero(is_filled(cells) & (codes < 0))
     if len(unknown):
-        rows.refuse_all(name, unknown, told(cells, unknown), f"one of {', '.join(names)}", mend)
+        rows.refuse_all(
+            name, unknown, first_values(cells, unknown), f"one of {', '.join(names)}", mend
+        )
     return codes
 
 

@@ -11,7 +11,7 @@ from ..errors import InputError
 from .base import Column
 from .cells import as_text
 from .readers import ReaderFeature, Statements, name_list, statements
-from .rows import Rows, filled, told
+from .rows import Rows, first_values, is_filled
 
 
 class Ranking(ReaderFeature):
@@ -51,7 +51,7 @@ class Ranking(ReaderFeature):
         cells = said.rows.names(column, name)
         ranks = np.zeros((len(rows), len(said.raters), len(classes)))
         mends: dict[int, str] = {}
-        for row in map(int, np.flatnonzero(filled(cells))):
+        for row in map(int, np.flatnonzero(is_filled(cells))):
             parsed = _parse(cells[row].as_py(), classes)
             if isinstance(parsed, str):
                 mends[row] = parsed
@@ -61,7 +61,7 @@ class Ranking(ReaderFeature):
             wrong = np.array(list(mends))
             expected = f"an order such as '{classes[0]} > {classes[1]}' of {name_list(classes)}"
             said.rows.refuse_all(
-                column, wrong, told(cells, wrong), expected, lambda row: mends[row]
+                column, wrong, first_values(cells, wrong), expected, lambda row: mends[row]
             )
         values = torch.from_numpy(ranks)
         return Column(values, (values > 0).flatten(1).any(1), names=said.raters)

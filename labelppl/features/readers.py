@@ -17,7 +17,7 @@ from ..arrays import Array
 from ..errors import InputError
 from .base import Feature
 from .cells import as_text, near_match
-from .rows import NO_ID, Rows, filled, places, told
+from .rows import NO_ID, Rows, first_values, is_filled, places
 
 ID_NAMES, RATER_NAMES = ("id", "task"), ("rater", "worker")
 
@@ -64,7 +64,7 @@ def statements(rows: Rows, name: str, feature: ReaderFeature) -> Statements | No
     unknown = np.flatnonzero(case < 0)
     if len(unknown):
         mend = "remove the row or add the case to the table"
-        long.refuse_all(id_name, unknown, told(ids, unknown), "the id of a case", mend)
+        long.refuse_all(id_name, unknown, first_values(ids, unknown), "the id of a case", mend)
     answered = required_names(long, rater_name)
     raters = feature.raters or sorted_names(answered)
     rater = places(answered, raters)
@@ -72,20 +72,24 @@ def statements(rows: Rows, name: str, feature: ReaderFeature) -> Statements | No
     if len(unknown):
         mend = "remove the row, or fit again with this rater"
         expected = f"one of {name_list(raters)}"
-        long.refuse_all(rater_name, unknown, told(answered, unknown), expected, mend)
+        long.refuse_all(rater_name, unknown, first_values(answered, unknown), expected, mend)
     again = np.flatnonzero(pd.Series(case * len(raters) + rater).duplicated())
     if len(again):
         mend = "keep one, or give the second reading a rater name of its own"
-        long.refuse_all(rater_name, again, told(answered, again), "each rater once per case", mend)
+        long.refuse_all(
+            rater_name, again, first_values(answered, again), "each rater once per case", mend
+        )
     return Statements(long, case, rater, tuple(raters))
 
 
 def required_names(rows: Rows, column: str) -> pa.Array:
     """The column as names (rows,), none of them empty."""
     names = rows.names(column, column)
-    empty = np.flatnonzero(~filled(names))
+    empty = np.flatnonzero(~is_filled(names))
     if len(empty):
-        rows.refuse_all(column, empty, told(names, empty), "a name", "write it or remove the row")
+        rows.refuse_all(
+            column, empty, first_values(names, empty), "a name", "write it or remove the row"
+        )
     return names
 
 

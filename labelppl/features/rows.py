@@ -77,8 +77,10 @@ class Rows:
         cells = self.cells(name, feature)
         if pa.types.is_boolean(cells.type):
             mend = "write 0 and 1, or declare Category('False', 'True')"
-            rows = np.flatnonzero(filled(cells))
-            self.refuse_all(name, rows, told(cells, rows), "a number, not true or false", mend)
+            rows = np.flatnonzero(is_filled(cells))
+            self.refuse_all(
+                name, rows, first_values(cells, rows), "a number, not true or false", mend
+            )
         return numbers_of(cells, self.decimal)
 
     def number(self, text: str) -> float:
@@ -182,12 +184,12 @@ class Rows:
         return self.frame[name]
 
 
-def told(cells: pa.Array, rows: Array) -> list[object]:
+def first_values(cells: pa.Array, rows: Array) -> list[object]:
     """What the first `MOST_TOLD` of ``rows`` hold, None for an empty cell."""
     return [cells[int(row)].as_py() for row in rows[:MOST_TOLD]]
 
 
-def filled(cells: pa.Array) -> Array:
+def is_filled(cells: pa.Array) -> Array:
     """(cases,) whether a cell is not empty."""
     return cells.is_valid().to_numpy(zero_copy_only=False)
 
@@ -195,5 +197,5 @@ def filled(cells: pa.Array) -> Array:
 def places(names: pa.Array, known: Iterable[str]) -> Array:
     """The place (cases,) of each of ``names`` among ``known``, -1 where it is none of them or null."""
     value_set = pa.array([as_text(name) for name in known], TEXT)
-    found = pc.index_in(names, value_set=value_set, skip_nulls=True)
-    return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    at = pc.index_in(names, value_set=value_set, skip_nulls=True)
+    return at.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -201,7 +201,7 @@ class Count(Scalar):
         broken = np.flatnonzero(censored | measured & (values != values.round()))
         if len(broken):
             cells = rows.cells(name, name)
-            told = [
+            got = [
                 cells[int(row)].as_py() if censored[row] else float(values[row])
                 for row in broken[:MOST_TOLD]
             ]
@@ -211,7 +211,7 @@ class Count(Scalar):
                     return "censored counts are not supported; leave the cell empty"
                 return "declare Real or Positive"
 
-            rows.refuse_all(name, broken, told, "a whole number", mend)
+            rows.refuse_all(name, broken, got, "a whole number", mend)
         return Column(column.values.round(), column.observed)
 
     def describe(self) -> str:

@@ -13,7 +13,7 @@ from ..arrays import Array
 from ..errors import InputError
 from .base import Column
 from .readers import ReaderFeature, Statements, statements
-from .rows import Rows, told
+from .rows import Rows, first_values
 
 _NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 _RANGE = re.compile(rf"^({_NUMBER})\s*(?:-|–|to|\.\.)\s*({_NUMBER})$")
@@ -97,7 +97,7 @@ class Stated(ReaderFeature):
                 per_cent = not self.unit and 0 <= low[row] <= high[row] <= 100
                 return "declare Stated(unit='%')" if per_cent else "mend the cell or leave it empty"
 
-            rows.refuse_all(column, wrong, told(cells, wrong), self.describe(), mend)
+            rows.refuse_all(column, wrong, first_values(cells, wrong), self.describe(), mend)
         return bounds / top
 
     def _check_sums(self, rows: Rows, columns: Sequence[str], bounds: Array) -> None:

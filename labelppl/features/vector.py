@@ -9,7 +9,7 @@ import torch
 
 from ..errors import InputError
 from .base import Column, Feature, Scalar
-from .rows import Rows, told
+from .rows import Rows, first_values
 from .scalars import Count, Real
 
 
@@ -56,7 +56,7 @@ class Vector(Feature):
                 mend = (
                     "declare the column on its own to use censored entries, or leave the cell empty"
                 )
-                got = told(rows.cells(column, name), censored)
+                got = first_values(rows.cells(column, name), censored)
                 rows.refuse_all(column, censored, got, "a number inside a Vector", mend)
         return Column(
             torch.stack([p.values for p in read], -1), torch.stack([p.observed for p in read], -1)

@@ -11,7 +11,7 @@ import torch
 from ..arrays import Floats
 from ..errors import InputError
 from .base import Column, Feature
-from .rows import Rows, told
+from .rows import Rows, first_values
 
 
 class VoteCounts(Feature):
@@ -45,7 +45,7 @@ class VoteCounts(Feature):
             whole = finite & (counts[:, k] >= 0) & (counts[:, k] == np.round(counts[:, k]))
             wrong = np.flatnonzero(unread | ~whole & ~np.isnan(counts[:, k]))
             if len(wrong):
-                got = told(rows.cells(column, name), wrong)
+                got = first_values(rows.cells(column, name), wrong)
                 expected = "a whole number of votes, 0 or more"
                 rows.refuse_all(column, wrong, got, expected, "mend the cell")
         missing = np.isnan(counts)

@@ -13,7 +13,7 @@ from .ballots import Ballots
 from .base import Column
 from .cells import near_match
 from .readers import RATER_NAMES, ReaderFeature, name_list, statements
-from .rows import Rows, told
+from .rows import Rows, first_values
 
 
 class Votes(ReaderFeature):
@@ -67,7 +67,7 @@ class Votes(ReaderFeature):
                 "remove the row if no vote was given, mend the cell, or add the class to the Label"
             )
             votes.rows.refuse_all(
-                "label", unknown, told(cells, unknown), f"one of {name_list(classes)}", mend
+                "label", unknown, first_values(cells, unknown), f"one of {name_list(classes)}", mend
             )
         ballots = Ballots.of(votes.case, votes.rater, codes, len(rows.ids), len(votes.raters))
         return Column.of_ballots(ballots, votes.raters)

@@ -20,9 +20,10 @@ from ..features.cells import near_match
 from ..features.faults import BadCells
 from ..features.rows import NO_ID
 from .cases import Cases
+from .classes import distinct_names
 from .files import Delimiters, TableFile, open_table
 from .ids import TEXT_IDS, id_type_of, read_ids
-from .read import distinct_names, read_rows
+from .read import read_rows
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,12 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from ..arrays import Array, Floats, Ints
+from ..arrays import Array, Ints
 from ..errors import InputError
-from ..features import Column, Feature, Label, ReaderFeature, Rows, VoteCounts, Votes
+from ..features import Column, Feature, Label, ReaderFeature, Rows
 from ..features.cells import (
-    as_text,
     clean_text,
-    names_of,
-    refuse_confusable,
     same_but_for_spelling,
 )
 from ..features.codes import read_codes
@@ -30,16 +26,15 @@ from ..features.readers import (
     is_long,
     key_column,
     required_names,
-    sorted_names,
 )
-from ..features.rows import NO_ID, filled, told
-from ..split import SPLITS, LazySplit, make_split, refuse_leak
+from ..features.rows import NO_ID
+from ..split import LazySplit, make_split, refuse_leak
 from .cases import Cases
+from .classes import open_classes
 from .files import Delimiters, open_table
 from .ids import TEXT_IDS, id_type_of, read_ids
+from .roles import group_names, image_paths, own_split, true_probabilities
 
-#: The true probabilities of a phantom sum to 1 but for their printed decimals.
-ROUNDING = 1e-3
 Value = TypeVar("Value")
 
 
@@ -86,11 +81,11 @@ def cases_from_frame(
     if frame.empty:
         raise InputError(f"{path or 'table'}: no rows; expected at least one case")
     if raters:
-        features = {name: _fixed(kind, raters.get(name)) for name, kind in features.items()}
+        features = {name: _with_raters(kind, raters.get(name)) for name, kind in features.items()}
     _refuse_other_spelling(columns, label_name, features, group)
     delimiters = delimiters or Delimiters()
     rows = _rows(frame, features, beside or {}, delimiters.decimal)
-    names = tuple(classes or label.classes or _open_classes(rows, label_name, features))
+    names = tuple(classes or label.classes or open_classes(rows, label_name, features))
     id_type = id_type_of(rows, guess_ids) if "id" in rows.about_cases else TEXT_IDS
     return read_rows(
         rows,
@@ -141,10 +136,10 @@ def read_rows(
         attempt(lambda f=feature, n=name: read.update({n: f.read(rows, n, classes)}), None)  # type: ignore[misc]
     groups = None
     if group in columns or group != "group":
-        groups = attempt(lambda: _groups(rows, group), None)
-    images = attempt(lambda: _images(rows, path), None)
-    p_true = attempt(lambda: _p_true(rows, classes), None)
-    sides = attempt(lambda: _sides(rows), None)
+        groups = attempt(lambda: group_names(rows, group), None)
+    images = attempt(lambda: image_paths(rows, path), None)
+    p_true = attempt(lambda: true_probabilities(rows, classes), None)
+    sides = attempt(lambda: own_split(rows), None)
     if refused:
         raise BadCells.joined(refused)
     if sides is not None and groups is not None:
@@ -154,7 +149,7 @@ def read_rows(
         classes=classes,
         labels=labels,
         columns=read,
-        split=LazySplit(lambda: _made(labels, groups, seed)) if sides is None else sides,  # type: ignore[arg-type]
+        split=LazySplit(lambda: _split_of_table(labels, groups, seed)) if sides is None else sides,  # type: ignore[arg-type]
         images=images,
         groups=groups,
         p_true=p_true,
@@ -166,7 +161,7 @@ def read_rows(
     )
 
 
-def _made(labels: Ints, groups: Array | None, seed: int | None) -> Array:
+def _split_of_table(labels: Ints, groups: Array | None, seed: int | None) -> Array:
     if seed is None:
         raise InputError("cases: a batch of a table has no split; read the whole table")
     return make_split(labels, groups, seed)
@@ -251,142 +246,10 @@ def _rows(
     return Rows(frame, names, tables, decimal=decimal, case=case, answers=answers)
 
 
-def _fixed(feature: Feature, raters: Sequence[str] | None) -> Feature:
+def _with_raters(feature: Feature, raters: Sequence[str] | None) -> Feature:
     """The feature with its raters fixed."""
     if raters is None or not isinstance(feature, ReaderFeature):
         return feature
     fixed = copy.copy(feature)
     fixed.raters = tuple(raters)
     return fixed
-
-
-def _open_classes(rows: Rows, label_name: str, features: Mapping[str, Feature]) -> tuple[str, ...]:
-    """The classes of an open ``Label()``: those of the votes, else those of the label column."""
-    for name, feature in features.items():
-        if isinstance(feature, VoteCounts):
-            classes = feature.classes_in(rows.frame, name)
-            if len(classes) > 1:
-                refuse_confusable(
-                    f"columns '{name}_<class>'", classes, "rename the columns of one class alike"
-                )
-                return classes
-            raise InputError(
-                f"columns '{name}_<class>': found {len(classes)}, expected a vote column for each of two or more classes"
-            )
-    if label_name not in rows.about_cases:
-        _refuse_absent_votes(rows, features)
-    votes = _vote_cells(rows, features)
-    if votes is not None:
-        where, cells = votes
-        classes = distinct_names(f"{where}column 'label'", cells)
-        if len(classes) > 1:
-            return classes
-        if label_name not in rows.about_cases:
-            said = f"every vote is '{classes[0]}'" if classes else "there is no vote"
-            raise InputError(
-                f"{where}column 'label': {said}, expected votes for two or more classes; name the classes in the model, "
-                f"Label('{classes[0] if classes else 'no'}', …)"
-            )
-    classes = distinct_names(f"column '{label_name}'", rows.cells(label_name, label_name))
-    if len(classes) < 2:
-        raise InputError(f"column '{label_name}': got the classes {classes}, expected two or more")
-    return classes
-
-
-def _refuse_absent_votes(rows: Rows, features: Mapping[str, Feature]) -> None:
-    """InputError where nothing but votes could name the classes, and there are none."""
-    for name, feature in features.items():
-        if isinstance(feature, Votes) and _vote_cells(rows, {name: feature}) is None:
-            feature.read(rows, name, ())
-
-
-def _vote_cells(rows: Rows, features: Mapping[str, Feature]) -> tuple[str, pa.Array] | None:
-    """How to call the votes' table, and what was voted for, in the first feature of votes that has a table."""
-    for name, feature in features.items():
-        if isinstance(feature, Votes) and name in rows.beside:
-            where, frame = rows.beside[name]
-            cells = feature.cells_in(Rows(frame, np.full(len(frame), NO_ID), where=where))
-            if cells is not None:
-                return where, cells
-    return None
-
-
-def distinct_names(where: str, cells: pa.Array) -> tuple[str, ...]:
-    """The different names of ``cells``, sorted; InputError where two could be mistaken for each other."""
-    if not pa.types.is_floating(cells.type):
-        written = [str(name) for name in cells.unique().to_pylist() if name is not None]
-        if len({as_text(name) for name in written}) < len(written) or len(written) < MOST_CLASSES:
-            refuse_confusable(where, _all_alike(written), "write one of them in every row")
-    return sorted_names(names_of(cells))
-
-
-#: More names than this are no classes, and comparing them all would take long.
-MOST_CLASSES = 10_000
-
-
-def _all_alike(names: Sequence[str]) -> list[str]:
-    """Names to compare: whole numbers written as 1.0 throughout are the names 1, 2, …"""
-    as_names = [as_text(name) for name in names]
-    return as_names if len(set(as_names)) == len(names) else list(names)
-
-
-def _groups(rows: Rows, group: str) -> Array:
-    names = rows.names(group, "--group")
-    empty = np.flatnonzero(~filled(names))
-    if len(empty):
-        rows.refuse_all(
-            group,
-            empty,
-            told(names, empty),
-            "a patient or group",
-            "write one; cases alone get their own",
-        )
-    return as_strings(names)
-
-
-def _images(rows: Rows, path: Path | None) -> tuple[Path, ...] | None:
-    if "image" not in rows.frame.columns:
-        return None
-    base = path.parent if path is not None else Path()
-    names = rows.names("image", "image")
-    empty = np.flatnonzero(~filled(names))
-    if len(empty):
-        expected, mend = "a path relative to the table", "write it or remove the row"
-        rows.refuse_all("image", empty, told(names, empty), expected, mend)
-    return tuple(base / image for image in names.to_pylist())
-
-
-def _p_true(rows: Rows, classes: Sequence[str]) -> Floats | None:
-    names = [f"p_true_{k}" for k in classes]
-    absent = [name for name in names if name not in rows.frame.columns]
-    if len(absent) == len(names):
-        return None
-    if absent:
-        raise InputError(
-            f"column '{absent[0]}': not in the table, which has the true probability of other classes; add it, or remove "
-            "the columns 'p_true_<class>'"
-        )
-    probs = np.empty((len(rows), len(names)))
-    for k, name in enumerate(names):
-        probs[:, k], unread = rows.numbers(name, name)
-        wrong = np.flatnonzero(unread | ~((probs[:, k] >= 0) & (probs[:, k] <= 1)))
-        if len(wrong):
-            got = told(rows.cells(name, name), wrong)
-            rows.refuse_all(name, wrong, got, "a probability, 0 to 1", "mend or remove the column")
-    wrong = np.flatnonzero(np.abs(probs.sum(1) - 1) > ROUNDING)
-    if len(wrong):
-        totals = probs[wrong].sum(1).tolist()
-        rows.refuse_all(f"{names[0]}, …", wrong, totals, "probabilities that sum to 1", "mend them")
-    return probs
-
-
-def _sides(rows: Rows) -> Array | None:
-    """The split that the table gives."""
-    if "split" not in rows.frame.columns:
-        return None
-    at: Ints = rows.codes("split", "split", SPLITS)
-    wrong = np.flatnonzero(at < 0)
-    if len(wrong):
-        got = told(rows.names("split", "split"), wrong)
-        rows.refuse_all("split", wrong, got, "train, val or test", "mend the cell")
-    return np.array(SPLITS)[at]
