@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-from labelppl.cli import main
 
 from .broken_models import broken_models
 from .broken_options import broken_options
@@ -32,21 +30,6 @@ def chosen() -> list[Broken]:
         return CORPUS
     first = {broken.kind: broken for broken in reversed(CORPUS)}
     return [b for i, b in enumerate(CORPUS) if i % STRIDE == 0 or first[b.kind] is b]
-
-
-@pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data set with a finished run ``r``."""
-    folder = tmp_path_factory.mktemp("torture") / "hip"
-    with pytest.MonkeyPatch.context() as patch:
-        for command in (
-            ("simulate", "hip", "--out", str(folder), "--cases", "60", "--size", "32"),
-            ("distill", "--model", "hip.py", "--image-size", "32", "--epochs", "1", "--lam", "1", "--quiet", "--run", "r"),
-        ):  # fmt: skip
-            result = CliRunner().invoke(main, command)
-            assert result.exit_code == 0, result.output
-            patch.chdir(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
