@@ -3,7 +3,8 @@
 Budget: single-step methods train for as many epochs as `reg` does in both its steps, on one
 schedule; a teacher, where a method needs one, trains for as long again, and the number of epochs is
 reported. Each method keeps the weights of the epoch with the best validation NLL, and `reg`
-chooses lambda by validation NLL too. Test cases are only predicted.
+chooses lambda by validation NLL too; below a hundred labelled validation cases both are chosen by
+cross-validation over training and validation cases together. Test cases are only predicted.
 
 `resume` reads the runs that are finished (`parts`) and does the rest. Soft labels are made anew: they
 take seconds.
@@ -22,9 +23,8 @@ import numpy as np
 import pandas as pd
 
 from ..arrays import Array, Floats
-from ..distillation.distill import distill
+from ..distillation.distill import RefitByIds, distill
 from ..distillation.distilled import Distilled
-from ..distillation.lam import Refit
 from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
 from ..metrics.listed import metric_named
@@ -236,7 +236,7 @@ def _one(
             cases,
             target=method.target,
             prior=prior if method.prior else replace(prior, lam=math.inf),
-            refit=None if label is None else _within_folds(label, method, cases.train, seed),
+            refit=None if label is None else _within_folds(label, method, cases, seed),
             schedule=first if method.prior else both,
             map_schedule=second,
             seed=seed,
@@ -255,11 +255,12 @@ def _one(
     }, predicted
 
 
-def _within_folds(label: Labelled, method: Method, train: Cases, seed: int) -> Refit:
-    """Soft labels of some training rows by a label model that has seen those rows alone."""
+def _within_folds(label: Labelled, method: Method, cases: Cases, seed: int) -> RefitByIds:
+    """Soft labels of some cases by a label model that has seen those cases alone."""
 
-    def refit(rows: Array) -> SoftLabels:
-        some = train.take(rows)
+    def refit(ids: Array) -> SoftLabels:
+        some = cases.take(match_ids(ids, cases.ids))
+        some = replace(some, split=np.full(len(some), "train"))
         made = method.soft(label(some), some, seed)
         return made.take(match_ids(some.ids, made.ids))
 

@@ -12,6 +12,8 @@ from torch import nn
 from ..targets import make_target
 from ..targets.base import Target, TargetData
 from ..targets.hard import Hard
+from ..training.held import Held
+from ..training.loop import Trained
 from ..training.schedule import Schedule
 from ..training.source import Source
 from ..training.train import train
@@ -28,7 +30,10 @@ CHOICE, FOLDS_DONE = "checkpoint-lambda.json", "checkpoint-folds.json"
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """How both steps train. goal: what step 1 learns. options: of `train`, the same in both."""
+    """How both steps train. goal: what step 1 learns. options: of `train`, the same in both.
+
+    epochs: after how many step 1 ends, where folds chose; None: after those of its schedule.
+    """
 
     prepared: Prepared
     goal: Target
@@ -37,6 +42,7 @@ class Steps:
     prior: PriorOptions
     options: dict[str, Any]
     progress: bool
+    epochs: int | None = None
 
     def centre(self, network: nn.Module, source: Source, evidence: TargetData) -> WeightPrior:
         """The weight prior around the network as it is, of infinite lambda."""
@@ -50,9 +56,12 @@ class Steps:
         """What the choice of lambda repeats in each fold: new weights, no checkpoints."""
         quiet = {**self.options, "resume": False}
 
-        def step1(network: nn.Module, source: Source, some: TargetData) -> None:
-            train(
-                network, source, some, make_target(self.goal), self.first,
+        def step1(
+            network: nn.Module, source: Source, some: TargetData, held: Held | None
+        ) -> Trained:
+            return train(
+                network, source, some, make_target(self.goal), self.first, held=held,
+                keep_best=False, stop_after=None if held is not None else self.epochs,
                 progress=self.progress, step="step 1 of this fold", **quiet,
             )  # fmt: skip
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rich.console import Console
 from torch import nn
@@ -37,6 +37,7 @@ from ..training.stream import default_workers, memory_limit
 from ..training.train import train
 from .choose import CHOICE, FOLDS_DONE, Steps, choose
 from .distilled import Distilled
+from .few import EpochChoice, choose_epochs, has_folds, with_few_validation
 from .lam import LamChoice, Refit
 from .last_layer import last_layer_posterior
 from .map_step import map_step
@@ -49,8 +50,10 @@ if TYPE_CHECKING:
     from ..table import Cases
 
 STEP1, STEP2 = "checkpoint-step1.safetensors", "checkpoint-step2.safetensors"
-IDENTITY = "checkpoint-identity.json"
-CHECKPOINTS = (STEP1, FOLDS_DONE, CHOICE, STEP2, IDENTITY)
+IDENTITY, EPOCHS = "checkpoint-identity.json", "checkpoint-epochs.json"
+CHECKPOINTS = (STEP1, FOLDS_DONE, CHOICE, STEP2, IDENTITY, EPOCHS)
+RefitByIds: TypeAlias = "Callable[[Array], SoftLabels]"
+"""Ids (cases,) -> their soft labels, in that order, from those cases alone."""
 NO_STEP_2 = Trained((), -1, 0, None, "")
 
 
@@ -66,8 +69,12 @@ def distill(
     lam: float | Literal["auto"] | None = None,
     prior: PriorOptions | None = None,
     votes: Array | None = None,
+<<<<<<< HEAD
     images: Opened | None = None,
     refit: Refit | None = None,
+=======
+    refit: RefitByIds | None = None,
+>>>>>>> a049291 (Fewer than a hundred labelled validation cases join the training cases; folds choose epochs and lambda)
     seed: int = 0,
     device: str = "auto",
     out: Path | str | None = None,
@@ -88,9 +95,14 @@ def distill(
         lam: lambda of step 2; None as `prior` says.
         prior: The options of the weight prior; None: its defaults.
         votes: (cases, classes) counts, aligned with `cases`, for targets made of votes.
+<<<<<<< HEAD
         images: Of all `cases`, opened and measured already (`labelppl.images.read.open_images`); None: opened here.
         refit: Training rows (positions within `cases.train`) -> their soft labels by a label model fitted to those rows
             alone, for the folds of `auto`; without it the soft labels at hand serve in every fold.
+=======
+        refit: Ids of cases -> their soft labels, in that order, by a label model fitted to those cases alone, for the
+            folds that choose; without it the soft labels at hand serve in every fold.
+>>>>>>> a049291 (Fewer than a hundred labelled validation cases join the training cases; folds choose epochs and lambda)
         seed: Of everything random.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         out: A folder that receives all files, and checkpoints while training.
@@ -109,6 +121,8 @@ def distill(
     prior = prior or PriorOptions()
     prior = prior if lam is None else replace(prior, lam=lam)
     goal = make_target(target or _default_target(labels, votes))
+    few = with_few_validation(cases) if not goal.needs_validation else cases
+    pooled, cases = few is not cases, few
     first = schedule or default_schedule(int((cases.split == "train").sum()))
     second = map_schedule or first.for_map()
     fabric = make_fabric(device, first.precision)
@@ -146,18 +160,21 @@ def distill(
         "fabric": fabric,
         "resume": resume,
     }
+    by_rows = None if refit is None else _by_rows(refit, cases.train.ids)
     steps = Steps(prepared, goal, first, second, prior, train_options, progress)
     network, evidence = prepared.network(), data.evidence
+    resumed: dict[str, Any] = {"folder": folder, "resume": resume, "writes": leads}
     if goal.needs_teacher:
         evidence = with_teacher(prepared, first, train_options, progress)
+    epochs = _epochs(steps, evidence, by_rows, console.print, **resumed) if pooled else None
+    steps = steps if epochs is None else replace(steps, epochs=epochs.epochs)
     one = train(
         network, prepared.source, evidence, make_target(goal), first,
-        held=prepared.held, checkpoint=None if folder is None else folder / STEP1,
+        stop_after=steps.epochs, held=prepared.held, checkpoint=None if folder is None else folder / STEP1,
         progress=progress, step="step 1", **train_options,
     )  # fmt: skip
     theta_p = copy.deepcopy(network)
-    say, resumed = console.print, {"folder": folder, "resume": resume, "writes": leads}
-    value, choice, notes = _strength(steps, network, evidence, refit, say, **resumed)
+    value, choice, notes = _strength(steps, network, evidence, by_rows, console.print, **resumed)
     centred = replace(steps.centre(network, prepared.source, evidence), lam=value)
     two, optimum = NO_STEP_2, None
     if not math.isinf(value):
@@ -179,6 +196,7 @@ def distill(
         "step2": second.record() if two is not NO_STEP_2 else None,
         "precision": one.precision,
         "best_epoch_step1": one.best_epoch,
+        "epochs_step1": None if epochs is None else epochs.record(),
         "prior": {**centred.record(), "proximal": two.proximal, "freeze_norm": prior.freeze_norm},
         "lam": choice.record() if choice else {"lam": value, "source": "given"},
         "optimum": None if optimum is None else optimum.record(),
@@ -199,6 +217,11 @@ def distill(
         for name in CHECKPOINTS:
             (folder / name).unlink(missing_ok=True)
     return done
+
+
+def _by_rows(refit: RefitByIds, ids: Array) -> Refit:
+    """The same for positions among the training cases."""
+    return lambda rows: refit(ids[rows])
 
 
 def _default_target(labels: SoftLabels | None, votes: Array | None) -> str:
@@ -227,6 +250,31 @@ def _begin(
     if writes:
         write_json(begun, identity)
     return None
+
+
+def _epochs(
+    steps: Steps,
+    evidence: TargetData,
+    refit: Refit | None,
+    say: Callable[[str], None],
+    *,
+    folder: Path | None,
+    resume: bool,
+    writes: bool,
+) -> EpochChoice | None:
+    """How long step 1 runs, by folds; None where a class is too small for folds."""
+    data, seed = steps.prepared.data, steps.prepared.spec.seed
+    if not has_folds(evidence, data.groups):
+        return None
+    path = None if folder is None else folder / EPOCHS
+    known = EpochChoice.load(path) if path is not None and resume else None
+    if known is not None:
+        return known
+    job, folds = steps.job(evidence), steps.prior.folds
+    choice = choose_epochs(job, folds=folds, refit=refit, seed=seed, say=say)
+    if path is not None and writes:
+        write_json(path, choice.record())
+    return choice
 
 
 def _strength(

@@ -31,7 +31,8 @@ from ..errors import InputError
 from ..runs import write_text
 from ..split import held_out_folds
 from ..targets.base import TargetData
-from ..training.held import predict_logits
+from ..training.held import Held, predict_logits
+from ..training.loop import Trained
 from ..training.schedule import Schedule
 from ..training.source import Source
 from ..training.weight_prior import WeightPrior
@@ -110,7 +111,7 @@ class Job:
     """What the choice needs to train: all of it about training cases, in one order.
 
     network: a function that makes the untrained network. step1: trains it in place on
-    (network, images, evidence). prior: the weight prior around it, any lambda, from the same three.
+    (network, images, evidence, held-out cases that its curve is measured on, or None). prior: the weight prior around it, any lambda, from the same three.
     step2: trains it in place on (network, images, evidence, prior, schedule).
     """
 
@@ -118,7 +119,7 @@ class Job:
     evidence: TargetData
     groups: Array | None
     network: Callable[[], nn.Module]
-    step1: Callable[[nn.Module, Source, TargetData], None]
+    step1: Callable[[nn.Module, Source, TargetData, Held | None], Trained]
     prior: Callable[[nn.Module, Source, TargetData], WeightPrior]
     step2: Callable[[nn.Module, Source, TargetData, WeightPrior, Schedule], None]
     schedule: Schedule
@@ -201,21 +202,25 @@ def choose_by_folds(
             scores.append(known)
             continue
         say(f"lambda: fold {number + 1} of {len(parts)}")
-        out = np.isin(np.arange(len(hard)), test)
-        if job.groups is not None:
-            out |= np.isin(job.groups, np.asarray(job.groups)[test])
-        rows = np.flatnonzero(~out)
-        evidence = job.evidence.take(torch.from_numpy(rows).to(job.evidence.hard.device))
-        if refit is not None:
-            evidence = _relabelled(evidence, refit(rows))
+        rows, evidence = fold_evidence(job, test, refit)
         network = job.network()
         images = job.source.take(torch.from_numpy(rows))
-        job.step1(network, images, evidence)
+        job.step1(network, images, evidence, None)
         held = job.source.take(torch.from_numpy(test))
         truth = torch.from_numpy(hard[test])
         scores.append(follow_path(job, network, images, evidence, candidates, held, truth))
         finished.add(test, scores[-1])
     return _choice(candidates, scores, sizes, "cross-validation", refit is not None)
+
+
+def fold_evidence(job: Job, test: Array, refit: Refit | None) -> tuple[Array, TargetData]:
+    """The rows of a fold's training cases, no group of which is held out, and their evidence."""
+    out = np.isin(np.arange(len(job.evidence)), test)
+    if job.groups is not None:
+        out |= np.isin(job.groups, np.asarray(job.groups)[test])
+    rows = np.flatnonzero(~out)
+    evidence = job.evidence.take(torch.from_numpy(rows).to(job.evidence.hard.device))
+    return rows, evidence if refit is None else _relabelled(evidence, refit(rows))
 
 
 def _relabelled(evidence: TargetData, labels: SoftLabels) -> TargetData:

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 
 from ..arrays import Array
-from ..distillation.distill import distill
-from ..distillation.lam import Refit
+from ..distillation.distill import RefitByIds, distill
 from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
 from ..features import vote_counts
@@ -28,7 +27,7 @@ from ..softlabels import SoftLabels, soft_labels
 from ..softlabels.labels import LeaveOut
 from ..students.network import check_student
 from ..students.options import StudentOptions
-from ..table import Cases
+from ..table import Cases, match_ids
 from ..targets import make_target
 from ..targets.base import Target
 from ..training.device import check_device
@@ -250,14 +249,14 @@ def _trained(
         record(folder, deployment_prevalence=dict(settings.prevalence))
 
 
-def _refit(inputs: Inputs, settings: DistillSettings) -> Refit:
-    """Soft labels of some training rows by a label model fitted to those rows alone."""
-    train = inputs.cases.train
+def _refit(inputs: Inputs, settings: DistillSettings) -> RefitByIds:
+    """Soft labels of some cases by a label model fitted to those cases alone."""
+    cases = inputs.cases
 
-    def refit(rows: Array) -> SoftLabels:
+    def refit(ids: Array) -> SoftLabels:
         posterior = fit(
             inputs.model,
-            train.take(rows),
+            cases.take(match_ids(ids, cases.ids)),
             engine=chosen_engine(settings.engine),
             seed=settings.seed,
         )

@@ -182,8 +182,8 @@ class Target(ABC):
     name: as in `compare` and on the command line. needs_teacher: whether `start` reads
     `TargetData.teacher` or `.confusion`; the runner then first trains the same student on the hard
     labels with the same schedule. needs_full_head: whether two classes need two outputs, not one
-    sigmoid neuron. needs_observe: whether `observe` does anything. needs_validation: whether
-    `end_epoch` reads the student's validation logits. head: `dirichlet` where the student's logits
+    sigmoid neuron. needs_observe: whether `observe` does anything. needs_validation: whether it
+    reads what the student, or its teacher, says of validation cases. head: `dirichlet` where the student's logits
     are log concentrations.
     """
 

@@ -33,7 +33,7 @@ class Domino(Target):
         self.beta = beta
         self.base: Base = base
         self.costs = matrix
-        self.needs_teacher = matrix is None
+        self.needs_teacher = self.needs_validation = matrix is None
 
     def usable(self, evidence: TargetData) -> Tensor:
         return (evidence.hard >= 0) | (self.base == "soft")

@@ -50,7 +50,8 @@ class Trained:
 class Plan:
     """What one training does beside its data. freeze_norm: whether normalisation keeps its statistics.
 
-    rates: learning rates of layers. keep_best: whether validation chooses the epoch. step: its name.
+    rates: learning rates of layers. keep_best: whether validation chooses the epoch.
+    stop_after: epochs that run, of those of the schedule. step: its name.
     """
 
     schedule: Schedule
@@ -60,6 +61,7 @@ class Plan:
     augment: Augment | None = None
     held: Held | None = None
     keep_best: bool = True
+    stop_after: int = 1
     seed: int = 0
     step: str = "train"
 

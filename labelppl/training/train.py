@@ -50,6 +50,7 @@ def train(
     augment: Augment | None = None,
     held: Held | None = None,
     keep_best: bool = True,
+    stop_after: int | None = None,
     device: str = "auto",
     fabric: Fabric | None = None,
     checkpoint: Path | None = None,
@@ -63,7 +64,8 @@ def train(
     lam = inf nothing moves. freeze_norm: keep the running statistics of batch normalisation as they
     are; None does so where there is a prior. rates: learning rates of layers, (pattern, factor).
     held: where it has labelled cases and keep_best is True, the weights of the epoch with the best
-    validation NLL are kept, else those of the last. checkpoint: a file written
+    validation NLL are kept, else those of the last. stop_after: end after so many epochs of the
+    schedule. checkpoint: a file written
     after every epoch; resume: continue from it. fabric: use this one, not a new one for `device`.
 
     Raises InputError where nothing is usable or the checkpoint belongs to another run, FailedWork
@@ -96,6 +98,7 @@ def train(
         augment,
         held,
         keep_best,
+        schedule.epochs if stop_after is None else min(stop_after, schedule.epochs),
         seed,
         step,
     )
@@ -113,6 +116,7 @@ def train(
             "augment": describe(augment),
             "rates": describe(rates),
             "freeze_norm": plan.freeze_norm,
+            "stop_after": plan.stop_after,
             "start": network_record(network)["weights"],
         }
     loop = TrainingLoop(network, source, where, evidence.take(usable), target, plan, fabric)
@@ -124,7 +128,7 @@ def train(
     if progress and fabric.global_rank == 0:
         shown = Bar(step, schedule.epochs * m, len(loop.history) * m)
     with torch.random.fork_rng(devices=gpus), shown as bar:
-        while len(loop.history) < schedule.epochs and not loop.stopped():
+        while len(loop.history) < plan.stop_after and not loop.stopped():
             loop.epoch(batches, bar)
             if checkpoint is not None and fabric.global_rank == 0:
                 loop.save(checkpoint, identity)

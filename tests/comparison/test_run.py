@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from labelppl.comparison import Comparison, Method, compare
-from labelppl.distillation.prior_options import LAM_FOLDS, PriorOptions
+from labelppl.distillation.prior_options import PriorOptions
 from labelppl.errors import FailedWork, InputError
 from labelppl.students.options import StudentOptions
 from labelppl.targets.hard import Hard
@@ -18,7 +18,7 @@ from labelppl.training.schedule import Schedule
 
 QUICK = {
     "schedule": Schedule(epochs=2, batch_size=16),
-    "prior": PriorOptions(grid=(float("inf"), 1.0, 0.0)),
+    "prior": PriorOptions(grid=(float("inf"), 1.0, 0.0), folds=2),
     "n_boot": 40,
     "device": "cpu",
     "validation": 0.25,
@@ -69,9 +69,11 @@ def test_budgets_are_equal_and_a_teacher_is_counted(finished):
     result, _, _ = finished
     epochs = result.runs.groupby("method")["epochs"].max()
     whole = QUICK["schedule"].epochs + QUICK["schedule"].for_map().epochs
-    assert epochs["hard"] == epochs["prob"] == epochs["dirichlet"] == whole
-    # kd's teacher trains as long as its student; lambda = inf has no step 2.
-    assert epochs["kd"] == 2 * whole
+    # Folds choose when each stops, since there are few validation cases; cpls needs those, and runs on.
+    assert max(epochs["hard"], epochs["prob"], epochs["dirichlet"]) <= whole
+    assert epochs["cpls"] == whole
+    # kd's teacher trains as long as its student may; lambda = inf has no step 2.
+    assert whole < epochs["kd"] <= 2 * whole
     assert epochs["reg"] <= whole
     assert set(result.runs["lam"].dropna()) <= {"inf", "1.0", "0.0"}
 
@@ -134,7 +136,7 @@ def test_without_validation_the_label_model_is_refitted_in_every_fold(cases, lab
     train = set(cases.train.ids)
     assert seen[0] == train
     folds = [train - part for part in seen[1:]]
-    assert len(folds) == LAM_FOLDS
+    assert len(folds) == 2
     assert set.union(*folds) == train
     assert sum(map(len, folds)) == len(train)
     assert not any("refitted" in note for note in result.notes)

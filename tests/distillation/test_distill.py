@@ -16,12 +16,14 @@ import pytest
 import torch
 
 from labelppl.distillation import distill as module
+from labelppl.distillation import few
 from labelppl.distillation import lam as choosing
 from labelppl.distillation.distill import distill
 from labelppl.distillation.prior_options import PriorOptions
 from labelppl.errors import InputError
 from labelppl.images.read import read_images
 from labelppl.students.student import load_student
+from labelppl.table import match_ids
 from labelppl.training.schedule import Schedule
 
 Study = Callable[..., tuple[Any, Any]]
@@ -155,7 +157,10 @@ def test_unlabelled_rows_take_part_in_step_1_only(study: Study) -> None:
     assert (training["cases"], training["labelled"]) == (20, 12)
 
 
-def test_validation_chooses_the_epoch_and_lambda(study: Study) -> None:
+def test_validation_chooses_the_epoch_and_lambda(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(few, "FEWEST_VALIDATION", 20)
     labels, cases = study(70, val=20)
     done = distill(labels, cases, prior=PriorOptions(grid=(math.inf, 1.0, 0.0)), schedule=QUICK)
     assert done.choice is not None
@@ -163,6 +168,38 @@ def test_validation_chooses_the_epoch_and_lambda(study: Study) -> None:
     assert done.choice.cases == (20,)
     first = [e.val_nll for e in done.history if e.step == "step 1"]
     assert done.student.spec.training["best_epoch_step1"] == int(np.argmin(first))
+
+
+def test_a_handful_of_validation_cases_joins_the_training_cases_and_folds_choose(
+    study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    labels, cases = study(70, val=20)
+    asked: list[set[str]] = []
+
+    def refit(ids: Any) -> Any:
+        asked.append(set(ids))
+        return labels.take(match_ids(ids, labels.ids))
+
+    monkeypatch.setattr(few, "FEWEST_VALIDATION", 21)  # just inside; 20 is outside, above
+    options: dict[str, Any] = {
+        "prior": PriorOptions(grid=(math.inf, 1.0), folds=2), "schedule": QUICK, "refit": refit,
+    }  # fmt: skip
+    done = distill(labels, cases, out=tmp_path / "run", **options)
+    both = set(cases.ids[cases.split != "test"])
+    assert len(asked) == 4  # two folds for the epochs, two for lambda
+    assert asked[0] | asked[1] == both == asked[2] | asked[3]
+    assert not (asked[0] & asked[1])
+    assert done.choice is not None
+    assert done.choice.source == "cross-validation"
+    assert sum(done.choice.cases) == 50
+    training = done.student.spec.training
+    assert training["cases"] == 50
+    chosen = training["epochs_step1"]
+    assert chosen["epochs"] == int(np.argmin(chosen["nll"])) + 1
+    assert len([e for e in done.history if e.step == "step 1"]) == chosen["epochs"]
+    assert few.with_few_validation(replace(cases, labels=np.full(70, -1))).split is not None
+    again = distill(labels, cases, out=tmp_path / "run", resume=True, **options)
+    assert again.choice == done.choice
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ from labelppl.softlabels import SoftLabels
 from labelppl.targets.base import TargetData
 from labelppl.targets.hard import Hard
 from labelppl.targets.prob import Prob
+from labelppl.training.held import Held
+from labelppl.training.loop import Trained
 from labelppl.training.schedule import Schedule
 from labelppl.training.source import Resident
 from labelppl.training.train import train
@@ -65,8 +67,8 @@ def _job(x: Array, soft: Array, hard: Array, groups: Array | None = None) -> Job
         nn.init.zeros_(layer.bias)
         return nn.Sequential(nn.Flatten(), layer)
 
-    def step1(net: nn.Module, images: Resident, some: TargetData) -> None:
-        train(net, images, some, Prob(), FIRST, device="cpu")
+    def step1(net: nn.Module, images: Resident, some: TargetData, held: Held | None) -> Trained:
+        return train(net, images, some, Prob(), FIRST, held=held, device="cpu")
 
     def prior(net: nn.Module, images: Resident, some: TargetData) -> WeightPrior:
         return WeightPrior.around(net, 0.0)
@@ -109,7 +111,7 @@ def test_the_path_scores_what_training_each_lambda_from_theta_p_scores() -> None
         for i, lam in enumerate(grid):
             network = job.network()
             images, some = job.source.take(rows), job.evidence.take(rows)
-            job.step1(network, images, some)
+            job.step1(network, images, some, None)
             long = Schedule(epochs=100, batch_size=64, lr=0.05)
             job.step2(network, images, some, WeightPrior.around(network, lam), long)
             held = job.source.pixels[torch.from_numpy(test)]
@@ -152,7 +154,7 @@ def test_validation_cases_choose_without_folds() -> None:
     x, p, y = _points(200, 3)
     job = _job(x[:40], p[:40], y[:40])
     theta_p = job.network()
-    job.step1(theta_p, job.source, job.evidence)
+    job.step1(theta_p, job.source, job.evidence, None)
     before = {k: v.clone() for k, v in theta_p.state_dict().items()}
     held = Resident(torch.from_numpy(x[40:]).float()[:, :, None, None], lambda v: v)
     hard = torch.from_numpy(np.where(np.arange(160) < 10, -1, y[40:]))
