@@ -54,12 +54,10 @@ class Comparison:
 
     def mean(self, method: str, metric: str) -> float:
         """The mean of a metric over repeats. Raises KeyError where there is none."""
-        found = self.summary[
-            (self.summary["method"] == method) & (self.summary["metric"] == metric)
-        ]
-        if found.empty:
+        row = self.summary[(self.summary["method"] == method) & (self.summary["metric"] == metric)]
+        if row.empty:
             raise KeyError(f"{method}, {metric}")
-        return float(found["mean"].iloc[0])
+        return float(row["mean"].iloc[0])
 
     def to_markdown(self) -> str:
         """Both tables, their captions and the notes."""

@@ -6,7 +6,7 @@ has covariance C = J J^T / (2 lambda), and with the mode u* of log p(y | f_p + u
     log Z = log p(y | f_p + u*) - u*^T C^-1 u* / 2 - log det(I + V^T C V) / 2,    W = V V^T,
 
 W being minus the Hessian of the log likelihood in the outputs. By Sylvester's identity this is
-docs/methods.md §6's -[log det(H + 2 lambda I) - p log 2 lambda] / 2 with H = J^T W J, at the cost of a
+MacKay's (1992) -[log det(H + 2 lambda I) - p log 2 lambda] / 2 with H = J^T W J, at the cost of a
 matrix of cases, not of weights. The mode is Newton's (Rasmussen and Williams 2006, algorithm 3.1).
 
 Assumptions: the linearisation, and that the hard labels are new; the soft labels behind theta_p
@@ -65,7 +65,7 @@ def log_evidence(
 
 
 def _layers(network: nn.Module) -> list[_Layer] | None:
-    found = []
+    layers = []
     for module in network.modules():
         if not any(True for _ in module.parameters(recurse=False)):
             continue
@@ -76,8 +76,8 @@ def _layers(network: nn.Module) -> list[_Layer] | None:
             return None
         if isinstance(module, nn.Conv2d) and isinstance(module.padding, str):
             return None
-        found.append(_Layer(module, plain))
-    return found
+        layers.append(_Layer(module, plain))
+    return layers
 
 
 def _gram(

@@ -4,7 +4,7 @@
 
 over the labelled training cases: the prior N(theta_p, (2 lambda F)^-1) of step 2, F = I without
 Fisher weights, times the likelihood's generalised Gauss-Newton approximation (a sum, not a mean;
-docs/methods.md §6), which for the last linear layer is the exact Hessian. theta_p moves the mode, not the
+MacKay 1992), which for the last linear layer is the exact Hessian. theta_p moves the mode, not the
 curvature. With phi what enters the layer, J_i = I x [phi_i; 1]^T. Where the matrix would be too
 large, its Kronecker approximation (sum_i W_i / m) x sum_i phi_i phi_i^T takes its place (Ritter et
 al. 2018).

@@ -3,7 +3,7 @@
 Five 3x3 convolutions of 32, 64, 128, 256 and 512 channels, two fully connected layers of 1000
 neurons, ReLU throughout, one sigmoid neuron for two classes and one neuron per class for more.
 The paper states neither padding nor pooling; "same" padding and a 2x2 max pool after every
-convolution are the reading whose size is plausible (docs/methods.md §1): 10,763,001 parameters for
+convolution are the reading whose size is plausible: 10,763,001 parameters for
 1x128x128 and 10,763,577 for 3x128x128. Any size from 32x32 on works; the first fully connected
 layer follows it.
 

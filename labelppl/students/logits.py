@@ -30,7 +30,7 @@ def class_logits(output: Tensor) -> Tensor:
 def prevalence_shift(study: Sequence[float], deployment: Sequence[float]) -> Tensor:
     """What a change of prevalence adds to the class logits: log pi'_k - log pi_k, (classes,).
 
-    From p'(k|x) proportional to p(k|x) pi'_k / pi_k (docs/methods.md §3). Raises InputError unless both
+    From p'(k|x) proportional to p(k|x) pi'_k / pi_k. Raises InputError unless both
     are positive, of one length and sum to 1.
     """
     old, new = np.asarray(study, float), np.asarray(deployment, float)

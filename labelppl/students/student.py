@@ -300,7 +300,7 @@ def write_tensors(
 
 
 def _mutual_information(alpha: Tensor) -> Tensor:
-    """sum_k p_k [psi(alpha_k + 1) - psi(alpha_0 + 1) - ln p_k], (cases,) >= 0 (docs/methods.md §4)."""
+    """sum_k p_k [psi(alpha_k + 1) - psi(alpha_0 + 1) - ln p_k], (cases,) >= 0."""
     total = alpha.sum(1, keepdim=True)
     p = alpha / total
     return (p * ((alpha + 1).digamma() - (total + 1).digamma() - p.log())).sum(1).clamp_min(0)

@@ -2,7 +2,7 @@
 
 target_i = p(Y | z_i), the mean of the label posterior (Vega et al. 2021, eq. 4). Cross entropy is
 linear in its target, so training on the draws of the posterior one by one has the same minimiser:
-draws add noise, not knowledge (docs/methods.md §4); `dirichlet` is the way to pass the spread on.
+draws add noise, not knowledge; `dirichlet` is the way to pass the spread on.
 """
 
 from __future__ import annotations

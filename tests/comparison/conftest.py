@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from labelppl.distillation import few
 from labelppl.softlabels import SoftLabels
 from labelppl.table import Cases
 
@@ -34,6 +35,14 @@ def soft_labels_of(cases: Cases, probs: np.ndarray) -> SoftLabels:
         khat=np.full(n, np.nan),
         draws=draws,
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _enough_validation():
+    """The squares' few validation cases choose here, as a hundred would: what fewer do is tested with `distill`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(few, "FEWEST_VALIDATION", 1)
+        yield
 
 
 @pytest.fixture(scope="session")
