@@ -69,12 +69,8 @@ def distill(
     lam: float | Literal["auto"] | None = None,
     prior: PriorOptions | None = None,
     votes: Array | None = None,
-<<<<<<< HEAD
     images: Opened | None = None,
-    refit: Refit | None = None,
-=======
     refit: RefitByIds | None = None,
->>>>>>> a049291 (Fewer than a hundred labelled validation cases join the training cases; folds choose epochs and lambda)
     seed: int = 0,
     device: str = "auto",
     out: Path | str | None = None,
@@ -95,14 +91,9 @@ def distill(
         lam: lambda of step 2; None as `prior` says.
         prior: The options of the weight prior; None: its defaults.
         votes: (cases, classes) counts, aligned with `cases`, for targets made of votes.
-<<<<<<< HEAD
         images: Of all `cases`, opened and measured already (`labelppl.images.read.open_images`); None: opened here.
-        refit: Training rows (positions within `cases.train`) -> their soft labels by a label model fitted to those rows
-            alone, for the folds of `auto`; without it the soft labels at hand serve in every fold.
-=======
         refit: Ids of cases -> their soft labels, in that order, by a label model fitted to those cases alone, for the
             folds that choose; without it the soft labels at hand serve in every fold.
->>>>>>> a049291 (Fewer than a hundred labelled validation cases join the training cases; folds choose epochs and lambda)
         seed: Of everything random.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         out: A folder that receives all files, and checkpoints while training.
