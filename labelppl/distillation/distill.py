@@ -3,7 +3,7 @@
 Step 1 trains a new student on p(Y|Z) of the training cases (or on any other target), which gives
 theta_p. Step 2 continues from theta_p on the hard labels as MAP under N(theta_p, (2 lambda)^-1 I)
 (Vega et al., AISTATS 2021, equations 4 and 5). Both are `train`. Test cases are never touched;
-validation cases choose epochs and lambda, and nothing is fitted to them.
+validation cases choose epochs and lambda (few of them: see `few`).
 """
 
 from __future__ import annotations
