@@ -438,7 +438,7 @@ def test_impossible_case_is_named(read):
             pyro.sample("x", dist.Uniform(0.0, 1.0))
 
     cases = read(bounded, id=["p", "q", "r"], y=["a", "b", "a"], x=[0.5, 0.2, 3.0])
-    with pytest.raises(InputError, match=r"case 'r': its measurements have density zero"):
+    with pytest.raises(InputError, match=r"site 'x', case 'r': .*the value 3 has probability zero"):
         LabelDensity(bounded, cases)
 
 
