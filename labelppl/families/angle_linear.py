@@ -40,11 +40,29 @@ Form = Literal["regression", "fisher-lee", "mardia-sutton", "abe-ley"]
 
 @dataclass(frozen=True)
 class OnAngle(Law):
-    """A number that depends on the angle in `angle`, form (a); the evidence owns both sites.
+    """The law of a number that depends on an angle, given the class; it holds the sites of both.
 
-    Sites of the angle as in `VonMises`, and ``<name>_coefficients`` (classes, 3), ``<name>_scale_tril`` (classes, 1, 1), the
-    standard deviation about the line, and ``<name>_spread`` (1,), of the classes together.
-    precision: prior precision of the coefficients in units of 1 / variance.
+    ``x | alpha, y = k ~ N(b0_k + b1_k cos alpha + b2_k sin alpha, v_k)``. The sites of the angle are those of
+    `VonMises`. Those of the number are ``<name>_coefficients`` (classes, 3), ``<name>_scale_tril`` (classes, 1, 1), the
+    standard deviation about the line, and ``<name>_spread`` (1,), of the classes together; all in the model's unit.
+
+    Args:
+        feature: The number.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
+            table.
+        name: The column; `named` sets it.
+        angle: The law of the angle, with its name: ``VonMises(Angle(...)).named("alpha")``.
+        precision: Prior precision of the coefficients in units of 1 / variance.
+
+    Raises:
+        InputError: For a feature that is no number, a typical SD that is not above 0, or an angle that is missing or
+            without a name.
+
+    Examples:
+        >>> alpha = VonMises(Angle("deg", low=20, high=90)).named("alpha")
+        >>> model = independent(y=Label("a", "b"), x=OnAngle(Real(), angle=alpha))
+        >>> sorted(model.features)
+        ['alpha', 'x']
     """
 
     angle: VonMises | None = None
@@ -167,9 +185,31 @@ def angle_linear(
     prevalence: tuple[float, ...] | None = None,
     **declared: Label | Feature,
 ) -> Family:
-    """One Angle and one number: ``angle_linear(y=Label("a", "b"), alpha=Angle("deg", low=20, high=90), x=Real())``.
+    """An angle and a number that depends on it, given the class.
 
-    The two features may come in any order; the joint forms make them one Vector called ``measured``.
+    The two features may come in any order. The three joint forms make them one `Vector` called ``measured``.
+
+    Args:
+        form: ``regression`` (exact and the fastest), ``fisher-lee``, ``mardia-sutton``, or ``abe-ley`` for a positive
+            number.
+        typical: Rough (mean, SD over all cases) by column, in the column's unit; otherwise from bounds, else from the
+            table.
+        prevalence: p(Y) by class, (classes,), where it is fixed by design; otherwise it is learned.
+        **declared: One `Label`, one `Angle` and one number.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: For other arguments than these three, another form, or a prevalence that is not one positive number
+            a class, with sum 1.
+
+    Examples:
+        >>> declared = {"y": Label("a", "b"), "alpha": Angle("deg", low=20, high=90), "x": Real()}
+        >>> sorted(angle_linear(**declared).features)
+        ['alpha', 'x']
+        >>> sorted(angle_linear(form="mardia-sutton", **declared).features)
+        ['measured']
     """
     given = dict(typical or {})
     label_name, label = the_label(declared)

@@ -19,7 +19,24 @@ from .law import Law, bind
 
 @dataclass(frozen=True)
 class Categorical(Law):
-    """A `Category` or `Ordinal` read as unordered. Site ``<name>_probs`` (classes, categories)."""
+    """The law of a category given the class, in closed form: ``z | y = k ~ Categorical(p_k)``.
+
+    The site is ``<name>_probs`` (classes, categories).
+
+    Args:
+        feature: A `Category`, or an `Ordinal` that is read as unordered.
+        typical: Not used; a category has no such size.
+        name: The column; `named` sets it.
+        counts: Pseudo-cases of each category in the Dirichlet prior of p_k.
+
+    Raises:
+        InputError: For a feature of another kind.
+
+    Examples:
+        >>> side = Categorical(Category("left", "right"))
+        >>> side.prior()
+        tensor([1., 1.], dtype=torch.float64)
+    """
 
     counts: float = 1.0
 
@@ -50,5 +67,24 @@ class Categorical(Law):
 def categorical(
     *, prevalence: tuple[float, ...] | None = None, **declared: Label | Feature
 ) -> Family:
-    """Categories, independent given the class: ``categorical(diagnosis=Label("a", "b"), side=Category("l", "r"))``."""
+    """Categories that are independent given the class: ``z | y = k ~ Categorical(p_k)``, ``p_k ~ Dirichlet(1)``.
+
+    The posterior has a closed form.
+
+    Args:
+        prevalence: p(Y) by class, (classes,), where it is fixed by design; otherwise it is learned.
+        **declared: One `Label`; one or more `Category` or `Ordinal` features.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and the others are categories; for a prevalence that is not one
+            positive number a class, with sum 1.
+
+    Examples:
+        >>> model = categorical(diagnosis=Label("a", "b"), side=Category("left", "right"))
+        >>> sorted(model.features)
+        ['side']
+    """
     return independent(prevalence=prevalence, **bind(Categorical, declared, {}))

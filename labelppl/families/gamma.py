@@ -25,7 +25,24 @@ from .log_normal import log_place
 
 @dataclass(frozen=True)
 class Gamma(Law):
-    """A positive number. Sites ``<name>_mean`` and ``<name>_shape``."""
+    """The gamma law of a positive number given the class, by its mean and shape.
+
+    The sites are ``<name>_mean`` (classes,), in the model's unit, and ``<name>_shape`` (classes,).
+
+    Args:
+        feature: A `Positive`, or a `Real` whose values are above 0.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
+            table.
+        name: The column; `named` sets it.
+
+    Raises:
+        InputError: For a feature of another kind, or a typical SD that is not above 0.
+
+    Examples:
+        >>> wait = Gamma(Positive("days", high=90))
+        >>> sorted(independent(diagnosis=Label("a", "b"), wait=wait).features)
+        ['wait']
+    """
 
     accepts = (Positive, Real)
 
@@ -49,5 +66,24 @@ def gamma(
     prevalence: tuple[float, ...] | None = None,
     **declared: Label | Feature,
 ) -> Family:
-    """Positive numbers: ``gamma(diagnosis=Label("a", "b"), wait=Positive("days", high=90))``."""
+    """Positive numbers that are gamma and independent given the class: ``z | y = k ~ Gamma(a_k, rate a_k / m_k)``.
+
+    Args:
+        typical: Rough (mean, SD over all cases) by column, in the column's unit; otherwise from bounds, else from the
+            table.
+        prevalence: p(Y) by class, (classes,), where it is fixed by design; otherwise it is learned.
+        **declared: One `Label`; one or more `Positive` or `Real` features.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and the others are positive numbers; for a typical size of a column
+            that is not declared; for a prevalence that is not one positive number a class, with sum 1.
+
+    Examples:
+        >>> model = gamma(diagnosis=Label("a", "b"), wait=Positive("days", high=90))
+        >>> sorted(model.features)
+        ['wait']
+    """
     return independent(prevalence=prevalence, **bind(Gamma, declared, typical or {}))

@@ -25,7 +25,25 @@ from .log_normal import log_place
 
 @dataclass(frozen=True)
 class NegativeBinomial(Law):
-    """A `Count`. Sites ``<name>_mean`` and ``<name>_size`` (small is overdispersed)."""
+    """The negative binomial law of a count given the class: a Poisson whose rate varies between cases.
+
+    The sites are ``<name>_mean`` (classes,), the mean count, and ``<name>_size`` (classes,): the smaller, the more the
+    rates vary.
+
+    Args:
+        feature: A `Count`.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
+            table.
+        name: The column; `named` sets it.
+
+    Raises:
+        InputError: For a feature of another kind, or a typical SD that is not above 0.
+
+    Examples:
+        >>> lesions = NegativeBinomial(Count(high=40))
+        >>> sorted(independent(diagnosis=Label("a", "b"), lesions=lesions).features)
+        ['lesions']
+    """
 
     accepts = (Count,)
 
@@ -49,5 +67,26 @@ def negative_binomial(
     prevalence: tuple[float, ...] | None = None,
     **declared: Label | Feature,
 ) -> Family:
-    """Overdispersed counts: ``negative_binomial(diagnosis=Label("a", "b"), lesions=Count(high=40))``."""
+    """Counts that vary more than a Poisson, independent given the class.
+
+    ``z | y = k`` has the mean m_k and the variance m_k + m_k^2 / r_k.
+
+    Args:
+        typical: Rough (mean, SD over all cases) by column, in the column's unit; otherwise from bounds, else from the
+            table.
+        prevalence: p(Y) by class, (classes,), where it is fixed by design; otherwise it is learned.
+        **declared: One `Label`; one or more `Count` features.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and the others are counts; for a typical size of a column that is not
+            declared; for a prevalence that is not one positive number a class, with sum 1.
+
+    Examples:
+        >>> model = negative_binomial(diagnosis=Label("a", "b"), lesions=Count(high=40))
+        >>> sorted(model.features)
+        ['lesions']
+    """
     return independent(prevalence=prevalence, **bind(NegativeBinomial, declared, typical or {}))

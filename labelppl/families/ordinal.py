@@ -26,7 +26,25 @@ from .law import Law, bind
 
 @dataclass(frozen=True)
 class Ordinal(Law):
-    """An `Ordinal` feature. Sites ``<name>_shift`` (classes,) and ``<name>_grades`` (grades,)."""
+    """The law of an ordered grade given the class: one latent scale, cut at common points, shifted by the class.
+
+    The sites are ``<name>_shift`` (classes,), on the scale of log-odds, and ``<name>_grades`` (grades,), the
+    probabilities of the grades where the shift is 0.
+
+    Args:
+        feature: An `Ordinal` feature.
+        typical: Not used; a grade has no such size.
+        name: The column; `named` sets it.
+
+    Raises:
+        InputError: For a feature of another kind.
+
+    Examples:
+        >>> from labelppl import Ordinal, families
+        >>> pain = families.Ordinal(Ordinal("none", "mild", "severe"))
+        >>> sorted(independent(diagnosis=Label("a", "b"), pain=pain).features)
+        ['pain']
+    """
 
     accepts = (OrdinalFeature,)
 
@@ -48,5 +66,25 @@ class Ordinal(Law):
 
 
 def ordinal(*, prevalence: tuple[float, ...] | None = None, **declared: Label | Feature) -> Family:
-    """Grades: ``ordinal(diagnosis=Label("a", "b"), pain=Ordinal("none", "mild", "severe"))``."""
+    """Ordered grades that are independent given the class: ``P(z <= g | y = k) = sigmoid(c_g - eta_k)``.
+
+    Source: McCullagh, JRSS B 42 (1980).
+
+    Args:
+        prevalence: p(Y) by class, (classes,), where it is fixed by design; otherwise it is learned.
+        **declared: One `Label`; one or more `Ordinal` features.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and the others are grades; for a prevalence that is not one positive
+            number a class, with sum 1.
+
+    Examples:
+        >>> from labelppl import Ordinal
+        >>> model = ordinal(diagnosis=Label("a", "b"), pain=Ordinal("none", "mild", "severe"))
+        >>> sorted(model.features)
+        ['pain']
+    """
     return independent(prevalence=prevalence, **bind(Ordinal, declared, {}))

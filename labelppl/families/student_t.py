@@ -25,7 +25,25 @@ from .law import LOG_SD, Law, Typical, bind
 
 @dataclass(frozen=True)
 class StudentT(Law):
-    """A number. Sites ``<name>_df`` (), ``<name>_mean``, ``<name>_scale``."""
+    """The Student-t law of a number given the class: a Gaussian that outliers do not move.
+
+    The sites are ``<name>_df`` (), the degrees of freedom of all classes, and ``<name>_mean`` and ``<name>_scale``
+    (classes,), in the model's unit.
+
+    Args:
+        feature: A number.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
+            table.
+        name: The column; `named` sets it.
+
+    Raises:
+        InputError: For a feature of another kind, or a typical SD that is not above 0.
+
+    Examples:
+        >>> grade = StudentT(Real(), typical=(20, 30))
+        >>> sorted(independent(diagnosis=Label("a", "b"), grade=grade).features)
+        ['grade']
+    """
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         classes = len(cases.classes)
@@ -49,5 +67,24 @@ def student_t(
     prevalence: tuple[float, ...] | None = None,
     **declared: Label | Feature,
 ) -> Family:
-    """Numbers with outliers: ``student_t(diagnosis=Label("a", "b"), grade=Real(), typical={"grade": (20, 30)})``."""
+    """Numbers with outliers, independent given the class: ``z | y = k ~ t_nu(mu_k, sigma_k)``.
+
+    Args:
+        typical: Rough (mean, SD over all cases) by column, in the column's unit; otherwise from bounds, else from the
+            table.
+        prevalence: p(Y) by class, (classes,), where it is fixed by design; otherwise it is learned.
+        **declared: One `Label`; one or more numbers.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and the others are numbers; for a typical size of a column that is
+            not declared; for a prevalence that is not one positive number a class, with sum 1.
+
+    Examples:
+        >>> model = student_t(diagnosis=Label("a", "b"), grade=Real(), typical={"grade": (20, 30)})
+        >>> sorted(model.features)
+        ['grade']
+    """
     return independent(prevalence=prevalence, **bind(StudentT, declared, typical or {}))

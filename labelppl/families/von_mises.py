@@ -32,7 +32,25 @@ from .law import LOG_SD, Law, Typical, bind, bounds
 
 @dataclass(frozen=True)
 class VonMises(Law):
-    """An `Angle` of any kind. Sites ``<name>_mean`` (radians) and ``<name>_concentration``."""
+    """The von Mises law of an angle given the class, for an `Angle` of any kind.
+
+    The sites are ``<name>_mean`` (classes,), in radians (doubled where the angle is axial), and
+    ``<name>_concentration`` (classes,): the larger, the narrower.
+
+    Args:
+        feature: An `Angle`.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
+            table.
+        name: The column; `named` sets it.
+
+    Raises:
+        InputError: For a feature of another kind, or a typical SD that is not above 0.
+
+    Examples:
+        >>> alpha = VonMises(Angle("deg", low=20, high=90))
+        >>> sorted(independent(diagnosis=Label("a", "b"), alpha=alpha).features)
+        ['alpha']
+    """
 
     accepts = (Angle,)
 
@@ -84,5 +102,24 @@ def von_mises(
     prevalence: tuple[float, ...] | None = None,
     **declared: Label | Feature,
 ) -> Family:
-    """Angles, independent given the class: ``von_mises(diagnosis=Label("a", "b"), alpha=Angle("deg", low=20, high=90))``."""
+    """Angles that are independent given the class: ``alpha | y = k ~ vM(mu_k, kappa_k)``.
+
+    Args:
+        typical: Rough (mean, SD over all cases) by column, in the column's unit; otherwise from bounds, else from the
+            table.
+        prevalence: p(Y) by class, (classes,), where it is fixed by design; otherwise it is learned.
+        **declared: One `Label`; one or more `Angle` features.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and the others are angles; for a typical size of a column that is not
+            declared; for a prevalence that is not one positive number a class, with sum 1.
+
+    Examples:
+        >>> model = von_mises(diagnosis=Label("a", "b"), alpha=Angle("deg", low=20, high=90))
+        >>> sorted(model.features)
+        ['alpha']
+    """
     return independent(prevalence=prevalence, **bind(VonMises, declared, typical or {}))
