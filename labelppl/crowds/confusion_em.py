@@ -25,9 +25,21 @@ from .vote_table import VoteTable
 
 @dataclass(frozen=True)
 class DawidSkeneFit:
-    """prevalence (classes,), confusion (raters, classes, votes), probs (items, classes).
+    """The fit of Dawid and Skene's model to a table of votes.
 
-    log_likelihood of the votes at that point, without the prior; log_posterior with it; steps of EM taken.
+    Attributes:
+        prevalence: Share of each class, (classes,).
+        confusion: Probability of each answer given the class, (raters, classes, votes).
+        probs: p(class | votes) of each item, (items, classes).
+        log_likelihood: Of the votes at that point, without the prior, in nats.
+        log_posterior: The same with the prior, up to a constant, in nats.
+        steps: Steps of EM taken.
+
+    Examples:
+        >>> votes = VoteTable.from_matrix([[0, 0, 1], [1, 1, 1], [0, 0, 0]], classes=2)
+        >>> fit = dawid_skene_em(votes, pseudo_counts=1.0)
+        >>> fit.confusion.shape
+        (3, 2, 2)
     """
 
     prevalence: Floats
@@ -55,11 +67,31 @@ def dawid_skene_em(
     most_steps: int = 2000,
     tolerance: float = 1e-9,
 ) -> DawidSkeneFit:
-    """Maximum a posteriori by EM from the shares of votes, as in 1979, or from `start` (items, classes).
+    """Fit Dawid and Skene's model to votes: the maximum a posteriori by EM.
 
-    pseudo_counts: number, (classes, votes) or (raters, classes, votes), added to every rater's row.
-    prevalence_counts: number or (classes,). known: (items,) codes of known classes, -1 elsewhere. Raises FailedWork if
-    the likelihood has not settled.
+    EM starts from the shares of votes, as in 1979, or from ``start``. Source: Dawid and Skene, Applied Statistics 28 (1979).
+
+    Args:
+        votes: The votes.
+        pseudo_counts: Added to every rater's rows: a number, (classes, votes) or (raters, classes, votes).
+        prevalence_counts: Added to the counts of the classes: a number or (classes,).
+        start: Probabilities from which EM starts, (items, classes).
+        known: Code of the class where it is known, -1 elsewhere, (items,).
+        most_steps: Steps after which the fit has failed.
+        tolerance: Relative change of the log posterior at which the fit has settled.
+
+    Returns:
+        The fit.
+
+    Raises:
+        InputError: A pseudo-count is negative.
+        FailedWork: The log posterior has not settled after ``most_steps``.
+
+    Examples:
+        >>> votes = VoteTable.from_matrix([[0, 0, 1], [1, 1, 1], [0, 0, 0]], classes=2)
+        >>> fit = dawid_skene_em(votes, pseudo_counts=diagonal_counts(2, 2.0, 1.0))
+        >>> fit.probs.argmax(1).tolist()
+        [0, 1, 0]
     """
     if np.min(pseudo_counts) < 0 or np.min(prevalence_counts) < 0:
         raise InputError("dawid_skene_em: got a negative pseudo-count, expected 0 or more")
@@ -90,13 +122,41 @@ def dawid_skene_em(
 
 
 def predict_votes(fit: DawidSkeneFit, item: Ints, rater: Ints) -> Floats:
-    """Probability of each answer that `rater` (votes,) would give on `item` (votes,), (votes, classes)."""
+    """Probability of each answer that a rater would give on an item.
+
+    Args:
+        fit: The fit whose items and raters are meant.
+        item: Position of the item, (votes,).
+        rater: Position of the rater, (votes,).
+
+    Returns:
+        Probabilities (votes, classes).
+
+    Examples:
+        >>> votes = VoteTable.from_matrix([[0, 0, 1], [1, 1, 1], [0, 0, 0]], classes=2)
+        >>> fit = dawid_skene_em(votes, pseudo_counts=1.0)
+        >>> predict_votes(fit, np.array([0]), np.array([1])).round(2).tolist()
+        [[0.6, 0.4]]
+    """
     predicted: Floats = np.einsum("vk,vkl->vl", fit.probs[item], fit.confusion[rater])
     return predicted
 
 
 def diagonal_counts(classes: int, diagonal: float, elsewhere: float) -> Floats:
-    """Pseudo-counts (classes, votes): `diagonal` for the right answer, `elsewhere` for each wrong one."""
+    """Pseudo-counts that expect the right answer more often than a wrong one.
+
+    Args:
+        classes: Number of classes.
+        diagonal: Pseudo-votes for the right answer.
+        elsewhere: Pseudo-votes for each wrong answer.
+
+    Returns:
+        Pseudo-counts (classes, votes).
+
+    Examples:
+        >>> diagonal_counts(2, 2.0, 1.0).tolist()
+        [[2.0, 1.0], [1.0, 2.0]]
+    """
     return elsewhere + (diagonal - elsewhere) * np.eye(classes)
 
 

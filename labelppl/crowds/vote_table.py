@@ -19,7 +19,22 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class VoteTable:
-    """item, rater, label: (votes,) codes. items, raters, classes: their names."""
+    """Votes in long form: who said what about which item.
+
+    Args:
+        item: Position of each vote's item in ``items``, (votes,).
+        rater: Position of its rater in ``raters``, (votes,).
+        label: Position of the answer in ``classes``, (votes,).
+        items: Names of the items; one without votes may be among them.
+        raters: Names of the raters.
+        classes: Names of the classes.
+
+    Examples:
+        >>> frame = pd.DataFrame({"id": ["a", "a", "b"], "rater": ["r", "s", "r"], "label": ["x", "y", "y"]})
+        >>> votes = VoteTable.from_frame(frame)
+        >>> votes.counts().tolist()
+        [[1.0, 1.0], [0.0, 1.0]]
+    """
 
     item: Ints
     rater: Ints

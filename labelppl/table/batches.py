@@ -42,6 +42,13 @@ class CaseBatches:
     Raises:
         InputError: A column is missing, ids repeat, or cells cannot be read: the first ten of the file, and how many
             there are, after the last batch before them.
+
+    Examples:
+        >>> frame = pd.DataFrame({"id": ["a", "b", "c"], "y": ["x", "z", "x"], "size": [1.5, 2.5, 2.0]})
+        >>> frame.to_csv("cases.csv", index=False)
+        >>> batches = CaseBatches(Path("cases.csv"), "y", Label("x", "z"), {"size": Positive()}, rows=2)
+        >>> [cases.ids.tolist() for cases in batches]
+        [['a', 'b'], ['c']]
     """
 
     path: Path

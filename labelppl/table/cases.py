@@ -38,11 +38,27 @@ def stored_split(cases: Cases) -> Array | LazySplit:
 class Cases:
     """n cases as the label model and the trainer see them; every array has the cases along its first axis.
 
-    columns: the features, each a `Column`. labels: (cases,) int64, -1 where unlabelled. split: (cases,) train, val or test.
-    images: paths, or None without an image column. groups: (cases,) patient, or None. p_true: (cases, classes) or None.
-    path: the table on disk, or None when read from a frame. split_given, label_given: the table had such a column.
-    id_type: the numpy type of the ids in the table's own column, such as 'int64', or 'str'; ids are text here.
-    delimiters: how the table is written, if it is text.
+    Args:
+        ids: Names of the cases, (cases,), as text.
+        classes: Names of the classes.
+        labels: Codes of the classes, (cases,) int64; -1 where unlabelled.
+        columns: The features by name, each a `Column`.
+        split: ``train``, ``val`` or ``test``, (cases,).
+        images: Paths, or None without an image column.
+        groups: Patient of each case, (cases,), or None.
+        p_true: True probabilities, (cases, classes), or None.
+        path: The table on disk, or None when read from a frame.
+        split_given: Whether the table had a column of the split.
+        label_given: Whether the table had a column of the label.
+        id_type: The numpy type of the ids in the table's own column, such as ``int64``, or ``str``.
+        delimiters: How the table is written, if it is text.
+
+    Examples:
+        >>> cases = Cases(
+        ...     np.array(["a", "b"]), ("x", "z"), np.array([1, -1]), {}, np.array(["train", "test"])
+        ... )
+        >>> cases.train.ids.tolist(), cases.labelled.tolist()
+        (['a'], [True, False])
     """
 
     ids: Array

@@ -23,7 +23,16 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": 
 class Delimiters:
     """How a text table is written.
 
-    separator: between cells; None: a tab in a ``.tsv`` file, else a comma. decimal: before the decimals, '.' or ','.
+    Args:
+        separator: Character between cells; None: a tab in a ``.tsv`` file, else a comma.
+        decimal: Character before the decimals, '.' or ','.
+
+    Raises:
+        InputError: ``separator`` is not one such character, ``decimal`` is another, or both are a comma.
+
+    Examples:
+        >>> Delimiters(";", decimal=",").record()
+        {'separator': ';', 'decimal': ','}
     """
 
     separator: str | None = None
@@ -52,9 +61,23 @@ class Delimiters:
 
 
 class TableFile(ABC):
-    """A table on disk; ``names`` are its columns, without outer white space, each once.
+    """A table on disk, read batch by batch; `open_table` makes it.
 
-    guesses_types: whether its cells are text that may hold numbers.
+    Args:
+        path: The file.
+        header: Names of the columns as written; ``names`` has them without outer white space.
+
+    Attributes:
+        guesses_types: Whether its cells are text that may hold numbers.
+
+    Raises:
+        InputError: A column appears twice.
+
+    Examples:
+        >>> pd.DataFrame({"id": ["a", "b", "c"], "size": [1.5, 2.5, 2.0]}).to_csv("cases.csv", index=False)
+        >>> file = open_table(Path("cases.csv"))
+        >>> file.names, [len(frame) for frame in file.batches(["size"], rows=2)]
+        (('id', 'size'), [2, 1])
     """
 
     guesses_types: bool
@@ -116,7 +139,23 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 
 
 def open_table(path: Path, delimiters: Delimiters | None = None) -> TableFile:
-    """The table at ``path``, by its content. Raises InputError if it is none."""
+    """Open the table at ``path``, CSV or Parquet by its content, without reading its rows.
+
+    Args:
+        path: The file.
+        delimiters: How it is written, if it is text.
+
+    Returns:
+        The table.
+
+    Raises:
+        InputError: There is no such file, or it is no table.
+
+    Examples:
+        >>> pd.DataFrame({"id": ["a", "b"], "size": [1.5, 2.5]}).to_csv("cases.csv", index=False)
+        >>> open_table(Path("cases.csv")).rows
+        2
+    """
     from .delimited import DelimitedFile
     from .parquet import ParquetTable
     from .sniff import PARQUET, first_bytes, refuse_other_kinds

@@ -20,7 +20,14 @@ TEXT_IDS = "str"
 
 
 def match_ids(ids: Iterable[object], among: Iterable[object]) -> Ints:
-    """The place (ids,) of each id among others, -1 where it is not there.
+    """The place of each id among others.
+
+    Args:
+        ids: The ids to look for, (cases,); compared as text.
+        among: The ids to look among, all different.
+
+    Returns:
+        Places (cases,), -1 where an id is not there.
 
     Examples:
         >>> match_ids(["p2", "p9"], ["p1", "p2"]).tolist()
@@ -81,7 +88,19 @@ def guessed_type(cells: pa.Array) -> str:
 
 
 def untyped_ids(column: pd.Series[Any]) -> tuple[Array, str]:
-    """Ids (cases,) as text, and their type, of a column that `typed_ids` wrote."""
+    """Read ids of a column that `typed_ids` wrote: as text, and their type.
+
+    Args:
+        column: The column, (cases,).
+
+    Returns:
+        Ids as text, (cases,), and the numpy type that they had, or ``str``.
+
+    Examples:
+        >>> ids, id_type = untyped_ids(pd.Series([7, 12]))
+        >>> ids.tolist(), id_type
+        (['7', '12'], 'int64')
+    """
     numeric = pd.api.types.is_numeric_dtype(column.dtype)
     return np.array([as_text(name) for name in column], dtype=str), str(
         column.dtype
@@ -89,5 +108,17 @@ def untyped_ids(column: pd.Series[Any]) -> tuple[Array, str]:
 
 
 def typed_ids(ids: Array, id_type: str) -> Array:
-    """``ids`` (cases,) in the type of the table's own column."""
+    """Give ids the type of the table's own column.
+
+    Args:
+        ids: Ids as text, (cases,).
+        id_type: The numpy type, such as ``int64``, or ``str``.
+
+    Returns:
+        The ids in that type, (cases,).
+
+    Examples:
+        >>> typed_ids(np.array(["7", "12"]), "int64").tolist()
+        [7, 12]
+    """
     return ids if id_type == TEXT_IDS else ids.astype(id_type)

@@ -75,6 +75,12 @@ def cases_from_frame(
 
     Raises:
         InputError: A column is missing, or cells cannot be read: the first ten, and how many there are.
+
+    Examples:
+        >>> frame = pd.DataFrame({"id": ["a", "b"], "y": ["x", None], "size": [1.5, 2.5]})
+        >>> cases = cases_from_frame(frame, "y", Label("x", "z"), {"size": Positive()})
+        >>> cases.labels.tolist()
+        [0, -1]
     """
     frame = _with_clean_header(frame, path)
     columns = list(map(str, frame.columns))
@@ -168,14 +174,49 @@ def _split_of_table(labels: Ints, groups: Array | None, seed: int | None) -> Arr
 
 
 def read_frame(path: Path, delimiters: Delimiters | None = None) -> pd.DataFrame:
-    """The table at ``path`` as written: cells of a text file as text, those of Parquet with their types."""
+    """Read the table at ``path`` as written: cells of a text file as text, those of Parquet with their types.
+
+    Args:
+        path: CSV or Parquet.
+        delimiters: How it is written, if it is text.
+
+    Returns:
+        All rows and columns, with Arrow types.
+
+    Raises:
+        InputError: There is no such file, or it is no table.
+
+    Examples:
+        >>> pd.DataFrame({"id": ["a", "b"], "size": [1.5, 2.5]}).to_csv("cases.csv", index=False)
+        >>> read_frame(Path("cases.csv"))["size"].tolist()
+        ['1.5', '2.5']
+    """
     return open_table(path, delimiters).frame()
 
 
 def tables_beside(
     path: Path, features: Mapping[str, Feature], delimiters: Delimiters | None = None
 ) -> dict[str, pd.DataFrame]:
-    """For each feature of raters, the table ``<stem>_<feature>.csv`` or ``.parquet`` beside ``path``, if there is one."""
+    """For each feature of raters, read the table ``<stem>_<feature>.csv`` or ``.parquet`` beside ``path``, if there is one.
+
+    Args:
+        path: The table of the cases.
+        features: The measurements by name.
+        delimiters: How the tables are written, if they are text.
+
+    Returns:
+        Feature name -> its table; features without a table are left out.
+
+    Raises:
+        InputError: Such a file is no table.
+
+    Examples:
+        >>> reads = pd.DataFrame({"id": ["a", "b"], "rater": ["r", "r"], "label": ["x", "z"]})
+        >>> reads.to_csv("cases_reads.csv", index=False)
+        >>> tables = tables_beside(Path("cases.csv"), {"reads": Votes()})
+        >>> len(tables["reads"])
+        2
+    """
     tables: dict[str, pd.DataFrame] = {}
     for name, feature in features.items():
         for suffix in (".csv", ".parquet"):

@@ -15,8 +15,25 @@ from .files import open_table
 def training_cases(cases: Cases, label_name: str, features: Mapping[str, Feature]) -> Cases:
     """The training split, or all cases where the table has none.
 
-    Warns where labels are expected and no training case has one. Raises InputError where the split holds no training
-    case, and where the table has no label column and no rater says anything about the class.
+    Warns where labels are expected and no training case has one.
+
+    Args:
+        cases: All cases.
+        label_name: The label's column.
+        features: The measurements by name.
+
+    Returns:
+        The cases that a fit may see.
+
+    Raises:
+        InputError: The split holds no training case, or the table has no label column and no rater says anything about
+            the class.
+
+    Examples:
+        >>> split = np.array(["train", "test"])
+        >>> cases = Cases(np.array(["a", "b"]), ("x", "z"), np.array([1, 0]), {}, split, split_given=True)
+        >>> training_cases(cases, "y", {}).ids.tolist()
+        ['a']
     """
     where = f"{cases.path}: " if cases.path is not None else ""
     training = cases.train if cases.split_given else cases

@@ -44,18 +44,27 @@ Base = Literal["hard", "soft"]
 class TargetData:
     """All that is known about the labels of the training cases. Give what there is, by keyword.
 
-    hard: (cases,) int64, -1 = unlabelled. soft: (cases, classes), p(Y|Z). draws: (draws, cases,
-    classes), the posterior draws of p(Y|Z); log_weights: (draws,) or (draws, cases), their log
-    weights where they differ. mean_log: (cases, classes), the posterior mean of log p(Y|Z), which
-    stands in for draws that were not kept. votes: (cases, classes), how many raters chose each class. teacher:
-    (cases, classes), a teacher's logits for the training cases. confusion: (classes, classes), the
-    teacher's counts on the validation cases, true class by predicted class. units: (cases,) int64,
-    the number of the case that each image shows, where a case has several images. weights: (cases,)
-    positive, how much each counts. classes: the number of classes; needed only where there is
-    nothing but `hard`.
+    Args:
+        hard: Codes of the classes, (cases,) int64; -1 = unlabelled.
+        soft: p(Y|Z), (cases, classes).
+        draws: Posterior draws of p(Y|Z), (draws, cases, classes).
+        log_weights: Log weights of the draws where they differ, (draws,) or (draws, cases).
+        mean_log: Posterior mean of log p(Y|Z), (cases, classes); stands in for draws that were not kept.
+        votes: How many raters chose each class, (cases, classes).
+        teacher: A teacher's logits for the training cases, (cases, classes).
+        confusion: The teacher's counts on the validation cases, true class by predicted class, (classes, classes).
+        units: Number of the case that each image shows, where a case has several images, (cases,) int64.
+        weights: How much each case counts, positive, (cases,).
+        classes: The number of classes; needed only where there is nothing but ``hard``.
 
-    Raises InputError where shapes disagree, a label is out of range or a soft label is not a
-    probability vector.
+    Raises:
+        InputError: Shapes disagree, a label is out of range, a weight is not positive, or a soft label is not a
+            probability vector.
+
+    Examples:
+        >>> data = TargetData(hard=torch.tensor([0, -1]), soft=torch.tensor([[0.9, 0.1], [0.4, 0.6]]))
+        >>> len(data), data.classes
+        (2, 2)
     """
 
     hard: Tensor
@@ -168,8 +177,14 @@ PER_ROW = ("hard", "soft", "mean_log", "votes", "teacher", "units", "weights")
 class Validation(NamedTuple):
     """The student on all validation cases after an epoch, the same on every process.
 
-    logits: (cases, classes), the mean over its images where a case has several. hard: (cases,)
-    int64, -1 = unlabelled.
+    Args:
+        logits: The student's logits, (cases, classes); the mean over its images where a case has several.
+        hard: Codes of the classes, (cases,) int64; -1 = unlabelled.
+
+    Examples:
+        >>> validation = Validation(torch.tensor([[2.0, 0.0]]), torch.tensor([0]))
+        >>> tuple(validation.logits.shape)
+        (1, 2)
     """
 
     logits: Tensor
@@ -177,14 +192,25 @@ class Validation(NamedTuple):
 
 
 class Target(ABC):
-    """One way of making a target. Implement `start` and, unless it is soft cross entropy, `loss`.
+    """One way of making a target; implement `start` and, unless it is soft cross entropy, `loss`.
 
-    name: as in `compare` and on the command line. needs_teacher: whether `start` reads
-    `TargetData.teacher` or `.confusion`; the runner then first trains the same student on the hard
-    labels with the same schedule. needs_full_head: whether two classes need two outputs, not one
-    sigmoid neuron. needs_observe: whether `observe` does anything. needs_validation: whether it
-    reads what the student, or its teacher, says of validation cases. head: `dirichlet` where the student's logits
-    are log concentrations.
+    Attributes:
+        name: As in `compare` and on the command line.
+        needs_teacher: Whether `start` reads `TargetData.teacher` or `.confusion`; the runner then first trains the
+            same student on the hard labels with the same schedule.
+        needs_full_head: Whether two classes need two outputs, not one sigmoid neuron.
+        needs_observe: Whether `observe` does anything.
+        needs_validation: Whether it reads what the student, or its teacher, says of validation cases.
+        head: ``dirichlet`` where the student's logits are log concentrations, else ``softmax``.
+
+    Examples:
+        >>> class Sharpened(Target):
+        ...     name = "sharpened"
+        ...     def start(self, evidence):
+        ...         return evidence.soft**2 / (evidence.soft**2).sum(1, keepdim=True)
+        >>> data = TargetData(hard=torch.tensor([0]), soft=torch.tensor([[0.75, 0.25]]))
+        >>> [round(p, 3) for p in Sharpened().start(data)[0].tolist()]
+        [0.9, 0.1]
     """
 
     name: ClassVar[str]

@@ -20,7 +20,25 @@ from .dirichlet import dirichlet_concentration
 
 
 class CertaintyWeighted(Target):
-    """Any target, its losses weighted. scale: c > 0. Learns from the same cases as that target."""
+    """Any target, its losses weighted by how certain the soft label is; the weights have mean 1.
+
+        w_i = 1 - H(p_i) / ln K ("entropy"),   w_i = a0_i / (a0_i + c) ("concentration")
+
+    with a0_i the Dirichlet concentration of the case's posterior draws. Learns from the same cases as that target.
+
+    Args:
+        target: The target whose losses are weighted.
+        kind: ``entropy`` or ``concentration``.
+        scale: c > 0, in units of a0.
+
+    Raises:
+        InputError: Another ``kind``, or ``scale`` is not above 0.
+
+    Examples:
+        >>> from labelppl.targets import make_target
+        >>> CertaintyWeighted(make_target("prob"), kind="entropy").kind
+        'entropy'
+    """
 
     name = "certainty-weighted"
 

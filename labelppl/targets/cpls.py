@@ -60,7 +60,21 @@ class CPLS(Target):
 
 
 def confusion(logits: Tensor, hard: Tensor, classes: int) -> Tensor:
-    """Counts (classes, classes), true by predicted class; unlabelled cases (-1) are left out."""
+    """Count the validation cases by true and predicted class.
+
+    Args:
+        logits: The student's logits, (cases, classes).
+        hard: Codes of the classes, (cases,) int64; unlabelled cases (-1) are left out.
+        classes: The number of classes.
+
+    Returns:
+        Counts (classes, classes), true class by predicted class.
+
+    Examples:
+        >>> logits = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        >>> confusion(logits, torch.tensor([0, 1, 1]), 2).tolist()
+        [[1, 0], [1, 1]]
+    """
     labelled = hard >= 0
     cells = hard[labelled] * classes + logits[labelled].argmax(1)
     return torch.bincount(cells, minlength=classes**2).reshape(classes, classes)

@@ -149,9 +149,22 @@ def mean_over_draws(values: Tensor, log_weights: Tensor | None) -> Tensor:
 def dirichlet_concentration(
     draws: Tensor, log_weights: Tensor | None = None, match: Literal["epkl", "mkl"] = "epkl"
 ) -> Tensor:
-    """The Dirichlet concentration a0 (cases,) of draws (draws, cases, classes), by disagreement.
+    """The Dirichlet concentration a0 that matches the disagreement of posterior draws.
 
-    (K - 1) / EPKL or (K - 1) / (2 MKL), at most `CEILING`. Draws are floored at 1e-6.
+    a0 = (K - 1) / EPKL (expected pairwise KL) or (K - 1) / (2 MKL), at most `CEILING`.
+
+    Args:
+        draws: Draws of p(Y|Z), (draws, cases, classes); floored at 1e-6.
+        log_weights: Log weights of the draws where they differ, (draws,) or (draws, cases).
+        match: ``epkl``, exact for Dirichlet draws, or ``mkl``, approximate.
+
+    Returns:
+        Concentrations (cases,), in pseudo-counts.
+
+    Examples:
+        >>> draws = torch.tensor([[[0.8, 0.2]], [[0.6, 0.4]]])
+        >>> round(dirichlet_concentration(draws).item(), 2)
+        20.39
     """
     p = draws.double().clamp(min=_FLOOR)
     p = p / p.sum(-1, keepdim=True)
@@ -168,7 +181,21 @@ def _from_spread(spread: Tensor, classes: int) -> Tensor:
 
 
 def epistemic(logits: Tensor) -> Tensor:
-    """Mutual information (cases,), in nats, of Dirichlet logits (cases, classes)."""
+    """What the label model does not know: the mutual information of a Dirichlet student's answer.
+
+    MI = sum_k p_k [psi(a_k + 1) - psi(a0 + 1) - ln p_k], with a = exp(logits), a0 = sum_k a_k and p = a / a0.
+
+    Args:
+        logits: Log concentrations, (cases, classes).
+
+    Returns:
+        Mutual information (cases,), in nats.
+
+    Examples:
+        >>> few, many = torch.tensor([1.0, 1.0]).log(), torch.tensor([50.0, 50.0]).log()
+        >>> [round(mi, 3) for mi in epistemic(torch.stack([few, many])).tolist()]
+        [0.193, 0.005]
+    """
     a = promote(logits).double().exp()
     a0 = a.sum(1, keepdim=True)
     p = a / a0
