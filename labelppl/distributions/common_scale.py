@@ -21,7 +21,23 @@ from ._base import Parametric
 
 
 class CommonScale(Parametric):
-    """Deviations (batch, size) from zero. df v and scale r, each (batch)."""
+    """Normal deviations with a common unknown scale, the scale integrated out; values (batch, size).
+
+        x_1, ..., x_d | s ~ N(0, s^2),   s^2 ~ InverseGamma(v/2, v r^2 / 2)
+
+    Source: Gelman et al., Bayesian Data Analysis, 5 and 17.
+
+    Args:
+        df: v > 0, (batch,).
+        scale: r > 0, in the units of the deviations, (batch,).
+        size: d, the number of deviations.
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = CommonScale(3.0, 1.0, size=2)
+        >>> round(law.log_prob(torch.tensor([0.5, -0.5])).item(), 3)
+        -2.223
+    """
 
     arg_constraints = {"df": constraints.positive, "scale": constraints.positive}  # noqa: RUF012
     parameter_dims = {"df": 0, "scale": 0}  # noqa: RUF012

@@ -21,9 +21,24 @@ from .von_mises import offset_log_density, sample_offsets
 
 
 class FisherLee(Parametric):
-    """Pairs (angle in radians, number) of shape (batch, 2).
+    """Fisher-Lee law of an angle whose mean direction turns with a number; values (batch, 2), the angle first.
 
-    direction m, concentration k, loc mu, scale s and turn b, each (batch).
+        x ~ N(mu, s^2),   t | x ~ vM(m + 2 atan(b (x - mu) / s), k)
+
+    Source: Fisher and Lee, Biometrics 48 (1992).
+
+    Args:
+        direction: m, radians, (batch,).
+        concentration: k > 0, (batch,).
+        loc: mu, in the number's units, (batch,).
+        scale: s > 0, in the number's units, (batch,).
+        turn: b, (batch,); its sign is the direction of the turn.
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = FisherLee(0.0, 2.0, loc=10.0, scale=1.0, turn=0.5)
+        >>> round(law.log_prob(torch.tensor([0.0, 10.0])).item(), 3)
+        -1.581
     """
 
     arg_constraints = {  # noqa: RUF012

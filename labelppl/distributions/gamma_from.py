@@ -16,9 +16,22 @@ from ._base import Parametric
 
 
 class GammaFrom(Parametric):
-    """shape, rate (batch) positive, as torch's Gamma has them; low: the lower end, a number of 0 or more.
+    """A Gamma law above a lower end; values (batch,).
+
+        f(x) = Gamma(x; shape, rate) / P(Gamma > low),      x >= low
 
     The density's constant is taken at fixed shape and rate: they are meant to be numbers, not parameters.
+
+    Args:
+        shape: Positive, as torch's Gamma has it, (batch,).
+        rate: Positive, per unit of the number, (batch,).
+        low: The lower end, 0 or more, in the number's units.
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = GammaFrom(1.0, 2.0, low=1.0)
+        >>> [round(x, 3) for x in law.cdf(torch.tensor([1.0, 1.5])).tolist()]
+        [0.0, 0.632]
     """
 
     arg_constraints = {"shape": constraints.positive, "rate": constraints.positive}  # noqa: RUF012

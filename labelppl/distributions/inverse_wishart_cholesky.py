@@ -24,9 +24,21 @@ from ._cholesky import cholesky_factor
 
 
 class InverseWishartCholesky(Parametric):
-    """Lower Cholesky factor (batch, d, d) of an inverse-Wishart matrix.
+    """Lower Cholesky factor L of an inverse-Wishart covariance Sigma = L L^T; values (batch, d, d).
 
-    df (batch) > d - 1; scale_tril (batch, d, d), lower Cholesky factor of the scale matrix Psi.
+        f(Sigma) = |Psi|^{nu/2} |Sigma|^{-(nu+d+1)/2} e^{-tr(Psi Sigma^-1)/2} / (2^{nu d/2} Gamma_d(nu/2))
+
+    Source: Murphy, Conjugate Bayesian analysis of the Gaussian distribution (2007), 9.
+
+    Args:
+        df: nu > d - 1, (batch,).
+        scale_tril: Lower Cholesky factor of the scale matrix Psi, (batch, d, d).
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = InverseWishartCholesky(4.0, torch.eye(2))
+        >>> round(law.log_prob(torch.eye(2)).item(), 3)
+        -2.838
     """
 
     arg_constraints = {  # noqa: RUF012

@@ -20,7 +20,23 @@ from ._incomplete import betainc
 
 
 class LibbyNovick(Parametric):
-    """Three-parameter law of a ratio in (0, 1): `a`, `b`, `rate_ratio` (lambda), all positive (batch)."""
+    """Libby-Novick law of a ratio c = d2 / (d1 + d2) of gamma lengths with unequal rates; values (batch,).
+
+        f(c) = lambda^a c^{a-1} (1-c)^{b-1} / {B(a,b) [1 - (1-lambda) c]^{a+b}}
+
+    lambda = 1 is the Beta law. Source: Libby and Novick, J. Educational Statistics 7 (1982).
+
+    Args:
+        a: Positive, shape of d2, (batch,).
+        b: Positive, shape of d1, (batch,).
+        rate_ratio: lambda > 0, the rate of d2 over that of d1, (batch,).
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = LibbyNovick(2.0, 2.0, rate_ratio=3.0)
+        >>> round(law.cdf(torch.tensor(0.25)).item(), 3)
+        0.5
+    """
 
     arg_constraints = {  # noqa: RUF012
         "a": constraints.positive,

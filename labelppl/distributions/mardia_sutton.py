@@ -19,10 +19,24 @@ from .von_mises import offset_log_density, sample_offsets
 
 
 class MardiaSutton(Parametric):
-    """Pairs (angle in radians, number) of shape (batch, 2).
+    """Mardia-Sutton law of an angle and a number that depend on each other; values (batch, 2), the angle first.
 
-    direction m, concentration k, loc mu, scale s, each (batch); correlation (batch, 2) = (r1, r2) inside
-    the unit disc.
+        t ~ vM(m, k),  x | t ~ N(mu + s sqrt(k) [r1 (cos t - cos m) + r2 (sin t - sin m)], s^2 (1 - r1^2 - r2^2))
+
+    Source: Mardia and Sutton, JRSS B 40 (1978).
+
+    Args:
+        direction: m, radians, (batch,).
+        concentration: k > 0, (batch,).
+        loc: mu, in the number's units, (batch,).
+        scale: s > 0, in the number's units, (batch,).
+        correlation: (r1, r2) inside the unit disc, (batch, 2).
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = MardiaSutton(0.0, 2.0, loc=10.0, scale=1.0, correlation=torch.tensor([0.3, 0.4]))
+        >>> round(law.log_prob(torch.tensor([0.0, 10.0])).item(), 3)
+        -1.437
     """
 
     arg_constraints = {  # noqa: RUF012

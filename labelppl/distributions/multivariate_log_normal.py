@@ -15,9 +15,19 @@ from ._base import Parametric
 
 
 class MultivariateLogNormal(Parametric):
-    """`log(z) ~ MultivariateNormal(loc, scale_tril)`; values (batch, numbers).
+    """Log-normal law of several positive numbers of one case, with their correlation; values (batch, numbers).
 
-    loc (batch, numbers); scale_tril (batch, numbers, numbers), lower Cholesky factor on the log scale.
+        log f(z) = log N(log z; mu, Sigma) - sum_j log z_j
+
+    Args:
+        loc: mu, on the log scale, (batch, numbers).
+        scale_tril: Lower Cholesky factor of Sigma, on the log scale, (batch, numbers, numbers).
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = MultivariateLogNormal(torch.zeros(2), torch.eye(2))
+        >>> round(law.log_prob(torch.ones(2)).item(), 3)
+        -1.838
     """
 
     arg_constraints = {  # noqa: RUF012

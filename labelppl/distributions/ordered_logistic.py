@@ -21,7 +21,22 @@ from ._base import broadcast_shapes
 
 
 class OrderedLogistic(dist.Categorical):
-    """Grade with linear predictor `predictor` (batch) and increasing `cutpoints` (batch, K - 1)."""
+    """Ordered logistic law of a grade 0, ..., K - 1; values (batch,).
+
+        P(y <= k) = sigmoid(c_k - eta)
+
+    Source: McCullagh, JRSS B 42 (1980).
+
+    Args:
+        predictor: eta, (batch,).
+        cutpoints: c, increasing, (batch, K - 1).
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = OrderedLogistic(torch.tensor(0.0), torch.tensor([-1.0, 1.0]))
+        >>> [round(p, 3) for p in law.probs.tolist()]
+        [0.269, 0.462, 0.269]
+    """
 
     arg_constraints = {  # noqa: RUF012
         "predictor": constraints.real,

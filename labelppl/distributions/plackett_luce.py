@@ -33,10 +33,20 @@ _LOW, _HIGH = -24.0, 5.0
 
 
 class PlackettLuce(Parametric):
-    """Ranks (batch, classes): 1 is the reader's first choice, equal ranks are ties, 0 is unranked.
+    """Plackett-Luce law of a reader's order of the classes, ties allowed; values (batch, classes).
 
-    log_weights (batch, classes), defined up to a constant. Samples are full orders without ties.
-    `ties=False` promises that no value holds a tie among ranked classes, which saves the integral.
+    A value is the rank of each class: 1 is the first choice, equal ranks are ties, 0 is unranked. Samples are full orders
+    without ties. Source: Plackett, Applied Statistics 24 (1975); ties as in Guiver and Snelson, ICML 2009.
+
+    Args:
+        log_weights: Log weight of each class, up to a constant, (batch, classes).
+        ties: False promises that no value holds a tie among ranked classes, which saves the integral.
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = PlackettLuce(torch.tensor([2.0, 1.0, 1.0]).log())
+        >>> round(law.log_prob(torch.tensor([1.0, 2.0, 2.0])).exp().item(), 3)
+        0.5
     """
 
     arg_constraints = {"log_weights": constraints.real_vector}  # noqa: RUF012

@@ -84,7 +84,23 @@ class _BallotLaw(TorchDistribution):
 
 
 class RaterVotes(_BallotLaw):
-    """log_probs (rows, raters, classes): of each answer of each rater, for each class ``row`` an item may have."""
+    """Votes of raters whose errors are independent given the class; values are `Ballots`.
+
+        log p(v) = sum over raters j who voted of log C_j[y, v_j]
+
+    Args:
+        log_probs: log C, of each answer of each rater, for each class ``row`` an item may have, (rows, raters, classes).
+        row: The class y of each item, (batch,), or one for all.
+        design: Who votes on what when votes are drawn; without it every rater votes on every item.
+        validate_args: Whether values are checked; None as torch does.
+
+    Examples:
+        >>> confusion = torch.tensor([[[0.9, 0.1], [0.8, 0.2]], [[0.1, 0.9], [0.2, 0.8]]])
+        >>> ballots = Ballots.everyone(1, 2).saying(torch.tensor([0, 0]))
+        >>> law = RaterVotes(confusion.log(), torch.tensor([0]))
+        >>> round(law.log_prob(ballots).exp().item(), 3)
+        0.72
+    """
 
     def __init__(
         self,
@@ -118,10 +134,24 @@ class RaterVotes(_BallotLaw):
 
 
 class SharedErrorVotes(_BallotLaw):
-    """Votes of raters in groups that repeat a hidden answer.
+    """Votes of raters in groups that repeat a hidden answer; values are `Ballots`.
 
-    log_answer (rows, groups, answers) = log A_g[y, u]; log_slip (raters, answers, classes) = log B_j, of raters who are
-    alone it is not used; groups: rater codes by group, every rater in exactly one.
+        log p(v) = sum_g log sum_u A_g[y, u] prod over members j who voted of B_j[u, v_j]
+
+    Args:
+        log_answer: log A_g[y, u], (rows, groups, answers).
+        log_slip: log B_j, (raters, answers, classes); of raters who are alone it is not used.
+        groups: Rater codes by group, every rater in exactly one.
+        row: The class y of each item, (batch,), or one for all.
+        design: Who votes on what when votes are drawn; without it every rater votes on every item.
+        validate_args: Whether values are checked; None as torch does.
+
+    Examples:
+        >>> answer = torch.tensor([[[0.8, 0.2]], [[0.2, 0.8]]])
+        >>> slip = torch.tensor([[0.9, 0.1], [0.1, 0.9]]).expand(2, 2, 2)
+        >>> law = SharedErrorVotes(answer.log(), slip.log(), [[0, 1]], torch.tensor([0]))
+        >>> round(law.log_prob(Ballots.everyone(1, 2).saying(torch.tensor([0, 0]))).exp().item(), 3)
+        0.65
     """
 
     def __init__(
@@ -175,9 +205,21 @@ class SharedErrorVotes(_BallotLaw):
 
 
 class MixedVotes(_BallotLaw):
-    """Votes whose probabilities depend on a hidden level of the item, summed out.
+    """Votes whose probabilities depend on a hidden level of the item, summed out; values are `Ballots`.
 
-    log_weights (levels,); log_probs (rows, levels, raters, classes).
+    Args:
+        log_weights: Log probability of each level, (levels,).
+        log_probs: Log probability of each answer, (rows, levels, raters, classes).
+        row: The class of each item, (batch,), or one for all.
+        design: Who votes on what when votes are drawn; without it every rater votes on every item.
+        validate_args: Whether values are checked; None as torch does.
+
+    Examples:
+        >>> easy, hard = torch.tensor([[0.9, 0.1]]), torch.tensor([[0.5, 0.5]])
+        >>> probs = torch.stack([torch.stack([easy, hard]), torch.stack([1 - easy, hard])])
+        >>> law = MixedVotes(torch.tensor([0.5, 0.5]).log(), probs.log(), torch.tensor([0]))
+        >>> round(law.log_prob(Ballots.everyone(1, 1).saying(torch.tensor([0]))).exp().item(), 3)
+        0.7
     """
 
     def __init__(

@@ -25,7 +25,23 @@ from ._base import Parametric, gauss_legendre
 
 
 class RatioOfNormals(Parametric):
-    """Law of X/Y for (X, Y) normal: means, standard deviations and correlation; all (batch)."""
+    """Law of a ratio X / Y of two jointly normal lengths; values (batch,).
+
+    It has no moment: never estimate by moments. Source: Hinkley, Biometrika 56 (1969).
+
+    Args:
+        numerator: Mean of X, (batch,).
+        denominator: Mean of Y, in the units of X, (batch,).
+        numerator_scale: Standard deviation of X, positive, (batch,).
+        denominator_scale: Standard deviation of Y, positive, (batch,).
+        correlation: Of X and Y, in (-1, 1), (batch,).
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = RatioOfNormals(10.0, 20.0, 1.0, 1.0)
+        >>> round(law.cdf(torch.tensor(0.5)).item(), 3)
+        0.5
+    """
 
     arg_constraints = {  # noqa: RUF012
         "numerator": constraints.real,

@@ -33,9 +33,24 @@ _ALPHA = tuple(2.0**i for i in range(6))
 
 
 class SharedCovariances(Parametric):
-    """Lower Cholesky factors (batch, classes, d, d).
+    """Lower Cholesky factors of the covariances of several classes that share a scale; values (batch, classes, d, d).
 
-    spread (batch, d): sqrt(v), in the units of the measurements. unit (batch, d): the standard units.
+        Sigma_k | S, delta ~ IW(delta + d - 1, delta S)      p(delta) ~ 1 / delta on 1, 2, 4, ..., 128
+        S | alpha          ~ W(a, diag(v) / a)               a = alpha + d - 1, alpha uniform on 1, 2, 4, ..., 32
+
+    S, delta and alpha are summed and integrated out.
+
+    Args:
+        spread: sqrt(v), in the units of the measurements, (batch, d).
+        unit: The standard units, in the units of the measurements, (batch, d).
+        classes: Number of classes.
+        floor: Weight of exp(-floor tr(Sigma_k^-1) / 2), which keeps variances from 0; in standard units.
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = SharedCovariances(torch.ones(2), torch.ones(2), classes=3)
+        >>> round(law.log_prob(torch.eye(2).expand(3, 2, 2)).item(), 2)
+        5.05
     """
 
     arg_constraints = {  # noqa: RUF012
@@ -119,10 +134,21 @@ class SharedCovariances(Parametric):
 
 
 class SharedSpread(Parametric):
-    """sqrt(v) (batch, d) of `SharedCovariances`: half-Cauchy, one ``unit`` (batch, d) wide.
+    """Prior of the spread sqrt(v) of `SharedCovariances`: half-Cauchy, one ``unit`` wide; values (batch, d).
 
     The two sites together have the density of the whole prior, floor included. So draws of this one are those of spreads
     whose covariances pass the floor.
+
+    Args:
+        unit: The standard units, in the units of the measurements, (batch, d).
+        classes: Number of classes.
+        floor: As in `SharedCovariances`.
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = SharedSpread(torch.ones(2), classes=3)
+        >>> round(law.log_prob(torch.ones(2)).item(), 3)
+        -2.289
     """
 
     arg_constraints = {"unit": constraints.independent(constraints.positive, 1)}  # noqa: RUF012

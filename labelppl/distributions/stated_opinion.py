@@ -27,10 +27,26 @@ GRID_POINTS = 32
 
 
 class StatedOpinion(Parametric):
-    """Bounds (batch, raters, classes, 2) of each expert's probabilities; low = high where exact.
+    """What experts state about a case's class; values (batch, raters, classes, 2).
 
-    loc (batch, raters, classes), its mean over classes is taken off; scale (batch, raters). rounding: the unit to
-    which exact probabilities were rounded.
+    A value is the lower and upper bound of each expert's probability of each class, equal where it is exact. With the
+    centred log-ratios x of a statement s,
+
+        x | y ~ N(loc_y, scale^2 I) on the plane sum x = 0,   f(s) = f(x) / prod_k s_k   (up to a constant)
+
+    Source: Aitchison, JRSS B 44 (1982); recalibration as in Lindley, Tversky and Brown, JRSS A 142 (1979).
+
+    Args:
+        loc: Centred log-ratios to expect, (batch, raters, classes); the mean over classes is taken off.
+        scale: Positive, of the log-ratios, (batch, raters).
+        rounding: The unit to which exact probabilities were rounded.
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = StatedOpinion(torch.tensor([[1.0, -1.0]]), torch.tensor([1.0]))
+        >>> stated = torch.tensor([[[0.8, 0.8], [0.2, 0.2]]])
+        >>> bool(law.log_prob(stated) > law.log_prob(stated.flip(1)))
+        True
     """
 
     arg_constraints = {  # noqa: RUF012

@@ -22,7 +22,20 @@ _COUNTS = constraints.independent(constraints.nonnegative_integer, 1)
 
 
 class VoteMultinomial(Parametric):
-    """Votes (batch, classes) given class probabilities `probs` (batch, classes), rows summing to 1."""
+    """Votes given class probabilities; values (batch, classes), counts.
+
+        log f(c) = lgamma(n + 1) - sum_k lgamma(c_k + 1) + sum_k c_k log p_k,   n = sum_k c_k
+
+    Args:
+        probs: p, rows summing to 1, (batch, classes).
+        total_count: Votes of each case, (batch,); needed only to sample.
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = VoteMultinomial(torch.tensor([0.5, 0.5]))
+        >>> round(law.log_prob(torch.tensor([3.0, 1.0])).exp().item(), 3)
+        0.25
+    """
 
     arg_constraints = {"probs": constraints.simplex}  # noqa: RUF012
     parameter_dims = {"probs": 1, "total_count": 0}  # noqa: RUF012
@@ -49,9 +62,22 @@ class VoteMultinomial(Parametric):
 
 
 class DirichletMultinomial(Parametric):
-    """Votes (batch, classes) whose probabilities are Dirichlet(`concentration` (batch, classes)).
+    """Votes whose class probabilities are Dirichlet; values (batch, classes), counts.
+
+        log f(c) = lgamma(n + 1) - sum_k lgamma(c_k + 1)
+                   + lgamma(A) - lgamma(n + A) + sum_k lgamma(c_k + a_k) - lgamma(a_k),   A = sum_k a_k
 
     Where one concentration serves all cases, lgamma is computed once for each possible count and looked up.
+
+    Args:
+        concentration: a > 0, (batch, classes).
+        total_count: Votes of each case, (batch,); needed only to sample.
+        validate_args: Whether parameters and values are checked; None as torch does.
+
+    Examples:
+        >>> law = DirichletMultinomial(torch.tensor([1.0, 1.0]))
+        >>> round(law.log_prob(torch.tensor([3.0, 1.0])).exp().item(), 3)
+        0.2
     """
 
     arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}  # noqa: RUF012
