@@ -25,9 +25,9 @@ from labelppl.cli.one_line import OneLine
 from labelppl import Label, fit, soft_labels
 from labelppl.arrays import Array
 from labelppl.crowds import VoteTable, dawid_skene_em, diagonal_counts, predict_votes, vote_shares
-from labelppl.crowds.gibbs import gibbs
+from labelppl.crowds.gibbs import sample_labels
 from labelppl.crowds.nested import Crowd
-from labelppl.crowds.power import Parameters, choose_rho, design_effect
+from labelppl.crowds.power import VoteParameters, choose_rho, design_effect
 from labelppl.families import nested_dawid_skene
 from labelppl.features import Ballots, Column, Votes
 from labelppl.metrics.ece import ece
@@ -123,8 +123,8 @@ def held_out(table: VoteTable, seed: int) -> Row:
     def nll(predicted: Array) -> float:
         return float(-np.log(np.clip(predicted[at], CLIP, 1)).mean())
 
-    run = gibbs(seen, Crowd.start(len(table.raters), len(table.classes)), seed=seed)
-    draws = [Parameters(d.prevalence, d.confusion) for chain in run.draws for d in chain[::5]]
+    run = sample_labels(seen, Crowd.start(len(table.raters), len(table.classes)), seed=seed)
+    draws = [VoteParameters(d.prevalence, d.confusion) for chain in run.draws for d in chain[::5]]
     rho = choose_rho(seen, draws, seed=seed)
     n = np.bincount(seen.item, minlength=len(seen.items)).astype(float)[asked.item]
     predicted = np.zeros((len(asked), len(table.classes)))

@@ -42,7 +42,7 @@ MOST_KEPT, KEPT_NUMBERS = 250, 2**24
 START_VOTES, START_POWER = 0.3, 8.0
 
 
-class State(Protocol):
+class ChainState(Protocol):
     """Parameters of a crowd at one draw."""
 
     @property
@@ -64,7 +64,7 @@ class State(Protocol):
         """
 
 
-S = TypeVar("S", bound=State)
+S = TypeVar("S", bound=ChainState)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class GibbsRun(Generic[S]):
         return tuple(found)
 
 
-def gibbs(
+def sample_labels(
     votes: VoteTable,
     start: S,
     *,
@@ -174,7 +174,7 @@ class _Sampler:
         self.known = np.full(self.items, -1) if known is None else known
         self.certain = np.flatnonzero(self.known >= 0)
 
-    def label_probs(self, state: State) -> Floats:
+    def label_probs(self, state: ChainState) -> Floats:
         """p(y | votes, parameters) (items, classes), one-hot where the class is known."""
         k = self.classes
         table = np.log(state.confusion).transpose(0, 2, 1).reshape(-1, k)

@@ -31,7 +31,7 @@ EVENNESS, LEAST_EVENNESS, LIKENESS, LEVEL = (10.0, 0.03), 20.0, (2.0, 0.4), (3.0
 #: Shape and rate of a_k and b_k; shape of alpha, whose rate is (K - 1) / 2.
 SHIFT, SLIP_SHAPE = (1.0, 1.0), 1.0
 #: Widths of the random walks on logarithms, of which each step draws one.
-WIDTHS = np.array([0.1, 0.4, 1.5])
+WALK_WIDTHS = np.array([0.1, 0.4, 1.5])
 #: Such steps of s0 and m for each of the abilities.
 LEVEL_STEPS = 8
 #: Probabilities are kept this far from 0 and 1, and strengths from 0: smaller ones underflow in the transforms.
@@ -76,7 +76,7 @@ class Crowd:
 
     def draw(self, rng: np.random.Generator, counts: Floats, times: int) -> Crowd:
         """Everything but pi, given the votes' counts; what the raters share so many ``times``, then the rates."""
-        seen, crowd = Seen.of(counts), self
+        seen, crowd = SeenVotes.of(counts), self
         for _ in range(times):
             crowd = draw_strengths(rng, crowd, seen)
         return draw_rates(rng, crowd, seen)
@@ -100,7 +100,7 @@ class Crowd:
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenVotes:
     """The votes' counts, ready for draws of the strengths: right (J, K), missed (J, K) and wrong (J, K, K - 1)."""
 
     right: Guests
@@ -108,13 +108,13 @@ class Seen:
     wrong: Guests
 
     @classmethod
-    def of(cls, counts: Floats) -> Seen:
+    def of(cls, counts: Floats) -> SeenVotes:
         """From counts (raters, classes, answers)."""
         right, wrong = _split(counts)
         return cls(Guests(right), Guests(wrong.sum(2)), Guests(wrong))
 
 
-def draw_rates(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
+def draw_rates(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
     """c and D given everything else: Beta and Dirichlet."""
     a, b = _strengths(crowd)
     c = rng.beta(a + seen.right.number, b + seen.missed.number)
@@ -138,7 +138,7 @@ class Tables(NamedTuple):
     rate: Floats
 
 
-def draw_tables(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Tables:
+def draw_tables(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Tables:
     """The tables of c given the strengths; each belongs to s1 r or s1 (1 - r), or to a_k or b_k."""
     a, b = _strengths(crowd)
     right, wrong = seen.right.tables(rng, a), seen.missed.tables(rng, b)
@@ -156,7 +156,7 @@ def draw_ability(rng: np.random.Generator, crowd: Crowd, tables: Tables) -> Crow
     return replace(crowd, ability=np.clip(rng.beta(up, down), ABILITY_EDGE, 1 - ABILITY_EDGE))
 
 
-def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
+def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
     """s1, a, b, s0, m, r and alpha given the votes' counts, with c and D summed out."""
     tables = draw_tables(rng, crowd, seen)
     of_right, of_wrong, rate = tables.of_right, tables.of_wrong, tables.rate
@@ -188,13 +188,13 @@ def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
     return jump(rng, draw_ability(rng, crowd, tables), seen)
 
 
-def jump(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
+def jump(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
     """Metropolis steps of s1 and of a and b, on their logarithms, then of r, s0 and m; c is summed out.
 
     Tables move a strength slowly where it is large against the counts, which is where the prior decides; a random walk
     whose width is itself drawn does not.
     """
-    evenness = crowd.evenness * float(np.exp(rng.choice(WIDTHS) * rng.standard_normal()))
+    evenness = crowd.evenness * float(np.exp(rng.choice(WALK_WIDTHS) * rng.standard_normal()))
     here = _log_evidence(crowd, seen)
     if evenness >= LEAST_EVENNESS:
         moved = replace(crowd, evenness=evenness)
@@ -202,7 +202,7 @@ def jump(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
         gain = _log_gamma(evenness, EVENNESS) - _log_gamma(crowd.evenness, EVENNESS)
         if np.log(rng.random()) < gain + (there - here).sum():
             crowd, here = moved, there
-    step = np.exp(rng.choice(WIDTHS) * rng.standard_normal(crowd.shift.shape))
+    step = np.exp(rng.choice(WALK_WIDTHS) * rng.standard_normal(crowd.shift.shape))
     shift = np.maximum(crowd.shift * step, LEAST_STRENGTH)
     gain = (_log_gamma(shift, SHIFT) - _log_gamma(crowd.shift, SHIFT)).sum(1)
     gain = gain + _log_evidence(replace(crowd, shift=shift), seen) - here
@@ -212,10 +212,10 @@ def jump(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
     )
 
 
-def _jump_ability(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
+def _jump_ability(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
     """The same of each r on its log-odds, then of s0 and m given all r, which costs nothing and is done several times."""
     odds = np.log(crowd.ability) - np.log1p(-crowd.ability)
-    odds = odds + rng.choice(WIDTHS) * rng.standard_normal(len(odds))
+    odds = odds + rng.choice(WALK_WIDTHS) * rng.standard_normal(len(odds))
     ability = 1 / (1 + np.exp(-odds))
     moved = replace(crowd, ability=ability)
     up, down = crowd.likeness * crowd.level, crowd.likeness * (1 - crowd.level)
@@ -228,7 +228,7 @@ def _jump_ability(rng: np.random.Generator, crowd: Crowd, seen: Seen) -> Crowd:
     sums = len(r), float(np.log(r).sum()), float(np.log1p(-r).sum())
     likeness, level = crowd.likeness, crowd.level
     here = _log_level(likeness, level, sums)
-    for width in rng.choice(WIDTHS, LEVEL_STEPS):
+    for width in rng.choice(WALK_WIDTHS, LEVEL_STEPS):
         step = width * rng.standard_normal(2)
         s0 = likeness * float(np.exp(step[0]))
         m = 1 / (1 + (1 - level) / level * float(np.exp(-step[1])))
@@ -251,7 +251,7 @@ def _log_level(likeness: float, level: float, sums: tuple[int, float, float]) ->
     return evidence + prior
 
 
-def _log_evidence(crowd: Crowd, seen: Seen, axis: int = 0) -> Floats:
+def _log_evidence(crowd: Crowd, seen: SeenVotes, axis: int = 0) -> Floats:
     """Log probability of right and wrong answers, c summed out, up to a constant: by class (K,), or by rater (axis 1)."""
     a, b = _strengths(crowd)
     each = betaln(a + seen.right.number, b + seen.missed.number) - betaln(a, b)

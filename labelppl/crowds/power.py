@@ -27,7 +27,7 @@ from ..seeds import stream
 from .vote_table import VoteTable
 
 #: rho to choose from; the last two only where known classes decide, since votes cannot tell them.
-GRID = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.13, 0.17, 0.2, 0.25, 0.3, 0.4, 0.5)
+DISCOUNTS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.13, 0.17, 0.2, 0.25, 0.3, 0.4, 0.5)
 MORE_WITH_TRUTH = (0.7, 1.0)
 #: Known classes from which on they decide; fifty halve the miscalibration that votes leave.
 LEAST_KNOWN = 50
@@ -35,7 +35,7 @@ LEAST_KNOWN = 50
 MOST_VOTES, MOST_DRAWS = 10_000, 40
 
 
-class Parameters(NamedTuple):
+class VoteParameters(NamedTuple):
     """prevalence (classes,) and confusion (raters, classes, answers) of one draw."""
 
     prevalence: Floats
@@ -48,7 +48,7 @@ def design_effect(votes: Floats, rho: float) -> Floats:
 
 
 def choose_rho(
-    votes: VoteTable, draws: Sequence[Parameters], known: Ints | None = None, seed: int = 0
+    votes: VoteTable, draws: Sequence[VoteParameters], known: Ints | None = None, seed: int = 0
 ) -> float:
     """The rho of the grid that predicts best; the smallest if several do.
 
@@ -60,22 +60,22 @@ def choose_rho(
     """
     some = list(draws)[:: max(1, len(draws) // MOST_DRAWS)]
     certain = np.flatnonzero(known >= 0) if known is not None else np.empty(0, dtype=np.int64)
-    grid: tuple[float, ...] = GRID
+    grid: tuple[float, ...] = DISCOUNTS
     if known is not None and len(certain) >= LEAST_KNOWN:
-        grid = (*GRID, *MORE_WITH_TRUTH)
+        grid = (*DISCOUNTS, *MORE_WITH_TRUTH)
         score = _of_classes(votes, some, certain, known[certain], grid)
     else:
         score = _of_votes(votes, some, grid, seed)
     return grid[int(score.argmax())]
 
 
-def held_out_votes(votes: VoteTable, draws: Sequence[Parameters], rho: float) -> float:
+def held_out_votes(votes: VoteTable, draws: Sequence[VoteParameters], rho: float) -> float:
     """Mean log p(v | the item's other votes) over all votes."""
     return float(_of_votes(votes, draws, (rho,), None)[0]) / len(votes)
 
 
 def _of_votes(
-    votes: VoteTable, draws: Sequence[Parameters], grid: Sequence[float], seed: int | None
+    votes: VoteTable, draws: Sequence[VoteParameters], grid: Sequence[float], seed: int | None
 ) -> Floats:
     """Sum of log p(v | the item's other votes) for each rho (grid,).
 
@@ -100,7 +100,7 @@ def _of_votes(
 
 def _of_classes(
     votes: VoteTable,
-    draws: Sequence[Parameters],
+    draws: Sequence[VoteParameters],
     items: Ints,
     classes: Ints,
     grid: Sequence[float],

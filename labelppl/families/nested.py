@@ -20,8 +20,8 @@ from torch import Tensor
 from .. import distributions as laws
 from ..arrays import Ints
 from ..crowds import VoteTable, nested
-from ..crowds.gibbs import GibbsRun, gibbs, gibbs_diagnostics
-from ..crowds.power import Parameters, choose_rho
+from ..crowds.gibbs import GibbsRun, gibbs_diagnostics, sample_labels
+from ..crowds.power import VoteParameters, choose_rho
 from ..features import Column, Votes
 from ..model import CasePlate, SiteDraws, SiteSampler
 from .law import Law
@@ -81,7 +81,7 @@ class NestedDawidSkene(Law):
 
         def sample(seed: int, progress: Callable[[int, int], None] | None = None) -> SiteDraws:
             start = nested.Crowd.start(len(votes.raters), len(classes))
-            run = gibbs(votes, start, known=labels, seed=seed, progress=progress)
+            run = sample_labels(votes, start, known=labels, seed=seed, progress=progress)
             return SiteDraws(
                 self._sites(run),
                 gibbs_diagnostics(run) | self._rho(votes, run, labels, seed),
@@ -101,7 +101,7 @@ class NestedDawidSkene(Law):
     ) -> dict[str, float]:
         if not self.design_effect:
             return {}
-        draws = [Parameters(d.prevalence, d.confusion) for chain in run.draws for d in chain]
+        draws = [VoteParameters(d.prevalence, d.confusion) for chain in run.draws for d in chain]
         return {"rho": choose_rho(votes, draws, labels, seed)}
 
     def _sites(self, run: GibbsRun[nested.Crowd]) -> dict[str, Tensor]:

@@ -23,7 +23,7 @@ from .. import distributions as laws
 from ..arrays import Array, Ints
 from ..crowds import VoteTable, diagonal_counts
 from ..crowds.flat import FlatCrowd
-from ..crowds.gibbs import gibbs, gibbs_diagnostics
+from ..crowds.gibbs import gibbs_diagnostics, sample_labels
 from ..crowds.map_em import map_em
 from ..crowds.nested import EDGE
 from ..features import Ballots, Column, Feature
@@ -97,7 +97,7 @@ class DawidSkene(Law):
 
         def sample(seed: int, progress: Callable[[int, int], None] | None = None) -> SiteDraws:
             start = FlatCrowd.start(len(votes.raters), prior)
-            run = gibbs(votes, start, known=labels, seed=seed, progress=progress)
+            run = sample_labels(votes, start, known=labels, seed=seed, progress=progress)
             draws = [np.array([[getattr(s, part) for s in c] for c in run.draws]) for part in PARTS]
             return SiteDraws(sites(*draws), gibbs_diagnostics(run), run.problems)
 

@@ -10,11 +10,11 @@ from scipy import stats
 
 from labelppl.crowds import VoteTable, nested
 from labelppl.crowds.flat import FlatCrowd
-from labelppl.crowds.gibbs import MCSE_MOST, RHAT_MOST, GibbsRun, gibbs
-from labelppl.crowds.nested import Crowd, Seen, draw_ability, draw_rates, draw_tables
+from labelppl.crowds.gibbs import MCSE_MOST, RHAT_MOST, GibbsRun, sample_labels
+from labelppl.crowds.nested import Crowd, SeenVotes, draw_ability, draw_rates, draw_tables
 from labelppl.crowds.power import (
     LEAST_KNOWN,
-    Parameters,
+    VoteParameters,
     choose_rho,
     design_effect,
     held_out_votes,
@@ -23,7 +23,7 @@ from labelppl.crowds.tables import Guests, minus_log_beta
 
 #: Three items by three raters.
 THREE = VoteTable.from_matrix([[0, 0, 1], [1, 1, 1], [0, 1, 1]], 2)
-KNOWN_CROWD = Parameters(
+KNOWN_CROWD = VoteParameters(
     np.array([0.6, 0.4]),
     np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.8, 0.2], [0.3, 0.7]], [[0.7, 0.3], [0.4, 0.6]]]),
 )
@@ -33,7 +33,7 @@ class FixedCrowd(Crowd):
     """The nested model with s1 = 20, a = b = 1, s0 = 8 and m = .75 held fixed: r_j ~ Beta(6, 2)."""
 
     def draw(self, rng: np.random.Generator, counts: np.ndarray, times: int) -> Crowd:
-        seen = Seen.of(counts)
+        seen = SeenVotes.of(counts)
         return draw_rates(rng, draw_ability(rng, self, draw_tables(rng, self, seen)), seen)
 
 
@@ -55,7 +55,7 @@ ENUMERATED = {
 def test_labels_equal_enumeration(name: str) -> None:
     """All eight labellings of three items, the parameters summed out by hand; within five standard errors."""
     start, exact = ENUMERATED[name]
-    run = gibbs(THREE, start(), sweeps=1500, most_sweeps=1500, seed=1)
+    run = sample_labels(THREE, start(), sweeps=1500, most_sweeps=1500, seed=1)
     assert np.abs(run.probs[:, 1] - exact).max() < 5 * run.mcse.max()
     assert run.mcse.max() < 0.016
 
@@ -133,7 +133,7 @@ def test_known_classes_stay_and_items_without_votes_get_the_prevalence() -> None
     matrix = np.where(rng.random((200, 4)) < 0.85, y[:, None], 1 - y[:, None])
     matrix[:20] = -1
     known = np.where(np.arange(200) % 4 == 0, y, -1)
-    run = gibbs(
+    run = sample_labels(
         VoteTable.from_matrix(matrix, 2),
         Crowd.start(4, 2),
         known=known,
@@ -164,15 +164,15 @@ def test_the_gate_stands_at_its_limits(what: str, limit: float) -> None:
 
 
 def test_sweeps_are_doubled_until_the_gate_is_passed_or_the_limit_reached() -> None:
-    few = gibbs(THREE, Crowd.start(3, 2), sweeps=10, warm_up=1, most_sweeps=40)
+    few = sample_labels(THREE, Crowd.start(3, 2), sweeps=10, warm_up=1, most_sweeps=40)
     assert few.sweeps == 40
     assert few.problems
-    assert gibbs(THREE, Crowd.start(3, 2), sweeps=40, most_sweeps=79).sweeps == 40
+    assert sample_labels(THREE, Crowd.start(3, 2), sweeps=40, most_sweeps=79).sweeps == 40
 
 
 def test_the_same_seed_gives_the_same_draws() -> None:
     one, two, other = (
-        gibbs(THREE, Crowd.start(3, 2), sweeps=20, most_sweeps=20, seed=seed).probs
+        sample_labels(THREE, Crowd.start(3, 2), sweeps=20, most_sweeps=20, seed=seed).probs
         for seed in (3, 3, 4)
     )
     assert np.array_equal(one, two)
@@ -211,7 +211,7 @@ def test_rho_grows_with_errors_that_raters_share() -> None:
     apart = np.where(rng.random((n, 6)) < right, y[:, None], 1 - y[:, None])
     hard = rng.random((n, 1)) < 0.25
     together = np.where(hard, np.where(rng.random((n, 6)) < 0.3, y[:, None], 1 - y[:, None]), apart)
-    truth = Parameters(
+    truth = VoteParameters(
         np.array([0.5, 0.5]), np.tile([[right, 1 - right], [1 - right, right]], (6, 1, 1))
     )
     rho = [choose_rho(VoteTable.from_matrix(m, 2), [truth]) for m in (apart, together)]

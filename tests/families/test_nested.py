@@ -12,7 +12,7 @@ import torch
 from labelppl import InputError, Label, fit, load_model, soft_labels
 from labelppl import families as f
 from labelppl.crowds import dawid_skene_em, nested
-from labelppl.crowds.gibbs import gibbs
+from labelppl.crowds.gibbs import sample_labels
 from labelppl.features import Ballots, Column, Real, Votes
 from labelppl.model import LabelDensity, read_cases
 from labelppl.posterior import Posterior
@@ -47,7 +47,7 @@ def test_the_pyro_function_and_the_sampler_have_one_model(classes: int) -> None:
     ballots = cases.columns["votes"].ballots
     assert ballots is not None
     votes = ballots.table(cases.ids, (), cases.classes)
-    run = gibbs(votes, nested.Crowd.start(3, classes), sweeps=10, most_sweeps=10)
+    run = sample_labels(votes, nested.Crowd.start(3, classes), sweeps=10, most_sweeps=10)
     law = f.NestedDawidSkene(Votes(), None).named("votes")
     values = {name: value[0] for name, value in law._sites(run).items()}
     joint = density.class_log_joint(values).joint
