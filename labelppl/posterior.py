@@ -35,8 +35,24 @@ from .table import Cases, match_ids
 class Posterior:
     """Draws of a label model's parameters given ``cases``.
 
-    density: the label model bound to the cases it was fitted on. sampled: the engine's draws,
-    unconstrained. closed: the posterior in closed form, where the draws came from one.
+    Attributes:
+        density: The label model bound to the cases it was fitted on.
+        sampled: The engine's draws, unconstrained.
+        seed: The seed of the fit.
+        closed: The posterior in closed form, where the draws came from one; else None.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> cases = cases_from_frame(frame, "y", model.label, model.features)
+        >>> posterior = fit(model, cases, seed=0)
+        >>> posterior.problems
+        ()
+        >>> draws, classes = posterior.values["prevalence"].shape
+        >>> classes
+        2
     """
 
     density: LabelDensity
@@ -146,7 +162,23 @@ class Posterior:
 
 
 def to_arviz(posterior: Posterior) -> Any:
-    """``posterior`` as ArviZ reads it: InferenceData in ArviZ 0.23, a DataTree in 1.x."""
+    """Turn ``posterior`` into what ArviZ reads, for its plots and summaries.
+
+    Args:
+        posterior: What `fit` returned.
+
+    Returns:
+        InferenceData in ArviZ 0.23, a DataTree in 1.x, with the dimensions chain, draw, case and class.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> cases = cases_from_frame(frame, "y", model.label, model.features)
+        >>> to_arviz(fit(model, cases, seed=0))["posterior"]["prevalence"].dims
+        ('chain', 'draw', 'class')
+    """
     return posterior.to_arviz()
 
 
@@ -161,11 +193,32 @@ def fit(
 ) -> Posterior:
     """Fit ``model`` to ``cases``: labelled ones by p(z, y), unlabelled ones by p(z).
 
-    engine: ``auto`` takes the fastest engine that qualifies, and tells in ``diagnostics['tried']``
-    which it ran and why; a function ``(density, seed=, progress=) -> Draws`` is an engine of your own.
-    say: called with a line when an engine starts, with its cost where that is long, and when it ends.
-    Look at ``.problems`` before use. Raises InputError where model, cases and engine do not fit
-    together, FailedWork where the engine cannot run at all.
+    Args:
+        model: The label model, from `label_model`, a ready-made family or `load_model`.
+        cases: The cases, from `read_cases`.
+        engine: ``auto`` takes the fastest engine that qualifies, and tells in ``diagnostics['tried']``
+            which it ran and why; a name takes that engine; a function
+            ``(density, seed=, progress=) -> Draws`` is an engine of your own.
+        seed: Of everything random.
+        progress: Called with (steps done, steps in all) while an engine works.
+        say: Called with a line when an engine starts, with its cost where that is long, and when it ends.
+
+    Returns:
+        The draws with their diagnostics. Look at ``.problems`` before use.
+
+    Raises:
+        InputError: Model, cases and engine do not fit together.
+        FailedWork: The engine cannot run at all.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> cases = cases_from_frame(frame, "y", model.label, model.features)
+        >>> posterior = fit(model, cases, seed=0)
+        >>> soft_labels(posterior).probs.shape
+        (6, 2)
     """
     if isinstance(engine, str):
         check_name(engine)

@@ -7,7 +7,15 @@ from pathlib import Path
 
 
 def zoo() -> dict[str, Path]:
-    """Name -> file of every label model that comes with labelppl."""
+    """List the label models that come with labelppl.
+
+    Returns:
+        Name -> file of every one, sorted by file.
+
+    Examples:
+        >>> zoo()["hip"].name
+        'hip.py'
+    """
     models = importlib.import_module("labelppl.models")
     files = sorted(Path(p) for folder in models.__path__ for p in Path(folder).glob("*.py"))
     return {p.stem: p for p in files if not p.stem.startswith("_")}

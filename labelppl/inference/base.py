@@ -18,7 +18,22 @@ Progress = Callable[[int, int], None]
 
 
 class Density(Protocol):
-    """An unnormalised log density on R^dim, in float64, with all log-Jacobians included."""
+    """An unnormalised log density on R^dim, in float64, with all log-Jacobians included.
+
+    Examples:
+        >>> class Normal:
+        ...     dim, coordinates, numbers = 1, ("mean",), 1
+        ...     def log_prob(self, u):
+        ...         return -0.5 * u.square().sum(-1)
+        ...     def start(self, n, seed):
+        ...         return torch.zeros(n, 1, dtype=torch.float64)
+        ...     def prior_draws(self, n, seed):
+        ...         own = torch.Generator().manual_seed(seed)
+        ...         return 3 * torch.randn(n, 1, generator=own, dtype=torch.float64)
+        >>> density: Density = Normal()
+        >>> density.log_prob(density.start(2, seed=0)).tolist()
+        [-0.0, -0.0]
+    """
 
     @property
     def dim(self) -> int:
@@ -50,6 +65,18 @@ class Engine(Protocol):
 
     ``progress``, if given, is called with (steps done, steps in all). An engine that cannot draw at all raises
     `labelppl.errors.FailedWork`; one whose own checks fail returns its draws with ``problems``.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> cases = cases_from_frame(frame, "y", model.label, model.features)
+        >>> def prior_only(density, *, seed, progress=None):
+        ...     points = density.prior_draws(100, seed)[None]
+        ...     return Draws("prior only", points, problems=("the cases were not looked at",))
+        >>> fit(model, cases, engine=prior_only).problems
+        ('the cases were not looked at',)
     """
 
     def __call__(self, density: Density, *, seed: int, progress: Progress | None = None) -> Draws:
@@ -76,9 +103,18 @@ def rows_at_once(density: Density, most: int = 1000) -> int:
 class Draws:
     """Draws of the unconstrained parameters.
 
-    engine: the name of the engine that drew them. points: (chains, draws, dim). log_weights: (chains, draws), normalised
-    to sum to one over all, or None where every draw weighs the same. khat: Pareto k of the weights, None without weights.
-    problems: reasons, in words, why these draws must not be trusted; empty when they qualify.
+    Attributes:
+        engine: The name of the engine that drew them.
+        points: (chains, draws, dim).
+        log_weights: (chains, draws), whose exponentials sum to one over all, or None where every draw weighs the same.
+        khat: Pareto k of the weights, None without weights.
+        diagnostics: What the engine measured, by name.
+        problems: Reasons, in words, why these draws must not be trusted; empty when they qualify.
+
+    Examples:
+        >>> drawn = Draws("own", torch.zeros(4, 100, 2, dtype=torch.float64), problems=("R-hat 1.2",))
+        >>> drawn.ok
+        False
     """
 
     engine: str

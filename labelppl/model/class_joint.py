@@ -15,7 +15,14 @@ from ..table import Cases
 class ClassJoint(NamedTuple):
     """log p(z_i, y_i = k | theta_s) and its label part.
 
-    joint: (draws, cases, classes). label: log p(y_i = k | theta_s), (draws, 1 or cases, classes).
+    Attributes:
+        joint: (draws, cases, classes) of log p(z_i, y_i = k | theta_s).
+        label: (draws, 1 or cases, classes) of log p(y_i = k | theta_s).
+
+    Examples:
+        >>> one = ClassJoint(torch.tensor([[[0.1, 0.3]]]).log(), torch.tensor([[[0.5, 0.5]]]).log())
+        >>> [round(p, 2) for p in one.joint.softmax(-1)[0, 0].tolist()]
+        [0.25, 0.75]
     """
 
     joint: Tensor

@@ -11,7 +11,20 @@ from ..features import Column
 
 
 class LabelPosterior(ABC):
-    """p(Y | Z) of a block of cases, and how uncertain it is."""
+    """p(Y | Z) of a block of cases, and how uncertain it is; see `ClosedForm`.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> cases = cases_from_frame(frame, "y", model.label, model.features)
+        >>> left_out = model.exact(cases).left_out(torch.arange(6))
+        >>> left_out.probs.argmax(1).tolist()
+        [0, 0, 0, 1, 1, 1]
+        >>> left_out.draw(50, seed=0).shape
+        torch.Size([6, 2, 50])
+    """
 
     @property
     @abstractmethod
@@ -29,7 +42,20 @@ class LabelPosterior(ABC):
 
 
 class ClosedForm(ABC):
-    """The posterior of a label model given its fitted cases, without an engine; see `LabelModel.exact`."""
+    """The posterior of a label model given its fitted cases, without an engine; see `LabelModel.exact`.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> cases = cases_from_frame(frame, "y", model.label, model.features)
+        >>> closed = model.exact(cases)
+        >>> closed.problems
+        ()
+        >>> closed.draw(100, seed=0)["prevalence"].shape
+        torch.Size([100, 2])
+    """
 
     @property
     @abstractmethod

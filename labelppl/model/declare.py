@@ -29,10 +29,25 @@ ModelFunction = Callable[..., Any]
 class LabelModel:
     """A Pyro function of ``cases`` with its declared label and features.
 
-    fn is the untouched Pyro function. options are the function's keyword-only arguments with their values in force.
-    called is the name where the function's own says nothing, as of a ready-made family. A ready-made family overrides
-    `for_cases`, `exact` and `anchors` with what it knows about itself.
-    Raises InputError for a feature named like an attribute of the plate.
+    A ready-made family overrides `for_cases`, `exact` and `anchors` with what it knows about itself.
+
+    Attributes:
+        fn: The untouched Pyro function.
+        label_name: The column of the label.
+        label: Its classes.
+        features: The declared features, by column.
+        options: The function's keyword-only arguments with their values in force.
+        source: The file that it was declared in, or None.
+        called: The name where the function's own says nothing, as of a ready-made family.
+
+    Raises:
+        InputError: A feature is named like an attribute of the plate.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> isinstance(model, LabelModel), model.label_name, list(model.features)
+        (True, 'y', ['x'])
     """
 
     fn: ModelFunction
@@ -124,8 +139,23 @@ class LabelModel:
 def label_model(**declared: Label | Feature) -> Callable[[ModelFunction], LabelModel]:
     """Declare a label model; exactly one argument is a `Label`, the others are features.
 
-    >>> @label_model(diagnosis=Label("normal", "dysplastic"), alpha=Angle("deg", low=20, high=90))
-    ... def hip(cases): ...
+    Args:
+        declared: Column -> its kind: one `Label`, and the features that the model uses.
+
+    Returns:
+        A decorator that makes a `LabelModel` of a Pyro function. The function takes one argument, ``cases``, and options
+        with defaults after a ``*``.
+
+    Raises:
+        InputError: None or several are a `Label`, a value is no feature, or the function takes other arguments.
+
+    Examples:
+        >>> @label_model(diagnosis=Label("normal", "dysplastic"), alpha=Angle("deg", low=20, high=90))
+        ... def hip(cases, *, spread=5.0): ...
+        >>> hip.name, hip.label.classes
+        ('hip', ('normal', 'dysplastic'))
+        >>> hip.with_options(spread="8").options
+        {'spread': 8.0}
     """
     labels = [name for name, kind in declared.items() if isinstance(kind, Label)]
     if len(labels) != 1:
@@ -185,6 +215,15 @@ def read_cases(
     Raises:
         InputError: The table, a column or cells cannot be read; with the column, the row, what was got, what was
             expected and the mend.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> frame = pd.DataFrame({"id": ["c1", "c2", "c3"], "x": [0.1, 2.1, 1.0], "y": ["a", "b", None]})
+        >>> frame.to_csv("cases.csv", index=False)
+        >>> cases = read_cases("cases.csv", model)
+        >>> len(cases), cases.labels.tolist()
+        (3, [0, 1, -1])
     """
     path = Path(path)
     delimiters = Delimiters(separator, decimal)

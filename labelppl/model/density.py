@@ -47,7 +47,27 @@ PASS_NUMBERS = 2**22
 class LabelDensity:
     """The posterior density of a label model's parameters given ``cases``, and p(z, y = k) for any cases.
 
-    Implements `labelppl.inference.base.Density`. InputError where the model and the table do not fit together.
+    Implements `labelppl.inference.base.Density`.
+
+    Args:
+        model: The label model.
+        cases: The cases it is fitted to.
+
+    Raises:
+        InputError: The model and the table do not fit together.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> cases = cases_from_frame(frame, "y", model.label, model.features)
+        >>> density = LabelDensity(model, cases)
+        >>> points = density.start(3, seed=0)
+        >>> density.log_prob(points).shape
+        torch.Size([3])
+        >>> density.class_log_joint(density.constrain(points)).joint.shape
+        torch.Size([3, 6, 2])
     """
 
     def __init__(self, model: LabelModel, cases: Cases) -> None:

@@ -15,9 +15,21 @@ TABLE_SUFFIXES = (".csv", ".parquet")
 
 
 def load_model(name: str | Path) -> LabelModel:
-    """The one label model of a file or of the zoo; its file is executed.
+    """Load the one label model of a file or of the zoo; its file is executed.
 
-    Raises InputError if there is no such file, if it fails, or if it holds no label model or several.
+    Args:
+        name: The path of a model file, such as ``hip.py``, or the name of a zoo model, such as ``hip``.
+
+    Returns:
+        The label model.
+
+    Raises:
+        InputError: There is no such file, it fails, or it holds no label model or several.
+
+    Examples:
+        >>> model = load_model("hip")
+        >>> model.label_name, list(model.features)
+        ('diagnosis', ['alpha', 'coverage'])
     """
     path = find_model(name)
     named = [(v, k) for k, v in vars(run_file(path)).items() if isinstance(v, LabelModel)]
@@ -37,7 +49,21 @@ def _called(name: str, path: Path, model: LabelModel) -> LabelModel:
 
 
 def find_model(name: str | Path) -> Path:
-    """The path of a model file, or of the zoo model of that name."""
+    """Find the path of a model file, or of the zoo model of that name.
+
+    Args:
+        name: A path that ends in ``.py``, or a name of `zoo`.
+
+    Returns:
+        The path of the file, which exists.
+
+    Raises:
+        InputError: There is no such file, or no zoo model of that name.
+
+    Examples:
+        >>> find_model("hip").name
+        'hip.py'
+    """
     path = Path(name)
     if path.suffix == ".py":
         if path.is_file():
@@ -54,7 +80,22 @@ def find_model(name: str | Path) -> Path:
 
 
 def find_table(model: str | Path) -> Path:
-    """The table of the same stem beside the model file (for a zoo name: in the working folder)."""
+    """Find the table of the same stem beside the model file (for a zoo name: in the working folder).
+
+    Args:
+        model: The path of a model file, or a name of `zoo`.
+
+    Returns:
+        The path of the table, ``.csv`` before ``.parquet``.
+
+    Raises:
+        InputError: There is no such table.
+
+    Examples:
+        >>> pd.DataFrame({"x": [0.1]}).to_csv("hip.csv", index=False)
+        >>> find_table("hip").name
+        'hip.csv'
+    """
     stem = Path(model).with_suffix("") if Path(model).suffix == ".py" else Path(model)
     for suffix in TABLE_SUFFIXES:
         if stem.with_suffix(suffix).is_file():

@@ -20,10 +20,21 @@ from ..features import Ballots
 class CasePlate(pyro.plate):
     """The plate over n cases, always the rightmost batch dimension.
 
-    classes: names of the classes, so that a model may size its parameters by ``len(cases.classes)``.
-    columns: feature name -> (cases, ...) in the model's unit, or `Ballots`; an entry read as ``z.<name>`` is noted in ``read``.
-    broadcast=False leaves distributions at their own batch shape, which the density uses: a distribution that does not
-    differ between cases is then evaluated once instead of once per case.
+    Args:
+        size: How many cases.
+        classes: Names of the classes, so that a model may size its parameters by ``len(cases.classes)``.
+        columns: Feature name -> (cases, ...) in the model's unit, or `Ballots`; an entry read as ``z.<name>`` is noted
+            in ``read``.
+        broadcast: False leaves distributions at their own batch shape, which the density uses: a distribution that does
+            not differ between cases is then evaluated once instead of once per case.
+
+    Examples:
+        >>> import pyro.distributions as dist
+        >>> cases = CasePlate(3, ("a", "b"), {"x": torch.zeros(3)})
+        >>> with cases as z:
+        ...     y = pyro.sample("y", dist.Normal(z.x, 1.0))
+        >>> y.shape, cases.read
+        (torch.Size([3]), {'x'})
     """
 
     def __init__(

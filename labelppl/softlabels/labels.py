@@ -38,14 +38,41 @@ def soft_labels(
     keep_draws: int = 0,
     draws: int = MOST_DRAWS,
 ) -> SoftLabels:
-    """The soft labels of ``cases`` (default: those that were fitted).
+    """Compute p(Y|Z) of every case, with its uncertainty: the soft labels.
 
-    prevalence: class -> probability where the labels will be used, e.g. ``{"dysplastic": 0.03}``; one class may be left
-    out and gets the rest; or what `estimate_prevalence` found, whose draws are paired with those of the fit. A UserWarning says where the posterior failed its checks. keep_draws: how many draws of p(Y|Z, theta), of equal weight, to keep in the record. draws: cases
-    whose label is not left out use no more draws than this, taken from the posterior with equal weights (4,096 leave a
-    Monte Carlo error of at most 1.6 % of ``sd`` in ``probs``); leave-one-out always uses all. A case counts as fitted if
-    id and measurements are those of a fitted one. Raises InputError for an unknown ``leave_out`` or classes, and for a case that is
-    impossible under every class.
+    A case counts as fitted if its id and measurements are those of a fitted one. A UserWarning says where the posterior
+    failed its checks.
+
+    Args:
+        posterior: What `fit` returned.
+        cases: The cases to label; None: those that were fitted.
+        leave_out: What happens to cases that were fitted with their label: ``loo`` leaves each one out, ``crossfit``
+            labels each fold of groups by a fit to the others, ``fitted`` keeps the in-sample label.
+        prevalence: Class -> probability where the labels will be used, e.g. ``{"dysplastic": 0.03}``; one class may be
+            left out and gets the rest. Or what `estimate_prevalence` returned, whose draws are paired with those of
+            the fit. None: as in the study.
+        keep_draws: How many draws of p(Y|Z, theta), of equal weight, to keep in the record.
+        draws: Cases whose label is not left out use no more draws than this, taken from the posterior with equal weights
+            (4,096 leave a Monte Carlo error of at most 1.6 % of ``sd`` in ``probs``); leave-one-out always uses all.
+
+    Returns:
+        The soft labels, in the order of ``cases``.
+
+    Raises:
+        InputError: An unknown ``leave_out``, other classes than those of the fit, a bad prevalence, or a case that is
+            impossible under every class.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> cases = cases_from_frame(frame, "y", model.label, model.features)
+        >>> labels = soft_labels(fit(model, cases, seed=0))
+        >>> labels.probs.argmax(1).tolist()
+        [0, 0, 0, 1, 1, 1]
+        >>> sorted(set(labels.source.tolist()))
+        ['loo']
     """
     if leave_out not in ("loo", "fitted", "crossfit"):
         raise InputError(f"leave_out '{leave_out}': expected loo, crossfit or fitted")

@@ -35,11 +35,40 @@ def label_parquet(
     delimiters: Delimiters | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Label every row of the table ``source`` into the Parquet file ``out``; returns the number of rows.
+    """Label every row of the table ``source`` into the Parquet file ``out``, batch by batch.
 
-    draws: equal-weight draws used for a new case; 200 leave a Monte Carlo error of 7 % of ``sd`` in the probabilities.
-    delimiters: how a text table is written. progress: called with (rows done, rows in all). Nothing is left at ``out``
-    unless all rows were labelled. Raises InputError, with the row of the file, for what cannot be read.
+    Nothing is left at ``out`` unless all rows were labelled.
+
+    Args:
+        posterior: What `fit` returned.
+        source: The table, CSV or Parquet.
+        out: The Parquet file to write, with the columns of ``labels.parquet``.
+        batch_rows: Rows that are read and labelled at a time.
+        prevalence: Class -> probability where the labels will be used; None: as in the study.
+        leave_out: As in `soft_labels`.
+        draws: Equal-weight draws used for a new case; 200 leave a Monte Carlo error of 7 % of ``sd`` in the
+            probabilities.
+        delimiters: How a text table is written.
+        progress: Called with (rows done, rows in all).
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        InputError: What cannot be read, with the row of the file.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> cases = cases_from_frame(frame, "y", model.label, model.features)
+        >>> posterior = fit(model, cases, seed=0)
+        >>> pd.DataFrame({"id": ["n1", "n2"], "x": [0.2, 2.2]}).to_csv("new.csv", index=False)
+        >>> label_parquet(posterior, "new.csv", "labels.parquet")
+        2
+        >>> SoftLabels.load("labels.parquet").probs.argmax(1).tolist()
+        [0, 1]
     """
     if batch_rows < 1:
         raise InputError(f"label_parquet: got batch_rows={batch_rows}, expected 1 or more")

@@ -31,15 +31,40 @@ MOST_DRAWS = 4096
 class SoftLabels:
     """p(Y|Z) of n cases, with uncertainty.
 
-    probs, sd, lo, hi: (cases, classes); lo to hi holds 90 % of the label posterior. entropy = aleatoric + epistemic, in
-    nats (cases,). concentration: of a Dirichlet with the same spread. mean_log: (cases, classes) posterior mean of
-    log p(Y|Z, theta), all that distilling the distribution needs. source: 'loo', 'refit', 'crossfit', 'fitted' or 'new'.
-    khat: Pareto k of leave-one-out, NaN where there is none. labels: the given labels, -1 where none. prevalence:
-    (classes,) in force, or None for the study's own. id_type: numpy type of the ids in the table's own column, such as
-    'int64', or 'str'; they are written in it. most_draws: the most draws that a case
-    whose label was not left out was given. draws: (draws, cases, classes) of p(Y|Z, theta), of equal weight, if
-    they were asked for. likeliest: (cases,) code of the class that is most probable when every vote counts in full, where
-    the labels count them by their design effect; column ``likeliest`` of the file.
+    Attributes:
+        ids: (cases,) ids.
+        classes: Names of the classes.
+        labels: (cases,) codes of the given labels, -1 where none.
+        probs: (cases, classes) p(Y|Z).
+        sd: (cases, classes) standard deviation of p(Y|Z, theta) over the posterior.
+        lo: (cases, classes) lower end of the interval that holds 90 % of the label posterior.
+        hi: (cases, classes) its upper end.
+        entropy: (cases,) in nats; the sum of aleatoric and epistemic.
+        aleatoric: (cases,) in nats: what more cases to fit would not take away.
+        epistemic: (cases,) in nats: what comes of not knowing the parameters.
+        concentration: (cases,) of a Dirichlet with the same spread.
+        mean_log: (cases, classes) posterior mean of log p(Y|Z, theta), all that distilling the distribution needs.
+        source: (cases,) 'loo', 'refit', 'crossfit', 'fitted' or 'new'.
+        khat: (cases,) Pareto k of leave-one-out, NaN where there is none.
+        prevalence: (classes,) in force, or None for the study's own.
+        draws: (draws, cases, classes) of p(Y|Z, theta), of equal weight, if they were asked for.
+        likeliest: (cases,) code of the class that is most probable when every vote counts in full, where the labels count
+            them by their design effect; column ``likeliest`` of the file.
+        id_type: numpy type of the ids in the table's own column, such as 'int64', or 'str'; they are written in it.
+        most_draws: The most draws that a case whose label was not left out was given.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
+        >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
+        >>> cases = cases_from_frame(frame, "y", model.label, model.features)
+        >>> labels = soft_labels(fit(model, cases, seed=0))
+        >>> labels.to_frame()[["id", "label", "source"]].head(2).to_numpy().tolist()
+        [['0', 'a', 'loo'], ['1', 'a', 'loo']]
+        >>> labels.save("labels.parquet")
+        >>> len(SoftLabels.load("labels.parquet"))
+        6
     """
 
     ids: Array
