@@ -42,6 +42,7 @@ class Gaussian(Law):
         scale: ``plain``, ``log`` (positive numbers) or ``logit`` (ratios).
         niw: A normal-inverse-Wishart prior of your own, the same for every class, in the model's unit and scale.
         standard: (center, spread) of each number in the model's unit and scale; set by the table.
+        name: The column; `named` sets it.
 
     Raises:
         InputError: For a scale that a number cannot have.

@@ -43,10 +43,26 @@ def contrasts(k: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Hierarchical(Grouped):
-    """Sites ``<name>_crowd`` (), ``_ability`` (groups,), ``_bias`` (groups * (classes - 1),), group by group.
+    """The law of votes given the class, where raters shrink to the crowd on the scale of log-odds.
 
-    Beyond two classes also ``_wrong`` (classes, classes - 1): shares of the other classes, in their order, among wrong
-    answers. A group is one rater where nobody repeats another.
+    The sites are ``<name>_crowd`` (), ``<name>_ability`` (groups,) and ``<name>_bias`` (groups * (classes - 1),), group
+    by group. Beyond two classes also ``<name>_wrong`` (classes, classes - 1): shares of the other classes, in their
+    order, among wrong answers. A group is one rater where nobody repeats another.
+
+    Args:
+        feature: A `Votes` feature.
+        typical: Not used; votes have no such size.
+        name: The column; `named` sets it.
+        groups: Rater codes of each group that shares errors; raters not named are alone. None looks for the groups in
+            the table.
+
+    Raises:
+        InputError: For something that is no feature.
+
+    Examples:
+        >>> from labelppl.families import independent
+        >>> sorted(independent(truth=Label("no", "yes"), votes=Hierarchical(Votes())).features)
+        ['votes']
     """
 
     groups: RaterGroups | None = ()

@@ -28,10 +28,28 @@ from .law import Law
 
 @dataclass(frozen=True)
 class Family(LabelModel):
-    """A label model made of evidence; the same kind of object as ``@label_model`` gives.
+    """A label model made of laws; the same kind of object as ``@label_model`` gives. `independent` makes one.
 
-    evidence: the laws by name. counts: Dirichlet prior of the prevalence, the same for every class.
-    prevalence: p(Y) by class where it is fixed by design.
+    Args:
+        fn: The Pyro function.
+        label_name: The label's column.
+        label: The label.
+        features: The features by column.
+        options: Values of the function's keyword-only arguments; none here.
+        source: The model file, where there is one.
+        called: The model's name, where the function's own says nothing.
+        evidence: The laws.
+        counts: Pseudo-cases of each class in the Dirichlet prior of p(Y).
+        prevalence: p(Y) by class, (classes,), where it is fixed by design.
+
+    Raises:
+        InputError: For a feature named like an attribute of the plate.
+
+    Examples:
+        >>> from labelppl.families import Gaussian
+        >>> model = independent(truth=Label("no", "yes"), x=Gaussian(Real()), prevalence=(0.9, 0.1))
+        >>> isinstance(model, Family), model.prevalence
+        (True, (0.9, 0.1))
     """
 
     evidence: tuple[Law, ...] = field(default=(), kw_only=True)
@@ -54,7 +72,15 @@ class Family(LabelModel):
     def exact(self, cases: Cases, seed: int = 0) -> ExactPosterior:
         """Posterior in closed form, its sites named as in the Pyro function.
 
-        Raises InputError where a law, an unlabelled case or a missing entry has no closed form.
+        Args:
+            cases: The table.
+            seed: Of the laws whose closed form needs draws.
+
+        Returns:
+            The posterior.
+
+        Raises:
+            InputError: Where a law, an unlabelled case or a missing entry has no closed form.
         """
         labels = torch.from_numpy(cases.labels)
         k = len(cases.classes)
@@ -84,10 +110,28 @@ def independent(
     prevalence: Sequence[float] | None = None,
     **declared: Label | Law,
 ) -> Family:
-    """A label model of one `Label` and one or more pieces of evidence, all by name.
+    """A label model of features that are independent given the class, each with a law of its own.
 
-    counts: pseudo-cases of each class in the Dirichlet prior of p(Y). prevalence: fixes p(Y) instead.
-    Raises InputError unless exactly one argument is a Label and the others are evidence.
+    ``p(y = k, z) = pi_k prod_f p(z_f | y = k)``, ``pi ~ Dirichlet(counts)`` or fixed.
+
+    Args:
+        counts: Pseudo-cases of each class in the Dirichlet prior of p(Y).
+        prevalence: p(Y) by class, (classes,), where it is fixed by design, as in a case-control study.
+        **declared: One `Label` and one or more laws, by column.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless exactly one argument is a Label and the others are laws, one or more; for a prevalence that
+            is not one positive number a class, with sum 1.
+
+    Examples:
+        >>> from labelppl.families import Gaussian, VonMises
+        >>> alpha = VonMises(Angle("deg", low=20, high=90))
+        >>> model = independent(diagnosis=Label("a", "b"), alpha=alpha, width=Gaussian(Real("mm")))
+        >>> sorted(model.features)
+        ['alpha', 'width']
     """
     label_name, label = the_label(declared)
     evidence = []

@@ -51,9 +51,24 @@ LOG_SD = 1.2
 
 @dataclass(frozen=True)
 class Law(ABC):
-    """One measured feature given the class. Subclasses implement `parameters`; those with a closed form `factor`.
+    """One measured feature given the class, with the prior of its parameters.
 
-    typical: rough mean and standard deviation over all cases, in the column's unit. name is set by `named`.
+    Subclasses implement `parameters`; those with a closed form also `factor`. Every law of `labelppl.families` is one.
+
+    Args:
+        feature: The feature; `accepts` names the types that a law is for.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
+            table.
+        name: The column; `named` sets it.
+
+    Raises:
+        InputError: For a feature of another kind, or a typical SD that is not above 0.
+
+    Examples:
+        >>> from labelppl.families import VonMises
+        >>> alpha = VonMises(Angle("deg", low=20, high=90)).named("alpha")
+        >>> isinstance(alpha, Law), list(alpha.features)
+        (True, ['alpha'])
     """
 
     feature: Feature

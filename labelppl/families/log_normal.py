@@ -35,8 +35,7 @@ class LogNormal(Gaussian):
 
     Args:
         feature: A `Positive`, or a `Real` whose values are above 0.
-        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
-            table.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the table.
         name: The column; `named` sets it.
         components: Not used; the feature is one number.
         scale: ``log``.
@@ -65,8 +64,7 @@ def log_normal(
     """Positive numbers that are log-normal and independent given the class: ``log z | y = k ~ N(mu_k, sigma_k)``.
 
     Args:
-        typical: Rough (mean, SD over all cases) by column, in the column's unit; otherwise from bounds, else from the
-            table.
+        typical: Rough (mean, SD over all cases) by column, in the column's unit; otherwise from the table.
         prevalence: p(Y) by class, (classes,), where it is fixed by design; otherwise it is learned.
         **declared: One `Label`; one or more `Positive` or `Real` features.
 

@@ -54,7 +54,29 @@ def sizes_in(
 def logistic(
     *, typical: Mapping[str, Typical] | None = None, **declared: Label | Feature
 ) -> Discriminative:
-    """``logistic(fatty=Label("no", "yes"), roi1=Real(low=0, high=255), roi2=Real(low=0, high=255))``."""
+    """The class given the measurements: logistic for two classes, multinomial logistic for more.
+
+    ``logit p(Y = 1 | z) = b0 + sum_f b_f x_f``, with x the measurement minus its center over its spread. The
+    measurements themselves are not modelled: none may be missing, and unlabelled cases teach nothing. Source: Gelman et
+    al., Annals of Applied Statistics 2 (2008).
+
+    Args:
+        typical: Rough (mean, SD over all cases) by column, in the column's unit; otherwise from bounds, else from the
+            table.
+        **declared: One `Label`; one or more numbers, angles or categories.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and the others are numbers, angles or categories; for a typical size
+            of a column that is not declared.
+
+    Examples:
+        >>> model = logistic(fatty=Label("no", "yes"), roi1=Real(low=0, high=255), roi2=Real(low=0, high=255))
+        >>> sorted(model.features)
+        ['roi1', 'roi2']
+    """
     label_name, label = the_label(declared)
     features = {n: what for n, what in declared.items() if isinstance(what, Feature)}
     for name, feature in features.items():

@@ -41,7 +41,25 @@ class MeanVote(Law):
 
 
 def mean_vote(**declared: Label | Feature) -> Family:
-    """What one more rater would say: ``mean_vote(answer=Label(), votes=VoteCounts())``."""
+    """What one more rater would say: the mean vote, smoothed as much as the cases themselves ask for.
+
+    ``p(Y = k | votes) = (votes_k + a_k) / (N + A)``, with a_k learned and A their sum. Source: Grossmann, Schmarje and
+    Koch (arXiv 2207.06224).
+
+    Args:
+        **declared: One `Label` and one `VoteCounts` feature.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless the arguments are one Label and one VoteCounts.
+
+    Examples:
+        >>> model = mean_vote(answer=Label("no", "yes"), votes=VoteCounts())
+        >>> sorted(model.features)
+        ['votes']
+    """
     label_name, label = the_label(declared)
     votes: dict[str, Any] = {n: what for n, what in declared.items() if isinstance(what, Feature)}
     if len(votes) != 1:

@@ -30,10 +30,25 @@ from .rater_models import design_of, raters_in, vote_table
 
 @dataclass(frozen=True)
 class NestedDawidSkene(Law):
-    """Sites, K classes and J raters: ``<name>_level`` m, ``_likeness`` s0, ``_ability`` r (J,), ``_evenness`` s1,
+    """The law of votes given the class, where raters shrink to the crowd and each rater's classes to the rater.
 
-    ``_shift`` (K, 2) a and b, ``_right`` (J, K) c; beyond two classes ``_slip_prior`` (K, K - 1) alpha and ``_slips``
-    (J, K, K - 1) D. design_effect: whether labels count by it.
+    With K classes and J raters the sites are ``<name>_level`` m (), ``<name>_likeness`` s0 (), ``<name>_ability`` r
+    (J,), ``<name>_evenness`` s1 (), ``<name>_shift`` (K, 2) a and b, and ``<name>_right`` (J, K) c; beyond two classes
+    also ``<name>_slip_prior`` (K, K - 1) alpha and ``<name>_slips`` (J, K, K - 1) D.
+
+    Args:
+        feature: A `Votes` feature.
+        typical: Not used; votes have no such size.
+        name: The column; `named` sets it.
+        design_effect: Whether labels count the votes of one item by Kish's design effect, or every vote in full.
+
+    Raises:
+        InputError: For a feature of another kind.
+
+    Examples:
+        >>> from labelppl.families import independent
+        >>> sorted(independent(truth=Label("no", "yes"), votes=NestedDawidSkene(Votes())).features)
+        ['votes']
     """
 
     design_effect: bool = True

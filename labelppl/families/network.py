@@ -38,9 +38,20 @@ NodeLaw = Callable[[Mapping[str, Tensor]], Tensor]
 
 @dataclass(frozen=True)
 class Node:
-    """A node: what it is, the names of its parents, and for a number its rough (mean, SD over all cases).
+    """A node of a `network`: what it is, the names of its parents, and for a number its rough size.
 
-    typical is in the column's unit; where it is not given it is taken from the declared bounds, else from the table.
+    Args:
+        kind: A `Label`, a category, an ordinal or a number.
+        parents: Names of the parents.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
+            table.
+
+    Raises:
+        InputError: For parents that are one string, or a typical size of no number or with an SD that is not above 0.
+
+    Examples:
+        >>> Node(Real("weeks", low=0, high=40), parents=("dysplasia",)).discrete
+        False
     """
 
     kind: Label | Feature
@@ -69,11 +80,21 @@ class Node:
 
 @dataclass(frozen=True)
 class Network(LabelModel):
-    """A conditional linear-Gaussian network. nodes: parents before children.
+    """A conditional linear-Gaussian network, a label model; `network` makes one.
 
-    Sites outside the cases, each with one axis per discrete parent in the order declared: ``<node>_probs`` (..., values)
-    of a discrete node; ``<node>_mean`` (...), ``<node>_slopes`` (..., continuous parents) per `typical` spread of the
-    parent, and ``<node>_variance`` (...) of a continuous one, in the model's units.
+    Sites outside the cases, each with one axis per discrete parent in the order declared: ``<node>_probs`` (...,
+    values) of a discrete node; ``<node>_mean`` (...), ``<node>_slopes`` (..., continuous parents) per `typical` spread
+    of the parent, and ``<node>_variance`` (...) of a continuous one, in the model's units. The other fields are those
+    of `LabelModel`.
+
+    Args:
+        nodes: The nodes by name, parents before children.
+        counts: Pseudo-cases of each value in the Dirichlet priors.
+        precision: Prior precision of means and slopes in units of 1 / variance.
+
+    Examples:
+        >>> list(network({"x": Node(Real(), ("y",)), "y": Label("a", "b")}).nodes)
+        ['y', 'x']
     """
 
     nodes: Mapping[str, Node] = field(default_factory=dict, kw_only=True)
@@ -116,21 +137,33 @@ class Network(LabelModel):
 def network(
     nodes: Mapping[str, Node | Label | Feature], *, counts: float = 1.0, precision: float = 0.1
 ) -> Network:
-    """A label model from the parents of each node; a Label or a feature alone is a node without parents.
+    """A label model from the parents of each node; p(Y | observed nodes) is exact for every pattern of missing nodes.
 
-    >>> from labelppl.families import Node, network
-    >>> model = network({
-    ...     "side": Category("left", "right"),
-    ...     "dysplasia": Node(Label("no", "yes"), ("side",)),
-    ...     "weeks": Node(Real("weeks", low=0, high=40), ("dysplasia",)),
-    ...     "alpha": Node(Angle("deg", low=20, high=90), ("dysplasia", "side", "weeks")),
-    ... })
-    >>> sorted(model.features)
-    ['alpha', 'side', 'weeks']
+    Discrete nodes are ``Categorical(p_c)``, continuous ones ``N(m_c + b_c . s, v_c)``, with c the values of the
+    discrete parents and s the continuous ones minus their center over their spread. Source: Lauritzen, JASA 87 (1992).
 
-    counts: pseudo-cases of each value in the Dirichlet priors. precision: prior precision of means and slopes in units of
-    1 / variance. Raises InputError for a cycle, a parent that is no node, a discrete child of a continuous parent, an angle
-    that wraps, and unless exactly one node is a Label.
+    Args:
+        nodes: Nodes by name; a Label or a feature alone is a node without parents.
+        counts: Pseudo-cases of each value in the Dirichlet priors.
+        precision: Prior precision of means and slopes in units of 1 / variance.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: For a cycle, a parent that is no node, a discrete child of a continuous parent, an angle that wraps,
+            counts or precision not above 0, and unless exactly one node is a Label.
+
+    Examples:
+        >>> from labelppl.families import Node, network
+        >>> model = network({
+        ...     "side": Category("left", "right"),
+        ...     "dysplasia": Node(Label("no", "yes"), ("side",)),
+        ...     "weeks": Node(Real("weeks", low=0, high=40), ("dysplasia",)),
+        ...     "alpha": Node(Angle("deg", low=20, high=90), ("dysplasia", "side", "weeks")),
+        ... })
+        >>> sorted(model.features)
+        ['alpha', 'side', 'weeks']
     """
     whole = {n: what if isinstance(what, Node) else Node(what) for n, what in nodes.items()}
     label_name, label = the_label({name: node.kind for name, node in whole.items()})

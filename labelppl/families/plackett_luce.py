@@ -29,9 +29,24 @@ from .rater_models import raters_in
 
 @dataclass(frozen=True)
 class Readers(Law):
-    """A `Ranking` feature. Sites ``<name>_affinity`` (classes, classes), ``<name>_reliability`` (raters,).
+    """The law of readers' partial rankings of the classes given the class: Plackett-Luce.
 
-    ties: False where no reader ties two classes, which saves an integral for every ranking.
+    The sites are ``<name>_affinity`` (classes, classes), how soon a class is named by the true class, and
+    ``<name>_reliability`` (raters,).
+
+    Args:
+        feature: A `Ranking` feature.
+        typical: Not used; a ranking has no such size.
+        name: The column; `named` sets it.
+        ties: False where no reader ties two classes, which saves an integral for every ranking.
+
+    Raises:
+        InputError: For a feature of another kind.
+
+    Examples:
+        >>> opinion = Readers(Ranking("ann", "bob"), ties=False)
+        >>> sorted(independent(truth=Label("nevus", "melanoma"), opinion=opinion).features)
+        ['opinion']
     """
 
     ties: bool = True
@@ -55,5 +70,23 @@ class Readers(Law):
 
 
 def plackett_luce(**declared: Label | Feature) -> Family:
-    """``plackett_luce(truth=Label("melanoma", "nevus", "keratosis"), opinion=Ranking())``."""
+    """Partial rankings of the classes by several readers, such as differential diagnoses; ties are allowed.
+
+    ``ranking of reader r | y = k ~ PlackettLuce(reliability_r affinity_k)``. Source: Stutz et al., Medical Image
+    Analysis 2025.
+
+    Args:
+        **declared: One `Label` and one or more `Ranking` features.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and the others are rankings.
+
+    Examples:
+        >>> model = plackett_luce(truth=Label("melanoma", "nevus", "keratosis"), opinion=Ranking())
+        >>> sorted(model.features)
+        ['opinion']
+    """
     return independent(**bind(Readers, declared, {}))

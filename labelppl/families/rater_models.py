@@ -59,9 +59,24 @@ def vote_table(column: Column, classes: tuple[str, ...]) -> VoteTable:
 
 @dataclass(frozen=True)
 class DawidSkene(Law):
-    """Site ``<name>_confusion`` (classes, raters, votes).
+    """The law of votes given the class, with one confusion matrix for each rater.
 
-    diagonal, elsewhere: Dirichlet parameters of a row for the right and for each wrong answer.
+    The site is ``<name>_confusion`` (classes, raters, votes). Source: Dawid and Skene (1979).
+
+    Args:
+        feature: A `Votes` feature.
+        typical: Not used; votes have no such size.
+        name: The column; `named` sets it.
+        diagonal: Dirichlet parameter of the right answer in a row of the confusion matrix.
+        elsewhere: Dirichlet parameter of each wrong answer.
+
+    Raises:
+        InputError: For something that is no feature.
+
+    Examples:
+        >>> from labelppl.families import independent
+        >>> sorted(independent(truth=Label("no", "yes"), votes=DawidSkene(Votes())).features)
+        ['votes']
     """
 
     diagonal: float = 3.0
@@ -114,10 +129,25 @@ class DawidSkene(Law):
 
 @dataclass(frozen=True)
 class Glad(Law):
-    """Sites ``<name>_ability`` (raters,) and ``<name>_difficulty``, the spread of easiness between cases.
+    """The law of votes given the class, by each rater's ability and each case's difficulty.
 
-    The easiness of a case, b_i ~ N(0, difficulty), is summed over a Gauss-Hermite grid of `points`, so that a case's own
-    difficulty is integrated out instead of fitted.
+    The sites are ``<name>_ability`` (raters,) and ``<name>_difficulty`` (), the spread of easiness between cases. The
+    easiness of a case, b_i ~ N(0, difficulty), is summed over a Gauss-Hermite grid, so that a case's own difficulty is
+    integrated out instead of fitted. Source: Whitehill et al., NIPS 22 (2009).
+
+    Args:
+        feature: A `Votes` feature.
+        typical: Not used; votes have no such size.
+        name: The column; `named` sets it.
+        points: Number of points of the grid.
+
+    Raises:
+        InputError: For something that is no feature.
+
+    Examples:
+        >>> from labelppl.families import independent
+        >>> sorted(independent(truth=Label("no", "yes"), votes=Glad(Votes())).features)
+        ['votes']
     """
 
     points: int = 9

@@ -28,9 +28,27 @@ def dawid_skene(
     elsewhere: float = 1.5,
     **declared: Label | Feature,
 ) -> Family:
-    """Dawid-Skene's raters. groups: rater codes that share errors, or "detect".
+    """Votes of known raters, each with a confusion matrix, as Dawid and Skene (1979) model them.
 
-    diagonal, elsewhere: Dirichlet parameters of a confusion row for the right and for each wrong answer.
+    Raters are independent given the class, save within the groups. What is inferred is the truth, not what one more
+    rater would say (`mean_vote`).
+
+    Args:
+        groups: Rater codes of each group that shares errors, or ``"detect"`` to look for them in the table.
+        diagonal: Dirichlet parameter of the right answer in a row of the confusion matrix.
+        elsewhere: Dirichlet parameter of each wrong answer; below ``diagonal``, which tells the classes apart.
+        **declared: One `Label` and one `Votes` feature.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless diagonal > elsewhere > 0, one argument is a Label and there is a feature.
+
+    Examples:
+        >>> model = dawid_skene(truth=Label("no", "yes"), votes=Votes())
+        >>> sorted(model.features)
+        ['votes']
     """
     if not diagonal > elsewhere > 0:
         raise InputError(
@@ -51,9 +69,24 @@ def dawid_skene(
 def hierarchical_dawid_skene(
     *, groups: Sequence[Sequence[int]] | Literal["detect"] = (), **declared: Label | Feature
 ) -> Family:
-    """Raters shrink to the crowd: for few votes per rater and for rare classes. See `hierarchical.Hierarchical`.
+    """Votes of known raters who shrink to the crowd: for few votes per rater and for rare classes.
 
-    groups: rater codes that share errors, or "detect".
+    See `labelppl.families.Hierarchical`.
+
+    Args:
+        groups: Rater codes of each group that shares errors, or ``"detect"`` to look for them in the table.
+        **declared: One `Label` and one `Votes` feature.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and there is a feature.
+
+    Examples:
+        >>> model = hierarchical_dawid_skene(truth=Label("no", "yes"), votes=Votes())
+        >>> sorted(model.features)
+        ['votes']
     """
     found = _groups(groups)
     return independent(**_votes(lambda f: Hierarchical(f, None, groups=found), declared))
@@ -70,6 +103,9 @@ def nested_dawid_skene(*, design_effect: bool = True, **declared: Label | Featur
     Returns:
         A label model; ``fit`` takes the engine ``gibbs`` for it. See `labelppl.families.NestedDawidSkene`.
 
+    Raises:
+        InputError: Unless one argument is a Label and the others are `Votes`.
+
     Examples:
         >>> nested_dawid_skene(truth=Label("no", "yes"), votes=Votes()).name
         'independent'
@@ -82,7 +118,24 @@ def nested_dawid_skene(*, design_effect: bool = True, **declared: Label | Featur
 
 
 def glad(**declared: Label | Feature) -> Family:
-    """Rater ability and case difficulty, the difficulty integrated out. See `rater_models.Glad`."""
+    """Votes of raters who differ in ability on cases that differ in difficulty, the difficulty integrated out.
+
+    ``P(right) = sigmoid(a_j e^{b_i})``. See `labelppl.families.Glad`.
+
+    Args:
+        **declared: One `Label` and one `Votes` feature.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and there is a feature.
+
+    Examples:
+        >>> model = glad(truth=Label("no", "yes"), votes=Votes())
+        >>> sorted(model.features)
+        ['votes']
+    """
     return independent(**_votes(Glad, declared))
 
 

@@ -43,7 +43,25 @@ def _share(evidence: Law) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Beta(Law):
-    """Sites ``<name>_mean`` and ``<name>_size`` (the sum of Beta's parameters)."""
+    """The beta law of a ratio given the class, by its mean and size: a share of gamma lengths with one rate.
+
+    ``z | y = k ~ Beta(m_k s_k, (1 - m_k) s_k)``. The sites are ``<name>_mean`` (classes,), between 0 and 1, and
+    ``<name>_size`` (classes,), the sum of Beta's parameters.
+
+    Args:
+        feature: A `Ratio`, or a `Real` whose values lie between 0 and 1.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
+            table.
+        name: The column; `named` sets it.
+
+    Raises:
+        InputError: For a feature of another kind, or a typical SD that is not above 0.
+
+    Examples:
+        >>> coverage = Beta(Ratio("%"))
+        >>> sorted(independent(diagnosis=Label("a", "b"), coverage=coverage).features)
+        ['coverage']
+    """
 
     accepts = (Ratio, Real)
 
@@ -65,7 +83,24 @@ class Beta(Law):
 
 @dataclass(frozen=True)
 class LogitNormal(Gaussian):
-    """A `Gaussian` of the log-odds, with its sites."""
+    """The logit-normal law of a ratio given the class: a `Gaussian` of the log-odds, with its sites.
+
+    Args:
+        feature: A `Ratio`, or a `Real` whose values lie between 0 and 1.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the table.
+        name: The column; `named` sets it.
+        components: Not used; the feature is one number.
+        scale: ``logit``.
+        niw: A normal-inverse-Wishart prior of your own, the same for every class, of the log-odds.
+        standard: (center, spread) of the log-odds; set by the table.
+
+    Raises:
+        InputError: For a feature of another kind, or a typical SD that is not above 0.
+
+    Examples:
+        >>> LogitNormal(Ratio("%")).scale
+        'logit'
+    """
 
     scale: Scale = "logit"
 
@@ -74,7 +109,25 @@ class LogitNormal(Gaussian):
 
 @dataclass(frozen=True)
 class LibbyNovick(Law):
-    """Sites ``<name>_mean``, ``<name>_size`` as for `Beta` at equal rates, and ``<name>_rate_ratio`` ()."""
+    """The Libby-Novick law of a ratio given the class: a share of gamma lengths with unequal rates.
+
+    The sites are ``<name>_mean`` and ``<name>_size`` (classes,), as for `Beta` at equal rates, and
+    ``<name>_rate_ratio`` (), of all classes.
+
+    Args:
+        feature: A `Ratio`, or a `Real` whose values lie between 0 and 1.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
+            table.
+        name: The column; `named` sets it.
+
+    Raises:
+        InputError: For a feature of another kind, or a typical SD that is not above 0.
+
+    Examples:
+        >>> coverage = LibbyNovick(Ratio("%"))
+        >>> sorted(independent(diagnosis=Label("a", "b"), coverage=coverage).features)
+        ['coverage']
+    """
 
     accepts = (Ratio, Real)
 
@@ -98,7 +151,25 @@ class LibbyNovick(Law):
 
 @dataclass(frozen=True)
 class Hinkley(Law):
-    """Sites ``<name>_mean``, ``<name>_scale`` of the numerator and ``<name>_variation`` of the denominator."""
+    """The law of a ratio X / Y of two normal lengths given the class; the ratio may exceed 1.
+
+    ``X ~ N(m_k, s_k)``, ``Y ~ N(1, v_k)``. The sites are ``<name>_mean`` (classes,), the ratio, ``<name>_scale``
+    (classes,) of the numerator and ``<name>_variation`` (classes,), the denominator's coefficient of variation.
+
+    Args:
+        feature: A number.
+        typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
+            table.
+        name: The column; `named` sets it.
+
+    Raises:
+        InputError: For a feature of another kind, or a typical SD that is not above 0.
+
+    Examples:
+        >>> coverage = Hinkley(Real(), typical=(0.6, 0.2))
+        >>> sorted(independent(diagnosis=Label("a", "b"), coverage=coverage).features)
+        ['coverage']
+    """
 
     accepts = (Scalar,)
 
@@ -138,7 +209,28 @@ def ratio(
     prevalence: tuple[float, ...] | None = None,
     **declared: Label | Feature,
 ) -> Family:
-    """Ratios, independent given the class: ``ratio(diagnosis=Label("a", "b"), coverage=Ratio("%"), kind="beta")``."""
+    """Ratios that are independent given the class, by what the ratio is made of.
+
+    Args:
+        kind: ``logit-normal`` (`LogitNormal`), ``beta`` (`Beta`), ``libby-novick`` (`LibbyNovick`) or ``hinkley``
+            (`Hinkley`).
+        typical: Rough (mean, SD over all cases) by column, in the column's unit; otherwise from bounds, else from the
+            table.
+        prevalence: p(Y) by class, (classes,), where it is fixed by design; otherwise it is learned.
+        **declared: One `Label`; one or more `Ratio` or `Real` features.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: For another kind; unless one argument is a Label and the others are ratios; for a typical size of a
+            column that is not declared; for a prevalence that is not one positive number a class, with sum 1.
+
+    Examples:
+        >>> model = ratio(kind="beta", diagnosis=Label("a", "b"), coverage=Ratio("%"))
+        >>> sorted(model.features)
+        ['coverage']
+    """
     if kind not in _KINDS:
         raise InputError(f"ratio: got kind='{kind}', expected {', '.join(_KINDS)}")
     return independent(prevalence=prevalence, **bind(_KINDS[kind], declared, typical or {}))

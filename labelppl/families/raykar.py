@@ -43,7 +43,29 @@ def raykar(
     elsewhere: float = 1.5,
     **declared: Label | Feature,
 ) -> VotesAndFeatures:
-    """``raykar(truth=Label("no", "yes"), votes=Votes(), x=Real(low=0, high=1))``: one Votes, one or more measurements."""
+    """Votes and measurements jointly: the class prior of a case is its logistic p(Y | z), votes are Dawid-Skene's.
+
+    ``y_i ~ p(Y | z_i)``, ``vote of rater j | y_i = k ~ C_j[k]``. Source: Raykar et al., JMLR 11 (2010).
+
+    Args:
+        typical: Rough (mean, SD over all cases) by column, in the column's unit; otherwise from bounds, else from the
+            table.
+        diagonal: Dirichlet parameter of the right answer in a row of the confusion matrix.
+        elsewhere: Dirichlet parameter of each wrong answer.
+        **declared: One `Label`, one `Votes`, and one or more numbers, angles or categories.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless the arguments are one Label, one Votes, and numbers, angles or categories; for a typical size
+            of a column that is none of these measurements.
+
+    Examples:
+        >>> model = raykar(truth=Label("no", "yes"), votes=Votes(), x=Real(low=0, high=1))
+        >>> sorted(model.features)
+        ['votes', 'x']
+    """
     votes = {n: f for n, f in declared.items() if isinstance(f, Votes)}
     if len(votes) != 1:
         raise InputError(f"raykar: got {len(votes)} Votes features, expected one")

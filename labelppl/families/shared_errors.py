@@ -102,7 +102,29 @@ class Grouped(Law):
 
 @dataclass(frozen=True)
 class SharedErrors(Grouped):
-    """Site ``<name>_answer`` (classes, groups, answers), rows Dirichlet as in `DawidSkene`."""
+    """The law of votes given the class, where raters in a group repeat each other.
+
+    The sites are ``<name>_answer`` (classes, groups, answers), rows Dirichlet as in `DawidSkene`, and ``<name>_slip``
+    (members,), where there are groups of several raters. Sources: Dawid and Skene (1979); Varma et al. (ICML 2019).
+
+    Args:
+        feature: A `Votes` feature.
+        typical: Not used; votes have no such size.
+        name: The column; `named` sets it.
+        groups: Rater codes of each group that shares errors; raters not named are alone. None looks for the groups in
+            the table.
+        diagonal: Dirichlet parameter of the right answer in a row of a group's confusion matrix.
+        elsewhere: Dirichlet parameter of each wrong answer.
+
+    Raises:
+        InputError: For something that is no feature.
+
+    Examples:
+        >>> from labelppl.families import independent
+        >>> votes = SharedErrors(Votes("ann", "bob", "cid"), groups=((0, 1),))
+        >>> sorted(independent(truth=Label("no", "yes"), votes=votes).features)
+        ['votes']
+    """
 
     diagonal: float = 3.0
     elsewhere: float = 1.5

@@ -28,9 +28,24 @@ from .rater_models import raters_in
 
 @dataclass(frozen=True)
 class Opinion(Law):
-    """A `Stated` feature. Sites ``<name>_sharpness``, ``_noise`` (raters,) and ``_bias`` (raters, classes).
+    """The law of experts' own probabilities given the class, with each expert's calibration and noise.
 
-    rounding: the unit to which probabilities were rounded, which gives an exact 0 or 1 a meaning.
+    The sites are ``<name>_sharpness`` (raters,), ``<name>_noise`` (raters,) and ``<name>_bias`` (raters, classes), on
+    the scale of centred log-ratios.
+
+    Args:
+        feature: A `Stated` feature.
+        typical: Not used; a probability has no such size.
+        name: The column; `named` sets it.
+        rounding: The unit to which probabilities were rounded, 0 to 1, which gives an exact 0 or 1 a meaning.
+
+    Raises:
+        InputError: For a feature of another kind.
+
+    Examples:
+        >>> opinion = Opinion(Stated(unit="%"), rounding=0.05)
+        >>> sorted(independent(truth=Label("benign", "malignant"), opinion=opinion).features)
+        ['opinion']
     """
 
     rounding: float = 0.01
@@ -59,5 +74,22 @@ class Opinion(Law):
 
 
 def stated(**declared: Label | Feature) -> Family:
-    """``stated(truth=Label("benign", "malignant"), opinion=Stated(unit="%"))``."""
+    """Experts' own probabilities for each class, each expert's calibration and noise learned.
+
+    ``x_r | y = k ~ N(bias_r + sharpness_r (e_k - 1/K), noise_r^2)`` in centred log-ratios.
+
+    Args:
+        **declared: One `Label` and one or more `Stated` features.
+
+    Returns:
+        The label model, as ``@label_model`` gives one.
+
+    Raises:
+        InputError: Unless one argument is a Label and the others are stated probabilities.
+
+    Examples:
+        >>> model = stated(truth=Label("benign", "malignant"), opinion=Stated(unit="%"))
+        >>> sorted(model.features)
+        ['opinion']
+    """
     return independent(**bind(Opinion, declared, {}))
