@@ -92,6 +92,9 @@ class Network(LabelModel):
         counts: Pseudo-cases of each value in the Dirichlet priors.
         precision: Prior precision of means and slopes in units of 1 / variance.
 
+    Raises:
+        InputError: For a feature named like an attribute of the plate.
+
     Examples:
         >>> list(network({"x": Node(Real(), ("y",)), "y": Label("a", "b")}).nodes)
         ['y', 'x']
