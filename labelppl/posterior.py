@@ -47,12 +47,8 @@ class Posterior:
         >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
         >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
         >>> cases = cases_from_frame(frame, "y", model.label, model.features)
-        >>> posterior = fit(model, cases, seed=0)
-        >>> posterior.problems
+        >>> fit(model, cases, seed=0).problems
         ()
-        >>> draws, classes = posterior.values["prevalence"].shape
-        >>> classes
-        2
     """
 
     density: LabelDensity
@@ -128,10 +124,9 @@ class Posterior:
 
     @staticmethod
     def load(path: str | Path, model: LabelModel, cases: Cases) -> Posterior:
-        """The posterior saved at ``path``; ``cases`` must hold the cases it was fitted on.
+        """The posterior saved at ``path``; ``cases`` must hold the cases it was fitted on, unchanged.
 
-        Raises InputError if a fitted case is gone, its label or a measurement has changed, or the
-        model has other parameters than it had.
+        Raises InputError if a fitted case is gone or changed, or the model has other parameters than it had.
         """
         if not Path(path).is_file():
             raise InputError(f"{path}: no such posterior; run labelppl fit first")
@@ -196,9 +191,8 @@ def fit(
     Args:
         model: The label model, from `label_model`, a ready-made family or `load_model`.
         cases: The cases, from `read_cases`.
-        engine: ``auto`` takes the fastest engine that qualifies, and tells in ``diagnostics['tried']``
-            which it ran and why; a name takes that engine; a function
-            ``(density, seed=, progress=) -> Draws`` is an engine of your own.
+        engine: ``auto`` takes the fastest engine that qualifies, and tells in ``diagnostics['tried']`` which it ran and
+            why; a name takes that engine; a function ``(density, seed=, progress=) -> Draws`` is one of your own.
         seed: Of everything random.
         progress: Called with (steps done, steps in all) while an engine works.
         say: Called with a line when an engine starts, with its cost where that is long, and when it ends.
@@ -216,8 +210,7 @@ def fit(
         >>> frame = pd.DataFrame({"x": [0.1, 0.4, 0.2, 2.1, 1.8, 2.4], "y": ["a"] * 3 + ["b"] * 3})
         >>> model = gaussian(y=Label("a", "b"), x=Real(low=0, high=4))
         >>> cases = cases_from_frame(frame, "y", model.label, model.features)
-        >>> posterior = fit(model, cases, seed=0)
-        >>> soft_labels(posterior).probs.shape
+        >>> soft_labels(fit(model, cases, seed=0)).probs.shape
         (6, 2)
     """
     if isinstance(engine, str):

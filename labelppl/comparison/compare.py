@@ -104,6 +104,17 @@ def compare(
     Raises:
         InputError: Unknown methods, cases that cannot be split, a folder that holds another comparison.
         FailedWork: No training finished.
+
+    Examples:
+        >>> from labelppl.phantoms import simulate
+        >>> folder = simulate("glaucoma", "glaucoma", cases=24, size=32)
+        >>> model = load_model(folder / "glaucoma.py")
+        >>> cases = read_cases(folder / "glaucoma.csv", model)
+        >>> labels = soft_labels(fit(model, cases, seed=0))
+        >>> quick = {"schedule": Schedule(epochs=1), "student": "logistic", "device": "cpu", "n_boot": 0}
+        >>> table = compare(labels, cases, methods=["hard", "prob"], repeats=2, **quick)
+        >>> table.rows[["method", "repeat"]].to_numpy().tolist()
+        [['hard', 0], ['hard', 1], ['prob', 0], ['prob', 1]]
     """
     _check(cases, methods, repeats, validation, test_share)
     shown = None if columns is None else [metric_named(key).key for key in columns]

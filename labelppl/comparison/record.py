@@ -34,12 +34,20 @@ TABLE_METRICS = (
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """rows: method, repeat and the metrics, one row per method and repeat.
+    """What `compare` returns: the test metrics of every method and repeat, and their summary.
 
-    summary: method, metric, mean, lo, hi, difference (to hard), difference_lo, difference_hi,
-    repeats. runs: method, repeat, seconds, epochs (of all steps, the teacher's included), lam.
-    settings: what all methods shared; `columns` among them are the keys that compare.md shows, None =
-    the usual ones. notes: what the reader should know.
+    Attributes:
+        rows: method, repeat and the metrics, one row per method and repeat.
+        summary: method, metric, mean, lo, hi, difference (to hard), difference_lo, difference_hi, repeats.
+        runs: method, repeat, seconds, epochs (of all steps, the teacher's included), lam.
+        settings: What all methods shared; `columns` among them are the keys that compare.md shows, None = the usual ones.
+        notes: What the reader should know.
+
+    Examples:
+        >>> rows = pd.DataFrame({"method": ["hard", "prob"], "repeat": [0, 0], "accuracy": [0.80, 0.84]})
+        >>> summary = pd.DataFrame({"method": ["hard", "prob"], "metric": "accuracy", "mean": [0.80, 0.84]})
+        >>> Comparison(rows, summary, pd.DataFrame()).mean("prob", "accuracy")
+        0.84
     """
 
     rows: pd.DataFrame

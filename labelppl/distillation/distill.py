@@ -106,6 +106,16 @@ def distill(
     Raises:
         InputError: Cases without images, labels without a training case, unreadable images, a folder of another run.
         FailedWork: Training diverges.
+
+    Examples:
+        >>> from labelppl.phantoms import simulate
+        >>> folder = simulate("glaucoma", "glaucoma", cases=24, size=32)
+        >>> model = load_model(folder / "glaucoma.py")
+        >>> cases = read_cases(folder / "glaucoma.csv", model)
+        >>> labels = soft_labels(fit(model, cases, seed=0))
+        >>> done = distill(labels, cases, schedule=Schedule(epochs=1), lam=1.0, device="cpu")
+        >>> done.predict_proba(cases.images[:3]).shape
+        (3, 2)
     """
     options = student if isinstance(student, StudentOptions) else StudentOptions(student)
     options = options if augment is None else replace(options, augment=augment)

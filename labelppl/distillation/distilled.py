@@ -19,12 +19,25 @@ from .lam import LamChoice
 class Distilled:
     """A student with its history.
 
-    Args:
+    Attributes:
         student: After step 2.
         theta_p: After step 1; the same where there was no step 2.
         history: The learning curve of both steps, one row per epoch.
         choice: How lambda was chosen, None where it was a number.
         notes: What the user should know, one sentence each.
+
+    Examples:
+        >>> from labelppl.phantoms import simulate
+        >>> folder = simulate("glaucoma", "glaucoma", cases=24, size=32)
+        >>> model = load_model(folder / "glaucoma.py")
+        >>> cases = read_cases(folder / "glaucoma.csv", model)
+        >>> labels = soft_labels(fit(model, cases, seed=0))
+        >>> done = distill(labels, cases, schedule=Schedule(epochs=1), lam=1.0, device="cpu")
+        >>> [(epoch.step, epoch.epoch) for epoch in done.history]
+        [('step 1', 0), ('step 2', 0)]
+        >>> done.save("run")
+        >>> Distilled.load("run").student.classes
+        ('normal', 'suspect')
     """
 
     student: Student

@@ -33,9 +33,24 @@ Drawn = Callable[[Floats], Floats]
 
 
 def curves(scored: Scored, positive: int | None = None) -> pd.DataFrame:
-    """Return the curves of labelled cases: curve, class, x, y, lo, hi.
+    """Return the curves of labelled cases, with pointwise 95 % bands.
 
-    `positive` is a class number, None: the second of two classes, and every one of more.
+    Args:
+        scored: Cases that all have a label.
+        positive: A class number; None: the second of two classes, and every one of more.
+
+    Returns:
+        One row per point: curve, class, x, y, lo, hi.
+
+    Examples:
+        >>> p = np.array([0.9, 0.7, 0.4, 0.2])
+        >>> labels = np.array([1, 1, 0, 0])
+        >>> scored = Scored(np.column_stack([1 - p, p]), labels, np.arange(4), ("no", "yes"))
+        >>> frame = curves(scored)
+        >>> list(frame["curve"].unique())
+        ['risk_coverage', 'roc', 'precision_recall', 'net_benefit', 'treat_all']
+        >>> float(frame[frame["curve"] == "roc"]["y"].min())
+        1.0
     """
     several = range(len(scored.classes)) if len(scored.classes) > 2 else (1,)
     parts = [_risk_coverage(scored)]

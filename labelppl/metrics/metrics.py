@@ -31,12 +31,27 @@ NO_METRICS = ("n", "n_labelled", "n_groups", "classes", "notes", "settings", "me
 class Metrics:
     """Metrics of one set of predictions.
 
-    `values` maps the key of each metric that applies to a number, or to None where the cases do not
-    define it; `intervals` maps keys to (lo, hi). `n` cases were given, `n_labelled` of them with a
-    hard label, in `n_groups` independent groups. `verdict` says in words what the cases show about
-    calibration. `meanings` holds those of the user's own metrics. From `evaluate` come also
-    `predictions`, the table of `predictions.parquet` (id, p_<class>, label), and `curves`, that of
-    `curves.csv` (curve, class, x, y, lo, hi). A metric is also an attribute: `metrics.accuracy`.
+    A metric is also an attribute: `metrics.accuracy`.
+
+    Attributes:
+        values: The key of each metric that applies -> a number, or None where the cases do not define it.
+        intervals: Key -> (lo, hi), 95 %.
+        n: How many cases there were.
+        n_labelled: How many of them have a hard label.
+        n_groups: In how many independent groups.
+        classes: Names of the classes.
+        notes: What the reader should know, such as why a metric is None.
+        settings: What the numbers depend on.
+        meanings: Those of the user's own metrics.
+        verdict: In words, what the cases show about calibration.
+        predictions: From `evaluate`, the table of `predictions.parquet` (id, p_<class>, label).
+        curves: From `evaluate`, that of `curves.csv` (curve, class, x, y, lo, hi).
+
+    Examples:
+        >>> p = np.array([0.9, 0.7, 0.4, 0.2])
+        >>> metrics = evaluate_probs(np.column_stack([1 - p, p]), [1, 1, 1, 0], classes=("no", "yes"), n_boot=0)
+        >>> metrics.accuracy, metrics.n
+        (0.75, 4)
     """
 
     values: Mapping[str, float | None]

@@ -27,9 +27,21 @@ NULL_NUMBERS = 2_000_000
 
 
 class NullBand(NamedTuple):
-    """Mean and upper quantile of each error under perfect calibration, and that quantile's level.
+    """Mean and upper quantile of each error under perfect calibration.
 
-    `smece_draws` (draws,) are the smooth errors themselves.
+    Attributes:
+        ece_mean: Mean of the binned error.
+        ece_upper: Its upper quantile.
+        smece_mean: Mean of the smooth error.
+        smece_upper: Its upper quantile.
+        level: The level of both quantiles.
+        smece_draws: (draws,) the smooth errors themselves.
+
+    Examples:
+        >>> p = np.linspace(0.05, 0.95, 200)
+        >>> band: NullBand = null_band(np.column_stack([1 - p, p]), draws=100)
+        >>> band.ece_mean < band.ece_upper, band.level
+        (True, 0.95)
     """
 
     ece_mean: float
@@ -49,9 +61,26 @@ def null_band(
     level: float = 0.95,
     seed: int = 0,
 ) -> NullBand:
-    """Return the null band for the forecasts `probs` (cases, classes), l1 and equal-width bins.
+    """Return what the calibration errors of these forecasts would be by chance, l1 and equal-width bins.
 
-    Raises InputError for an invalid row, fewer than one draw or a level outside (0, 1).
+    Args:
+        probs: (cases, classes) forecasts.
+        quantity: `positive`, `top` or `classwise`; None: by the number of classes.
+        bins: Of the binned error.
+        draws: How many sets of labels are drawn from the forecasts.
+        level: Of the upper quantiles.
+        seed: Of the drawn labels.
+
+    Returns:
+        Mean and upper quantile of each error.
+
+    Raises:
+        InputError: An invalid row, fewer than one draw or a level outside (0, 1).
+
+    Examples:
+        >>> few, many = (np.full((n, 2), 0.5) for n in (20, 2000))
+        >>> bool(null_band(few, draws=100).ece_mean > null_band(many, draws=100).ece_mean)
+        True
     """
     p = checked_probs(probs)
     if draws < 1 or not 0.0 < level < 1.0:

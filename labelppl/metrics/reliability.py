@@ -31,11 +31,27 @@ forecasts' density is at least this share of its peak."""
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability curve.
+    """A reliability curve, binned and smooth; only the non-empty bins are kept.
 
-    `forecast, frequency, count, lo, hi` are (bins,), for the non-empty bins; `frequency` is the
-    mean outcome, `lo, hi` its consistency band at `level`. `at, smooth, smooth_lo, smooth_hi` are
-    (points,), the smooth curve where there are forecasts enough. `width` is its bandwidth.
+    Attributes:
+        quantity: What was compared: `positive` or `top`.
+        forecast: (bins,) mean forecast.
+        frequency: (bins,) mean outcome.
+        count: (bins,) number of cases.
+        lo: (bins,) lower end of the consistency band of `frequency`.
+        hi: (bins,) its upper end.
+        at: (points,) forecasts at which the smooth curve is given, where there are enough of them.
+        smooth: (points,) the smooth curve.
+        smooth_lo: (points,) lower end of its consistency band.
+        smooth_hi: (points,) its upper end.
+        width: The bandwidth of the smooth curve.
+        level: Of both bands.
+
+    Examples:
+        >>> p = np.array([0.1, 0.2, 0.7, 0.8])
+        >>> curve: Reliability = reliability(np.column_stack([1 - p, p]), [0, 0, 1, 1], bins=2, draws=50)
+        >>> curve.forecast.round(2).tolist(), curve.frequency.tolist(), curve.count.tolist()
+        ([0.15, 0.75], [0.0, 1.0], [2.0, 2.0])
     """
 
     quantity: Quantity
@@ -62,11 +78,29 @@ def reliability(
     draws: int = 500,
     seed: int = 0,
 ) -> Reliability:
-    """Return the reliability curve of `probs` (cases, classes) against `labels` (cases,).
+    """Return the reliability curve of probabilities against labels.
 
-    `quantity` is `positive` or `top` (the default by the number of classes); for one class of many
-    pass np.column_stack([1 - p, p]) and 0/1 labels. Raises InputError for an invalid row, for
-    `classwise`, or for a level outside (0, 1).
+    Args:
+        probs: (cases, classes). For one class of many pass np.column_stack([1 - p, p]) and 0/1 labels.
+        labels: (cases,) class numbers.
+        quantity: `positive` or `top`; None: by the number of classes.
+        bins: Equal-width bins of the binned curve.
+        level: Of the consistency bands.
+        draws: How many samples the bands are made of.
+        seed: Of those samples.
+
+    Returns:
+        The curve with its bands.
+
+    Raises:
+        InputError: An invalid row, `classwise`, fewer than one draw or a level outside (0, 1).
+
+    Examples:
+        >>> rng = np.random.default_rng(0)
+        >>> p = rng.random(500)
+        >>> curve = reliability(np.column_stack([1 - p, p]), (rng.random(500) < p).astype(int), draws=100)
+        >>> bool((abs(curve.frequency - curve.forecast) < 0.15).all())
+        True
     """
     if quantity == "classwise":
         raise InputError(

@@ -54,9 +54,21 @@ class Settings:
 class Scored:
     """Predictions and what they are compared with.
 
-    `probs` (cases, classes); `labels` (cases,), -1 = unlabelled; `groups` (cases,) number the groups
-    from 0; `soft` and `truth` (cases, classes), NaN rows where a case has none, or None; `draws`
-    (draws, cases, classes) of p(Y|Z), or None.
+    Attributes:
+        probs: (cases, classes) predictions.
+        labels: (cases,) class numbers, -1 = unlabelled.
+        groups: (cases,) numbers of the groups, such as patients, from 0.
+        classes: Names of the classes.
+        soft: (cases, classes) soft labels, NaN rows where a case has none, or None.
+        truth: (cases, classes) true p(Y|X), NaN rows where a case has none, or None.
+        draws: (draws, cases, classes) of p(Y|Z), or None.
+        settings: What the numbers depend on beside the cases.
+
+    Examples:
+        >>> probs = np.array([[0.9, 0.1], [0.3, 0.7], [0.5, 0.5]])
+        >>> scored = Scored(probs, np.array([0, 1, -1]), np.array([0, 0, 1]), ("no", "yes"))
+        >>> scored.member(["labels"]).tolist(), scored.group_count()
+        ([True, True, False], 2)
     """
 
     probs: Floats

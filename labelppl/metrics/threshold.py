@@ -31,9 +31,17 @@ RULES = ("sensitivity", "costs", "threshold")
 class OperatingPoint:
     """A threshold in force: a case is called `positive` where its probability is at least `threshold`.
 
-    `threshold` is on the study's scale, that of the evaluated probabilities. `rule` says how it was
-    chosen; `prevalence` is the share of the positive class where the student is used, None = as in
-    these cases; `promised` is False where too few validation cases stand behind a sensitivity.
+    Attributes:
+        positive: The number of the positive class.
+        threshold: On the study's scale, that of the evaluated probabilities.
+        rule: How it was chosen.
+        prevalence: The share of the positive class where the student is used, None = as in these cases.
+        promised: False where too few validation cases stand behind a sensitivity.
+
+    Examples:
+        >>> point: OperatingPoint = ThresholdRule.read("threshold=0.3").choose(positive=1)
+        >>> point.threshold, point.rule
+        (0.3, 'threshold=0.3')
     """
 
     positive: int
@@ -45,7 +53,17 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class ThresholdRule:
-    """How a threshold is chosen: `kind`, its number (for costs: C_FP / C_FN), and the text it was read from."""
+    """How a threshold is chosen: by a sensitivity, by the costs of the two errors, or outright.
+
+    Attributes:
+        kind: `sensitivity`, `costs` or `threshold`.
+        number: The sensitivity, C_FP / C_FN, or the threshold.
+        text: What it was read from.
+
+    Examples:
+        >>> ThresholdRule.read("costs=1:10").number
+        0.1
+    """
 
     kind: Literal["sensitivity", "costs", "threshold"]
     number: float

@@ -57,7 +57,15 @@ _MISSPECIFIED = _MODEL.replace(", votes=", ", hasty=").replace(
 
 
 class Ellipses(Phantom):
-    """Circles and ellipses in three colours, some in between, with ten raters' votes (paper 2)."""
+    """Circles and ellipses in three colours, some in between, with ten raters' votes (paper 2).
+
+    Examples:
+        >>> frame = Ellipses().sample(3, seed=0)
+        >>> list(frame.columns[:5])
+        ['id', 'figure', 'hue', 'axis_ratio', 'votes_bc']
+        >>> Ellipses().draw(frame.iloc[0], seed=0, size=32).shape
+        (32, 32, 3)
+    """
 
     name = "ellipses"
     label = "figure"

@@ -47,7 +47,15 @@ def _covariance(sd: tuple[float, float], correlation: float) -> Array:
 
 
 class Glaucoma(GaussianPhantom):
-    """Glaucoma: vertical and horizontal cup-to-disc ratio in a fundus photograph."""
+    """Glaucoma: vertical and horizontal cup-to-disc ratio in a fundus photograph.
+
+    Examples:
+        >>> frame = Glaucoma().sample(3, seed=0)
+        >>> list(frame.columns)
+        ['id', 'diagnosis', 'vertical', 'horizontal', 'p_true_normal', 'p_true_suspect']
+        >>> Glaucoma().draw(frame.iloc[0], seed=0, size=32).shape
+        (32, 32, 3)
+    """
 
     name = "glaucoma"
     label = "diagnosis"

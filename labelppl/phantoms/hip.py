@@ -50,8 +50,23 @@ class HipPopulation(Phantom):
 
     The parameters are per class, in the order normal, dysplastic.
 
-    `prevalence` is p(Y); `alpha_mean` and `alpha_sd` are in degrees; `coverage_mean` lies in (0, 1)
-    and `coverage_concentration` is the sum of the Beta's two parameters. Raises InputError.
+    Args:
+        prevalence: p(Y), two probabilities that sum to 1.
+        alpha_mean: Mean of alpha, in degrees.
+        alpha_sd: Standard deviation of alpha, in degrees.
+        coverage_mean: Mean of the coverage, in (0, 1).
+        coverage_concentration: The sum of the two parameters of the coverage's Beta distribution.
+
+    Raises:
+        InputError: A parameter is out of its range.
+
+    Examples:
+        >>> rare = HipPopulation(prevalence=(0.97, 0.03))
+        >>> frame = rare.sample(3, seed=0)
+        >>> list(frame.columns)
+        ['id', 'diagnosis', 'alpha', 'coverage', 'p_true_normal', 'p_true_dysplastic']
+        >>> rare.draw(frame.iloc[0], seed=0, size=32).shape
+        (32, 32)
     """
 
     name = "hip"

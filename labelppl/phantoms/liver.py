@@ -50,7 +50,15 @@ liver = logistic(diagnosis=Label("normal", "fatty"), diaphragm=GREY, periportal=
 
 
 class Liver(GaussianPhantom):
-    """Fatty liver: brightness of liver, diaphragm and periportal zone in ultrasound."""
+    """Fatty liver: brightness of liver, diaphragm and periportal zone in ultrasound.
+
+    Examples:
+        >>> frame = Liver().sample(3, seed=0)
+        >>> list(frame.columns)
+        ['id', 'diagnosis', 'liver', 'diaphragm', 'periportal', 'p_true_normal', 'p_true_fatty']
+        >>> Liver().draw(frame.iloc[0], seed=0, size=32).shape
+        (32, 32)
+    """
 
     name = "liver"
     label = "diagnosis"

@@ -39,7 +39,21 @@ LOSS, LOSS_RANGE = 0.075, 0.030
 
 
 class Organs(GaussianPhantom):
-    """Organs in a body slice: many classes (3 to 165), confusable neighbours, rare ones."""
+    """Organs in a body slice: many classes (3 to 165), confusable neighbours, rare ones.
+
+    Args:
+        classes: How many organs, from 3 to 165; organ k is as common as 1/k.
+
+    Raises:
+        InputError: Fewer or more classes.
+
+    Examples:
+        >>> frame = Organs(classes=5).sample(3, seed=0)
+        >>> list(frame.columns[:6])
+        ['id', 'organ', 'breadth', 'roundness', 'brightness', 'grain']
+        >>> Organs(classes=5).draw(frame.iloc[0], seed=0, size=32).shape
+        (32, 32)
+    """
 
     name = "organs"
     label = "organ"

@@ -36,11 +36,14 @@ MOST_CASES = 10_000_000
 
 
 def find_phantom(name: str, **options: int) -> Phantom:
-    """The phantom that a name, or `FILE.py:NAME`, stands for.
+    """Find the phantom that a name, or `FILE.py:NAME`, stands for.
 
     Args:
         name: One of `PHANTOMS`, or a `Phantom` of the user's own: its class, or an instance.
         options: Arguments of its class, such as `classes` of `organs`.
+
+    Returns:
+        The phantom.
 
     Raises:
         InputError: An unknown name, an option that the phantom does not have, or no `Phantom`.

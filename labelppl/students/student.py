@@ -62,8 +62,19 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Student:
-    """network: in evaluation mode. spec: all else that prediction needs. posterior: of the weights of
-    its last layer, or None. in_force: what maps its probabilities (`labelppl recalibrate`).
+    """A trained image classifier, p(Y|X).
+
+    Attributes:
+        network: The network, in evaluation mode.
+        spec: All else that prediction needs: classes, the size of images, prevalences.
+        posterior: Of the weights of its last layer, or None.
+        in_force: What maps its probabilities (`labelppl recalibrate`).
+
+    Examples:
+        >>> spec = Spec("cnn", ("normal", "suspect"), 1, 32, 32, outputs=2, mean=(0.5,), std=(0.2,))
+        >>> student = Student(build_network(spec.architecture, spec.shape), spec)
+        >>> student.predict_proba(np.zeros((3, 32, 32), dtype=np.uint8)).shape
+        (3, 2)
     """
 
     network: nn.Module
