@@ -245,6 +245,6 @@ def test_ranks_of_few_draws_are_spread_evenly() -> None:
 
 
 def test_bad_method() -> None:
-    bad: Any = "gibbs"
-    with pytest.raises(InputError, match="engine 'gibbs'"):
+    bad: Any = "metropolis"
+    with pytest.raises(InputError, match="engine 'metropolis'"):
         sbc(RIGHT, table(), engine=bad)
