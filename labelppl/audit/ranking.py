@@ -17,7 +17,7 @@ import pandas as pd
 from ..arrays import Array, Floats
 from ..errors import InputError
 from ..inference.convergence import KHAT_MAX
-from ..runs import write_text
+from ..runs.csv_files import write_csv
 from ..softlabels import SoftLabels
 from ..softlabels.explanations import Explanations
 from .words import term_in_words
@@ -65,10 +65,7 @@ class Doubts:
 
     def save(self, path: str | Path) -> None:
         """Write ``audit.csv``; cells that a spreadsheet would run as a formula are quoted with an apostrophe."""
-        safe = self.frame.copy()
-        for name in ("id", "label", "suggested", "reason"):
-            safe[name] = safe[name].astype(str).map(_no_formula)
-        write_text(Path(path), safe.to_csv(index=False))
+        write_csv(Path(path), self.frame)
 
     @classmethod
     def load(cls, path: str | Path) -> Doubts:
@@ -190,7 +187,3 @@ def _in_words(row: pd.Series[Any]) -> str:
     return term_in_words(
         row["term"], row["kind"], row["cell"], row["log_odds"], row["class"], row["against"]
     )
-
-
-def _no_formula(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

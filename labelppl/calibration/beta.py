@@ -15,7 +15,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from ..arrays import Floats
 from ..probabilities import FLOOR
@@ -38,6 +37,10 @@ class BetaMap(Recalibration):
 
     def fit(self, probs: ArrayLike, reference: ArrayLike) -> BetaMap:
         """Return the map with the coefficients that fit best."""
+        from sklearn.linear_model import (
+            LogisticRegression,  # fitted rarely, and predict stays light
+        )
+
         p, target = positive_target(probs, reference)
         features = _features(p)
         kept = np.ones(2, dtype=bool)

@@ -14,7 +14,6 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.isotonic import IsotonicRegression
 
 from ..arrays import Floats
 from .base import Recalibration
@@ -36,6 +35,8 @@ class IsotonicMap(Recalibration):
 
     def fit(self, probs: ArrayLike, reference: ArrayLike) -> IsotonicMap:
         """Return the monotone fit."""
+        from sklearn.isotonic import IsotonicRegression  # fitted rarely, and predict stays light
+
         p, target = positive_target(probs, reference)
         regression = IsotonicRegression().fit(p, target)
         at, value = regression.X_thresholds_, regression.y_thresholds_

@@ -16,7 +16,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from ..arrays import Floats
 from .base import Recalibration
@@ -34,6 +33,10 @@ class Platt(Recalibration):
 
     def fit(self, probs: ArrayLike, reference: ArrayLike) -> Platt:
         """Return the map with the two numbers that fit best."""
+        from sklearn.linear_model import (
+            LogisticRegression,  # fitted rarely, and predict stays light
+        )
+
         p, target = positive_target(probs, reference)
         if np.ndim(reference) == 1:
             ups, downs = target.sum(), (1 - target).sum()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..audit import Doubts, doubts, explain, near_duplicates
-from ..runs import check_file, read_run_json, step, verified, write_text
+from ..runs import check_file, read_run_json, step, verified
+from ..runs.csv_files import write_csv
 from ..softlabels import SoftLabels
 from ..softlabels.explanations import Explanations
 from .inputs import cases_without_model
@@ -32,7 +33,7 @@ def audit_job(run: Path, *, out: Path | None, images: bool, say: Teller) -> Doub
         result = doubts(labels, explanations)
         result.save(out or run / "audit.csv")
         if explanations.cohort is not None:
-            write_text(run / "cohort.csv", explanations.cohort.to_csv(index=False))
+            write_csv(run / "cohort.csv", explanations.cohort)
         ranked = result.frame
         say(f"{len(result)} of {len(ranked)} labels are doubted; all in {out or run / 'audit.csv'}")
         for _, row in ranked[ranked["doubted"]].head(TOLD).iterrows():
@@ -47,7 +48,7 @@ def audit_job(run: Path, *, out: Path | None, images: bool, say: Teller) -> Doub
             pairs = near_duplicates(
                 list(map(str, cases.ids)), cases.images, cases.split, cases.groups
             )
-            write_text(run / "duplicates.csv", pairs.frame.to_csv(index=False))
+            write_csv(run / "duplicates.csv", pairs.frame)
             across = int(pairs.frame["across"].sum())
             say(
                 f"{len(pairs.frame)} pairs of near-duplicate images, {across} of them across splits"

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..arrays import Array
 from ..distillation.distill import RefitByIds, distill
+from ..distillation.few import with_few_validation
 from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
 from ..features import vote_counts
@@ -277,8 +279,14 @@ def _opened(cases: Cases, settings: DistillSettings) -> Opened:
         channels=options.channels,
         keep_aspect=options.keep_aspect,
         limit=memory_limit(device, options.stream),
-        measured=cases.split == "train",
+        measured=_trained_images(cases, settings),
     )
+
+
+def _trained_images(cases: Cases, settings: DistillSettings) -> Array:
+    """(cases,) the images that are trained on, few validation cases included where they join."""
+    joins = settings.target is None or not make_target(settings.target).needs_validation
+    return np.asarray((with_few_validation(cases) if joins else cases).split == "train")
 
 
 def _check_settings(settings: DistillSettings, cases: Cases) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from .files import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: A text cell that begins so is taken for a formula and computed (OWASP, "CSV injection").
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -17,9 +19,11 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
     Numbers stay as they are, also those that were read as text.
     """
+    from pandas.api.types import is_numeric_dtype
+
     safe = frame.copy()
     for name in frame.columns:
-        if not pd.api.types.is_numeric_dtype(frame[name]):
+        if not is_numeric_dtype(frame[name]):
             safe[name] = frame[name].map(_as_text)
     write_atomically(path, lambda part: safe.to_csv(part, index=False))
 

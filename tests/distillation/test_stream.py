@@ -16,6 +16,7 @@ from PIL import Image
 
 from labelppl.distillation.distill import distill
 from labelppl.distillation.distilled import Distilled
+from labelppl.distillation.few import with_few_validation
 from labelppl.distillation.prior_options import PriorOptions
 from labelppl.errors import FailedWork, InputError
 from labelppl.images.read import check_images, open_images, read_images
@@ -234,7 +235,8 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_images_that_are_open_already_give_the_same_student(study: Study) -> None:
     labels, cases = study(40, val=8, test=6)
-    opened = open_images(cases.images, measured=cases.split == "train")
+    trained = with_few_validation(cases).split == "train"
+    opened = open_images(cases.images, measured=trained)
     options: dict[str, Any] = {"schedule": QUICK, "lam": np.inf, "seed": 1}
     assert _same(
         distill(labels, cases, images=opened, **options), distill(labels, cases, **options)

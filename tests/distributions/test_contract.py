@@ -122,6 +122,8 @@ CASES = {
 OF_BALLOTS = {"RaterVotes", "MixedVotes", "SharedErrorVotes"}
 #: A prior whose shape and rate are numbers: `test_raters`.
 PRIORS = {"GammaFrom"}
+#: Several densities at once: `test_shared_covariances`.
+SHARED = {"MultivariateLogNormal", "SharedCovariances", "SharedSpread"}
 
 CONTINUOUS = [name for name, case in CASES.items() if case.bounds is not None]
 
@@ -137,7 +139,7 @@ def _density(case: Case) -> Callable[[Tensor], Tensor]:
 
 
 def test_every_public_distribution_is_tested() -> None:
-    assert set(CASES) | OF_BALLOTS | PRIORS == set(d.__all__)
+    assert set(CASES) | OF_BALLOTS | PRIORS | SHARED == set(d.__all__)
 
 
 @pytest.mark.parametrize("name", CASES)

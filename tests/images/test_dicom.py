@@ -313,7 +313,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "a line break in the meaning": (
         lambda p: _file(p, PhotometricInterpretation="RG\nB"),
-        r"got RG\\nB, expected MONOCHROME1",
+        r"got RG B, expected MONOCHROME1",
     ),
     "samples that do not fit": (
         lambda p: _file(p, PhotometricInterpretation="RGB"),

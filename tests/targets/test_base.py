@@ -12,8 +12,8 @@ from labelppl.targets.base import soft_cross_entropy
 
 NAMES = (
     "hard, smooth, paper-soft, prob, mixed, confidence-penalty, kd, tfkd-self, tfkd-reg, ols, cpls, "
-    "raml, self-distillation, mixup, cutmix, focal, dual-focal, domino, auc-margin, mean-vote, "
-    "majority, dirichlet"
+    "raml, self-distillation, mixup, cutmix, focal, dual-focal, domino, auc-margin, lspp, "
+    "maxsup, mbls, logitnorm, mean-vote, majority, dirichlet"
 )
 
 
