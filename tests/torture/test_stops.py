@@ -11,6 +11,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -45,6 +46,8 @@ def forked(folder: Path, command: tuple[str, ...], prepare: Callable[[], object]
         handle = os.open(folder.parent / "out", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         os.dup2(handle, 1)
         os.dup2(handle, 2)
+        # The test runner's own streams do not write to 1 and 2.
+        sys.stdout, sys.stderr = (open(fd, "w", buffering=1, closefd=False) for fd in (1, 2))  # noqa: SIM115
         prepare()
         main(list(command), prog_name="labelppl")
     except SystemExit as end:
