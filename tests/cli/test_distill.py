@@ -118,12 +118,15 @@ def test_same_seed_same_bytes_in_labels(run: Path, hips: Path, labelppl, tmp_pat
 def test_an_interrupted_run_resumes_with_nothing_lost(
     run: Path, hips: Path, labelppl, tmp_path: Path
 ) -> None:  # type: ignore[no-untyped-def]
-    """Interrupted after the fit: only the posterior and the record are there."""
+    """Interrupted after the fit: only the posterior and the record are there. Other options are refused."""
     half = tmp_path / "half"
     half.mkdir()
     for name in ("run.json", "posterior.nc"):
         (half / name).write_bytes((run / name).read_bytes())
     common = ["distill", "--model", "hip.py", "--epochs", 1, "--lam", 1, "--quiet", "--run", half]
+    refused = labelppl(*common, "--seed", 7, folder=hips)
+    assert refused.exit_code == 2, refused.output
+    assert not (half / "labels.parquet").exists()
     resumed = labelppl(*common, "--resume", folder=hips)
     assert resumed.exit_code == 0, resumed.output
     assert (half / "labels.parquet").read_bytes() == (run / "labels.parquet").read_bytes()

@@ -48,6 +48,11 @@ CASES = {
         (0.3, -0.2, 0.1, 0.4, -0.3),
         (0.6, 0.3),
     ),
+    "MultivariateLogNormal": Case(
+        lambda t: d.MultivariateLogNormal(t[:2], _triangle(t[2:])),
+        (0.3, -0.2, 0.1, 0.4, -0.3),
+        (0.6, 1.3),
+    ),
     "LibbyNovick": Case(
         lambda t: d.LibbyNovick(t[0].exp(), t[1].exp(), t[2].exp()), (0.7, 1.1, 0.9), 0.3, (0, 1)
     ),
@@ -122,8 +127,8 @@ CASES = {
 OF_BALLOTS = {"RaterVotes", "MixedVotes", "SharedErrorVotes"}
 #: A prior whose shape and rate are numbers: `test_raters`.
 PRIORS = {"GammaFrom"}
-#: Several densities at once: `test_shared_covariances`.
-SHARED = {"MultivariateLogNormal", "SharedCovariances", "SharedSpread"}
+#: Priors of what all classes share: `test_shared_covariances`.
+SHARED = {"SharedCovariances", "SharedSpread"}
 
 CONTINUOUS = [name for name, case in CASES.items() if case.bounds is not None]
 
