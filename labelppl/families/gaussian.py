@@ -25,7 +25,7 @@ from ..errors import InputError
 from ..features import Angle, Column, Feature, Label, Scalar, Vector
 from ..model import CasePlate
 from .exact import NIW, Factor, GaussianFactor, Standard
-from .exact.gaussian import Scale, matrix, to_scale
+from .exact.scales import Scale, matrix, to_scale
 from .exact.shared_scale import KAPPA0, SPREAD_FLOOR
 from .independent import Family, independent
 from .law import Law, Typical, place, typical_of

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from ..errors import InputError
 from ..features import Feature, Label, Positive, Real
-from .exact.gaussian import Scale
+from .exact.scales import Scale
 from .gaussian import Gaussian
 from .independent import Family, independent
 from .law import Law, Typical, bind

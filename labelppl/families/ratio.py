@@ -25,7 +25,7 @@ from .. import distributions as laws
 from ..errors import InputError
 from ..features import Feature, Label, Ratio, Real, Scalar
 from ..model import CasePlate
-from .exact.gaussian import Scale
+from .exact.scales import Scale
 from .gaussian import Gaussian
 from .independent import Family, independent
 from .law import LOG_SD, Law, Typical, bind

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from .base import Evidence, ExactPosterior, Factor, Prevalence, Product
 from .categorical import CategoricalFactor
-from .gaussian import NIW, GaussianFactor, Standard
+from .evidence import Evidence
+from .factor import Factor, Product
+from .gaussian import GaussianFactor
+from .niw import NIW, Standard
+from .posterior import ExactPosterior
+from .prevalence import Prevalence
 from .regression import Coefficients, RegressionFactor
 from .von_mises import VonMisesFactor, VonMisesPrior
 

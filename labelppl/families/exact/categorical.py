@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ...features import Column
 from ...seeds import Stream
-from .base import CHANGES, Evidence, Factor, exactly, labelled, log_gamma_draws
+from .draws import CHANGES, log_gamma_draws
+from .evidence import Evidence, exactly
+from .factor import Factor, labelled
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,9 @@ from torch import Tensor
 from ...errors import InputError
 from ...features import Column
 from ...seeds import Stream
-from .base import (
-    CHANGES,
-    Evidence,
-    Factor,
-    draw_nodes,
-    exactly,
-    labelled,
-    log_gamma_draws,
-    refuse_censored,
-)
+from .draws import CHANGES, draw_nodes, log_gamma_draws
+from .evidence import Evidence, exactly
+from .factor import Factor, labelled, refuse_censored
 from .shared_scale import SPREAD_FLOOR
 from .shared_scale_grid import draw_spread, on_grid
 

@@ -28,7 +28,8 @@ from ...distributions._base import gauss_legendre
 from ...distributions.von_mises import log_i0, offset_log_density, sample_offsets
 from ...features import Column
 from ...seeds import Stream
-from .base import Evidence, Factor, exactly, labelled, refuse_censored
+from .evidence import Evidence, exactly
+from .factor import Factor, labelled, refuse_censored
 
 _NODES = 72
 _FLOOR = 60.0

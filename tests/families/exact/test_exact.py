@@ -48,12 +48,14 @@ def filled(values: object) -> Column:
 def test_gaussian_check() -> None:
     rows = full([(5, 3), (5.5, 3.6), (4.4, 2.5), (6, 4.2)])
     factor = GaussianFactor.fit("z", rows, torch.zeros(4), 1, PRIOR)
-    mean, psi = factor.posterior(0, torch.tensor([0]))
-    loc = mean[0] + factor.center
+    mean, psi = factor.posterior.at(0, torch.tensor([0]))
+    loc = mean[0] + factor.posterior.center
     torch.testing.assert_close(loc, torch.tensor([5.08, 3.36], dtype=F64))
-    df = float(factor.worth + factor.count)
+    df = float(factor.posterior.worth + factor.posterior.count)
     assert df == 7
-    predictive_scale = psi[0] * (float(factor.kappa) + 1) / (float(factor.kappa) * df)
+    predictive_scale = (
+        psi[0] * (float(factor.posterior.kappa) + 1) / (float(factor.posterior.kappa) * df)
+    )
     scale = torch.tensor([[0.4848, 0.241029], [0.241029, 0.454629]], dtype=F64)
     torch.testing.assert_close(predictive_scale, scale, atol=1e-6, rtol=0)
     got = factor.new({"z": full([(5, 3)])}).log_predictive
