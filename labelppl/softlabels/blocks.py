@@ -21,8 +21,8 @@ from .record import SoftLabels, joined
 
 #: Levels of ``lo`` and ``hi``: they hold 90 % of the label posterior.
 INTERVAL = (0.05, 0.95)
-#: Numbers held at once: draws x cases x classes of one block.
-BLOCK_NUMBERS = 2**20
+#: Numbers held at once, draws x cases x classes of one block: 4 MiB, so that the passes over them stay near the processor.
+BLOCK_NUMBERS = 2**19
 #: Where the mean is known in closed form, draws only tell the spread: so many numbers, but at least so many draws.
 SPREAD_NUMBERS, SPREAD_DRAWS = 2**22, 200
 
@@ -140,13 +140,14 @@ class Labeller:
             return closed
         return closed.under(self.prevalence)
 
-    def _measured(self, found: Predictive, exact: Tensor | None) -> dict[str, Tensor]:
+    def _measured(self, label: Predictive, exact: Tensor | None) -> dict[str, Tensor]:
         """The columns of a block's labels by name, each (cases, ...)."""
-        p, w = found.p, found.weights
-        probs, sd = summary.mean(p, w), summary.sd(p, w)
+        p, w = label.p, label.weights
+        log_p = summary.finite_log(p, label.log_p)
+        probs = summary.mean(p, w)
+        sd = summary.sd(p, w, probs)
         concentration = summary.concentration(probs, sd)
-        epistemic = (summary.entropy(probs) - summary.aleatoric(p, w)).clamp(min=0.0)
-        khat = found.khat
+        epistemic = (summary.entropy(probs) - summary.aleatoric(p, log_p, w)).clamp(min=0.0)
         if exact is not None:
             probs = exact
         entropy = summary.entropy(probs)
@@ -161,11 +162,11 @@ class Labeller:
             "aleatoric": entropy - epistemic,
             "epistemic": epistemic,
             "concentration": concentration,
-            "mean_log": summary.mean_log(p, w),
-            "khat": khat,
+            "mean_log": summary.weighted_mean(log_p, w),
+            "khat": label.khat,
         }
-        if found.likeliest is not None:
-            measured["likeliest"] = found.likeliest
+        if label.likeliest is not None:
+            measured["likeliest"] = label.likeliest
         if self.keep:
             rng = np.random.default_rng(self.posterior.seed)
             measured["draws"] = summary.resampled(p, w, self.keep, rng.random())

@@ -33,13 +33,38 @@ Used = Literal["nothing", "measurements", "label"]
 class Predictive(NamedTuple):
     """p (cases, classes, draws) of p(Y | Z, theta_s); weights (cases, draws); khat (cases,), NaN where none applies.
 
-    likeliest: (cases,) the class with the highest probability at full power, where ``p`` has another power.
+    likeliest: (cases,) the class with the highest probability at full power, where ``p`` has another power. log_p: log of
+    ``p`` where it is known.
     """
 
     p: Tensor
     weights: Tensor
     khat: Tensor
     likeliest: Tensor | None = None
+    log_p: Tensor | None = None
+
+
+class Normalised(NamedTuple):
+    """A joint (cases, classes, draws) taken apart: evidence (cases, draws), p(Y | Z) and its log (cases, classes, draws)."""
+
+    evidence: Tensor
+    p: Tensor
+    log_p: Tensor
+
+
+def normalised(joint: Tensor) -> Normalised:
+    """log sum_k and softmax_k of ``joint`` (cases, classes, draws), with one exponential for both.
+
+    Where every class has density zero, p is not a number.
+    """
+    highest = joint.amax(1).clamp_(min=torch.finfo(joint.dtype).min)
+    log_p = joint - highest[:, None]
+    p = log_p.exp()
+    total = p.sum(1)
+    log_total = total.log()
+    return Normalised(
+        highest.add_(log_total), p.div_(total[:, None]), log_p.sub_(log_total[:, None])
+    )
 
 
 def predictive(
@@ -59,14 +84,16 @@ def predictive(
     counts in p, not in the weights. Raises InputError for a case that is impossible under every class.
     """
     with torch.no_grad():
-        found = density.class_log_joint(values, cases)
-        study = found.joint.permute(1, 2, 0).contiguous()
+        read = density.class_log_joint(values, cases)
+        study = read.joint.permute(1, 2, 0).contiguous()
         joint = study
         if prevalence is not None:
-            change = shift(density, values, found.label, prevalence)
-            joint = study + change.permute(1, 2, 0)
-        evidence = torch.logsumexp(joint, 1)
-        _refuse_impossible(evidence, cases)
+            joint = study + shift(density, values, read.label, prevalence).permute(1, 2, 0)
+        evidence, p, log_p = normalised(joint)
+        possible = torch.isfinite(evidence)
+        anywhere = bool(possible.all())
+        if not anywhere:
+            _refuse_impossible(evidence, cases)
         log_ratio = log_weights + evidence
         khat = torch.full((len(cases),), torch.nan, dtype=torch.float64)
         if used == "measurements" and prevalence is not None:
@@ -76,24 +103,26 @@ def predictive(
         elif used == "label":
             own = study[torch.arange(len(cases)), torch.from_numpy(labels)]
             log_ratio = log_ratio - own
-        # A draw of weight zero stays out, whatever its density of the case is.
-        log_ratio = torch.where(log_weights > -torch.inf, log_ratio, -torch.inf)
+        if not torch.isfinite(log_weights).all():
+            # A draw of weight zero stays out, whatever its density of the case is.
+            log_ratio = torch.where(log_weights > -torch.inf, log_ratio, -torch.inf)
         if used == "label":
             smoothed = pareto_smooth(log_ratio.numpy())
             log_ratio, khat = map(torch.from_numpy, smoothed)
         weights, likeliest = torch.softmax(log_ratio, -1), None
-        p = torch.softmax(joint, 1)
         if power is not None:
             likeliest = (p @ weights[..., None])[..., 0].argmax(-1)
-            p = torch.softmax(joint + _tempered(found, power), 1)
-        if not torch.isfinite(evidence).all():
-            p = torch.where(torch.isfinite(evidence)[:, None], p, 1 / len(density.classes))
-        return Predictive(p, weights, khat, likeliest)
+            _, p, log_p = normalised(joint + _tempered(read, power))
+        if not anywhere:
+            even = 1 / len(density.classes)
+            p = torch.where(possible[:, None], p, even)
+            log_p = torch.where(possible[:, None], log_p, float(np.log(even)))
+        return Predictive(p, weights, khat, likeliest, log_p)
 
 
-def _tempered(found: ClassJoint, power: Tensor) -> Tensor:
+def _tempered(read: ClassJoint, power: Tensor) -> Tensor:
     """(power - 1) log p(z | y, theta) as (cases, classes, draws)."""
-    change = (power[:, None] - 1) * (found.joint - found.label)
+    change = (power[:, None] - 1) * (read.joint - read.label)
     return torch.where(torch.isfinite(change), change, 0.0).permute(1, 2, 0)
 
 
@@ -106,14 +135,14 @@ def shift(
     inputs, p(Y | inputs) is multiplied by prevalence / study prevalence and normalised, which for a logistic model moves the
     intercept; the study prevalence is then the mean of p(Y | inputs) over the fitted cases.
     """
-    given = torch.log_softmax(label, -1)
-    study = given[:, :1]
-    if given.shape[1] > 1 and bool(((given - study).abs() > 1e-9).any()):
+    log_prior = torch.log_softmax(label, -1)
+    study = log_prior[:, :1]
+    if log_prior.shape[1] > 1 and bool(((log_prior - study).abs() > 1e-9).any()):
         fitted = torch.log_softmax(density.class_log_joint(values).label, -1)
         study = torch.logsumexp(fitted, 1, keepdim=True) - np.log(fitted.shape[1])
     change = torch.log(prevalence).reshape(-1, 1, prevalence.shape[-1]) - study
     # The factor that normalises l' concerns the inputs alone and must not weigh the draws.
-    return change - torch.logsumexp(given + change, -1, keepdim=True)
+    return change - torch.logsumexp(log_prior + change, -1, keepdim=True)
 
 
 def _refuse_impossible(evidence: Tensor, cases: Cases) -> None:

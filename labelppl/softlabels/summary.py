@@ -24,22 +24,19 @@ def mean(p: Tensor, w: Tensor) -> Tensor:
     return m / m.sum(-1, keepdim=True)
 
 
-def sd(p: Tensor, w: Tensor) -> Tensor:
-    """Posterior standard deviation of p(Y|Z, theta) (cases, classes)."""
-    return weighted_mean((p - mean(p, w)[..., None]).square(), w).sqrt()
+def sd(p: Tensor, w: Tensor, mean: Tensor) -> Tensor:
+    """Posterior standard deviation of p(Y|Z, theta) about its ``mean``, both (cases, classes)."""
+    return weighted_mean((p - mean[..., None]).square_(), w).sqrt_()
 
 
 def quantiles(p: Tensor, w: Tensor, levels: Sequence[float]) -> list[Tensor]:
     """Weighted quantiles, each (cases, classes): the smallest draw whose cumulative weight reaches the level."""
     # NumPy's argsort is vectorised, which torch's sort is not: three times faster on a CPU.
-    order = np.argsort(p.numpy(), axis=-1)
-    cumulative = np.take_along_axis(w.numpy()[:, None, :], order, -1).cumsum(-1)
-    found = []
-    for level in levels:
-        at = (cumulative < level * cumulative[..., -1:]).sum(-1, keepdims=True)
-        draw = np.take_along_axis(order, at, -1)
-        found.append(torch.from_numpy(np.take_along_axis(p.numpy(), draw, -1)[..., 0]))
-    return found
+    order = torch.from_numpy(np.argsort(p.numpy(), axis=-1))
+    cumulative = w.gather(-1, order.flatten(1)).view_as(p).cumsum(-1)
+    wanted = torch.tensor(levels, dtype=p.dtype) * cumulative[..., -1:]
+    at = torch.searchsorted(cumulative, wanted).clamp_(max=p.shape[-1] - 1)
+    return list(p.gather(-1, order.gather(-1, at)).unbind(-1))
 
 
 def entropy(p: Tensor, axis: int = -1) -> Tensor:
@@ -47,9 +44,9 @@ def entropy(p: Tensor, axis: int = -1) -> Tensor:
     return -torch.xlogy(p, p).sum(axis)
 
 
-def aleatoric(p: Tensor, w: Tensor) -> Tensor:
+def aleatoric(p: Tensor, log_p: Tensor, w: Tensor) -> Tensor:
     """Expected entropy (cases,): what the measurements leave open even if the parameters were known."""
-    return (w * entropy(p, 1)).sum(-1)
+    return -weighted_mean(p * log_p, w).sum(-1)
 
 
 def concentration(mean: Tensor, sd: Tensor) -> Tensor:
@@ -57,9 +54,10 @@ def concentration(mean: Tensor, sd: Tensor) -> Tensor:
     return ((mean * (1 - mean)).sum(-1) / sd.square().sum(-1) - 1).clamp(min=0.0)
 
 
-def mean_log(p: Tensor, w: Tensor) -> Tensor:
-    """Posterior mean of log p(Y|Z, theta) (cases, classes); a probability of zero counts as the smallest number."""
-    return weighted_mean(torch.log(p.clamp(min=torch.finfo(p.dtype).tiny)), w)
+def finite_log(p: Tensor, log_p: Tensor | None = None) -> Tensor:
+    """log p, of which ``log_p`` may be known; a probability of zero counts as the smallest number."""
+    tiny = torch.finfo(p.dtype).tiny
+    return torch.log(p.clamp(min=tiny)) if log_p is None else log_p.clamp(min=float(np.log(tiny)))
 
 
 def resampled(p: Tensor, w: Tensor, n: int, offset: float) -> Tensor:
