@@ -24,7 +24,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,10 +43,10 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 TIMED = "not second and not minute"
 """The `-k` expression that leaves tests of speed out."""
-PATIENCE = 10.0
-"""A mutant may take this many times as long as the unchanged tests."""
 GRACE = 20.0
-"""And it always has this many seconds."""
+"""Seconds that a test always has, beside ten times what it takes on the unchanged code."""
+LONGEST = 10.0
+"""Seconds of computing of the longest test that is run: with longer ones, survivors take hours and few more die."""
 
 
 class Place(NamedTuple):
@@ -136,11 +136,11 @@ class Copy:
     """
 
     def __init__(
-        self, root: Path, tests: Sequence[str], seen: Sequence[str], grace: float = GRACE
+        self, root: Path, tests: Sequence[str], seen: Sequence[str], grace: float, longest: float
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mutants-"))
-        self.grace = grace
-        self.tree, self.tests, self.clock = self.folder / "tree", list(tests), time.time()
+        self.grace, self.longest = grace, longest
+        self.tree, self.clock = self.folder / "tree", time.time()
         shutil.copytree(root, self.tree, ignore=LEFT_OUT)
         for inside in ("cli", "models"):
             if (self.tree / inside).is_dir():
@@ -168,16 +168,23 @@ class Copy:
         self.server.wait()
         shutil.rmtree(self.folder)
 
-    def reach(self, place: Place) -> list[str] | None:
-        """Tests that execute the statement at `place`, the quickest first; None: all of them."""
+    def reach(self, place: Place) -> list[str]:
+        """Tests that execute the statement at `place`, the quickest first.
+
+        What runs at import, such as a constant, concerns all tests: those that execute the file go first.
+        """
         source = (self.tree / place.path).read_text(encoding="utf-8")
-        lines = _statement(ast.parse(source), place.line)
-        tests: set[str] = set()
-        for line in lines:
-            tests |= set(self.reached.get(place.path, {}).get(str(line), ()))
-        if "" in tests:
-            return None
-        return sorted(tests, key=lambda test: self.seconds.get(test, 0.0))
+        by_line = self.reached.get(place.path, {})
+        lines = map(str, _statement(ast.parse(source), place.line))
+        tests = {test for line in lines for test in by_line.get(line, ())}
+        if "" not in tests:
+            return self._quickest(tests)
+        inside = {test for some in by_line.values() for test in some} - {""}
+        return self._quickest(inside) + self._quickest(self.seconds.keys() - inside)
+
+    def _quickest(self, tests: Iterable[str]) -> list[str]:
+        quick = [test for test in tests if self.seconds[test] <= self.longest]
+        return sorted(quick, key=lambda test: (self.seconds[test], test))
 
     def attempt(self, place: Place) -> Mutant:
         """Make the change, run the tests that reach it, undo the change."""
@@ -186,14 +193,14 @@ class Copy:
         changed = mutate_code(source, get_operator(place.operator)(), place.occurrence)
         before, after = _difference(source, changed)
         tests = self.reach(place)
-        if tests == []:
+        if not tests:
             return Mutant(place.path, place.line, place.operator, before, after, "unreached", "")
         self._write(file, changed)
         try:
-            spent = sum(self.seconds.get(test, 0.0) for test in tests or self.seconds)
             job = {
-                "tests": tests or [*self.tests, "-k", TIMED],
-                "limit": max(self.grace, PATIENCE * spent),
+                "tests": tests,
+                "seconds": {test: self.seconds[test] for test in tests},
+                "grace": self.grace,
             }
             assert self.server.stdin is not None
             assert self.server.stdout is not None
@@ -238,11 +245,13 @@ def try_all(
     seed: int = 0,
     jobs: int = 1,
     grace: float = GRACE,
+    longest: float = LONGEST,
+    record: Path | None = None,
 ) -> list[Mutant]:
-    """Try a sample of mutants in `jobs` copies of the project."""
+    """Try a sample of mutants in `jobs` copies of the project; each is a line of `record` as soon as it is known."""
     chosen = sample(root, rooms, size, seed)
     free: SimpleQueue[Copy] = SimpleQueue()
-    copies = [Copy(root, tests, rooms, grace) for _ in range(jobs)]
+    copies = [Copy(root, tests, rooms, grace, longest) for _ in range(jobs)]
     for copy in copies:
         free.put(copy)
 
@@ -253,12 +262,16 @@ def try_all(
         finally:
             free.put(copy)
         print("." if mutant.killed else "S", end="", file=sys.stderr, flush=True)
+        if record is not None:
+            with record.open("a") as lines:
+                lines.write(json.dumps(asdict(mutant)) + "\n")
         return mutant
 
+    pool = ThreadPoolExecutor(jobs)
     try:
-        with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(attempt, chosen))
+        return list(pool.map(attempt, chosen))
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
         for copy in copies:
             copy.close()
 
@@ -266,11 +279,13 @@ def try_all(
 def summary(rooms: Sequence[str], mutants: Sequence[Mutant]) -> str:
     """The killed share with its interval, and the survivors."""
     killed = sum(m.killed for m in mutants)
+    hung = sum(m.outcome == "hung" for m in mutants)
     share = binomtest(killed, len(mutants))
     ends = share.proportion_ci(method="wilson")
     lines = [
         f"{' '.join(rooms)}: {killed} of {len(mutants)} mutants killed, "
-        f"{100 * share.statistic:.1f} % [{100 * ends.low:.1f}, {100 * ends.high:.1f}]"
+        f"{100 * share.statistic:.1f} % [{100 * ends.low:.1f}, {100 * ends.high:.1f}], "
+        f"{hung} of them because a test hung"
     ]
     for mutant in sorted(mutants, key=lambda m: (m.path, m.line)):
         if not mutant.killed:
@@ -291,9 +306,12 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="also write every mutant here")
     parser.add_argument(
-        "--grace", type=float, default=GRACE, help="seconds that a mutant always has"
+        "--record", type=Path, help="also write every mutant here, a line of JSON each"
+    )
+    parser.add_argument("--grace", type=float, default=GRACE, help="seconds that a test always has")
+    parser.add_argument(
+        "--longest", type=float, default=LONGEST, help="seconds of the longest test that is run"
     )
     parser.add_argument("--root", type=Path, default=ROOT, help="another project")
     chosen = parser.parse_args()
@@ -303,10 +321,20 @@ def main() -> None:
         dict.fromkeys(str(_tests_of(root, Path(room)).relative_to(root)) for room in rooms)
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    mutants = try_all(root, rooms, tests, chosen.sample, chosen.seed, chosen.jobs, chosen.grace)
+    if chosen.record:
+        chosen.record.write_text("")
+    mutants = try_all(
+        root,
+        rooms,
+        tests,
+        chosen.sample,
+        chosen.seed,
+        jobs=chosen.jobs,
+        grace=chosen.grace,
+        longest=chosen.longest,
+        record=chosen.record,
+    )
     print("\n" + summary(rooms, mutants))
-    if chosen.json:
-        chosen.json.write_text(json.dumps([asdict(m) for m in mutants], indent=1))
 
 
 def _tests_of(root: Path, room: Path) -> Path:

@@ -2,23 +2,29 @@
 
 `map FILE SEEN… -- PYTEST ARGUMENTS` runs the unchanged tests and writes which test executes which
 line, how long each takes, and which packages they load. `serve FILE` loads those packages once, then
-answers each line of JSON {tests, limit} with [outcome, the test that failed].
+answers each line of JSON {tests, seconds, grace} with [outcome, the test that failed].
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 OURS = ("labelppl", "tests", "models", "cli", "benchmarks", "examples")
+QUICK = ["-q", "-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in (
+    "cacheprovider", "faulthandler", "unraisableexception", "threadexception"))]  # fmt: skip
+"""pytest without what a fork would pay for again: rewritten asserts, collecting garbage twice."""
+PATIENCE = 10.0
+"""A test may take this many times as long as it took on the unchanged code."""
 
 
 class Recorder:
@@ -37,9 +43,9 @@ class Recorder:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         """Name the lines after the test."""
         self.cov.switch_context(item.nodeid)
-        start = time.perf_counter()
+        start = _spent()
         yield
-        self.seconds[item.nodeid] = time.perf_counter() - start
+        self.seconds[item.nodeid] = _spent() - start
         self.cov.switch_context("")
 
     def record(self, root: Path) -> dict[str, Any]:
@@ -60,6 +66,11 @@ class Recorder:
         return {"seconds": self.seconds, "reached": reached, "loaded": loaded}
 
 
+def _spent() -> float:
+    """Seconds of computing by this process and those that it has waited for, whatever else the machine does."""
+    return sum(os.times()[:4])
+
+
 def write_map(file: Path, seen: list[str], arguments: list[str]) -> int:
     """Run the unchanged tests; return pytest's exit status."""
     recorder = Recorder(seen)
@@ -71,9 +82,16 @@ def write_map(file: Path, seen: list[str], arguments: list[str]) -> int:
 
 
 class FirstFailure:
-    """A pytest plugin: the name of the first test that failed."""
+    """A pytest plugin: the name of the first test that failed, and an alarm that ends one that hangs."""
 
-    name = ""
+    def __init__(self, seconds: dict[str, float], grace: float) -> None:
+        self.seconds, self.grace = seconds, grace
+        self.name = ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        """From here on the process has as long as this test may take."""
+        signal.alarm(int(self.grace + PATIENCE * self.seconds.get(item.nodeid, 0.0)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the first."""
@@ -95,45 +113,38 @@ def serve(file: Path) -> None:
             importlib.import_module(name)
         except Exception:  # an optional part of a package; the tests load what they need themselves
             continue
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    gc.freeze()
     for line in sys.stdin:
-        job = json.loads(line)
-        answers.write(json.dumps(_attempt(job["tests"], job["limit"])) + "\n")
+        answers.write(json.dumps(_attempt(**json.loads(line))) + "\n")
 
 
-def _attempt(tests: list[str], limit: float) -> tuple[str, str]:
-    """Fork, run the tests, wait for at most `limit` seconds."""
+def _attempt(tests: list[str], seconds: dict[str, float], grace: float) -> tuple[str, str]:
+    """Fork, run the tests, wait for the first failure, the alarm or the end."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
         os.setpgid(0, 0)
-        first = FirstFailure()
-        status = 1
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(int(2 * grace))
+        first, status = FirstFailure(seconds, grace), 1
         try:
-            status = int(
-                pytest.main(
-                    ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:faulthandler", *tests],
-                    plugins=[first],
-                )
-            )
+            status = int(pytest.main([*QUICK, *tests], plugins=[first]))
         finally:
             os.write(writer, json.dumps([status, first.name]).encode())
             os._exit(0)
     os.close(writer)
-    deadline = time.monotonic() + limit
-    while True:
-        ended, _ = os.waitpid(child, os.WNOHANG)
-        if ended:
-            text = os.read(reader, 100_000).decode()
-            os.close(reader)
-            status, name = json.loads(text) if text else (1, "the interpreter died")
-            return ("killed" if status else "survived"), name
-        if time.monotonic() > deadline:
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            os.close(reader)
-            return "hung", ""
-        time.sleep(0.01)
+    _, status = os.waitpid(child, 0)
+    with contextlib.suppress(ProcessLookupError):  # what the tests have started
+        os.killpg(child, signal.SIGKILL)
+    text = os.read(reader, 100_000)
+    os.close(reader)
+    if os.WIFSIGNALED(status):
+        hung = os.WTERMSIG(status) == signal.SIGALRM
+        return ("hung", "") if hung else ("killed", "the interpreter died")
+    failed, name = json.loads(text) if text else (1, "the interpreter died")
+    return ("killed" if failed else "survived"), name
 
 
 if __name__ == "__main__":

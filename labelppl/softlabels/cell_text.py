@@ -31,10 +31,12 @@ def cell_text(
         ]
         return ", ".join(parts)
     if isinstance(feature, Scalar) and bool(column.censored[row]):
-        low, high = (float(bound[row]) for bound in (column.low, column.high) if bound is not None)
-        inside = [f"above {_number(feature, low)}"] if np.isfinite(low) else []
-        inside += [f"below {_number(feature, high)}"] if np.isfinite(high) else []
-        return " and ".join(inside)
+        ends = ("above", column.low, feature.low), ("below", column.high, feature.high)
+        return " and ".join(
+            f"{side} {_number(feature, float(bound[row]))}"
+            for side, bound, edge in ends
+            if bound is not None and _tells(feature, float(bound[row]), edge)
+        )
     if not bool(column.cases_observed[row]):
         return ""
     if isinstance(feature, Scalar):
@@ -42,6 +44,12 @@ def cell_text(
     if isinstance(feature, Category | Ordinal):
         return str(feature.names[int(column.values[row])])
     return "measured"
+
+
+def _tells(feature: Scalar, bound: float, edge: float | None) -> bool:
+    """Whether a bound of a cell is more than the ``edge`` of what the feature can be at all."""
+    shown = float(feature.from_model(np.array([bound]))[0])
+    return bool(np.isfinite(bound)) and (edge is None or not np.isclose(shown, edge))
 
 
 def _number(feature: Scalar, value: float) -> str:

@@ -31,6 +31,7 @@ from ..errors import InputError
 from ..posterior import Posterior
 from ..seeds import stream
 from ..table import Cases, match_ids
+from .predictive import shift
 
 EM_ITERATIONS = 2000
 EM_TOLERANCE = 1e-9
@@ -102,8 +103,9 @@ def estimate_prevalence(
     values = {name: value[rows] for name, value in posterior.values.items()}
     with torch.no_grad():
         joint, label = posterior.density.class_log_joint(values, cases)
-    study = torch.logsumexp(label, 1) - float(np.log(label.shape[1]))
-    f = torch.softmax(joint - study[:, None], -1)
+        # Under a uniform prevalence, p(k|z) is proportional to f_k(z).
+        uniform = torch.full((len(cases.classes),), 1 / len(cases.classes), dtype=joint.dtype)
+        f = torch.softmax(joint + shift(posterior.density, values, label, uniform), -1)
     even = torch.full(f.shape[:2], 1 / len(cases), dtype=f.dtype)
     pi = draw_prevalence(f, most_likely_prevalence(f, even), generator)
     return PrevalenceEstimate(cases.classes, pi.numpy(), rows.numpy())

@@ -30,7 +30,7 @@ from ..posterior import Posterior
 from ..table import Cases
 from .explanations import Explanations, Term
 from .game import Game
-from .predictive import Used, predictive
+from .predictive import Used, predictive, shift
 from .record import SoftLabels
 
 #: Draws that the terms are averaged over; their Monte Carlo error stands beside the interval of each term.
@@ -108,16 +108,16 @@ def _block(
     """The terms of some cases, whose places in the whole are ``at``."""
     density, draws = posterior.density, len(next(iter(values.values())))
     flat = torch.full((draws,), -float(np.log(draws)), dtype=torch.float64)
-    shift = None if labels.prevalence is None else torch.from_numpy(labels.prevalence)
-    weights = predictive(density, values, flat, cases, used, labels.labels, shift).weights
+    there = None if labels.prevalence is None else torch.from_numpy(labels.prevalence)
+    weights = predictive(density, values, flat, cases, used, labels.labels, there).weights
     order = np.argsort(-labels.probs, axis=1, kind="stable")
     best, second = order[:, 0], order[:, 1]
     game = Game(posterior, values, cases, best, second)
     base = game.value(frozenset())
-    if shift is not None:
-        whole = density.class_log_joint(values, cases)
-        moved = torch.log(shift)[best] - torch.log(shift)[second]
-        base = base - game.odds(whole.label) + moved
+    if there is not None:
+        with torch.no_grad():
+            label = density.class_log_joint(values, cases).label
+            base = base + game.odds(shift(density, values, label, there))
     phi = game.shapley()
     terms: list[Term] = []
     own = np.take_along_axis(labels.probs, order[:, :2], 1)

@@ -61,13 +61,13 @@ def project(tmp_path: Path) -> Path:
 
 def test_killed_and_surviving_mutants(project: Path) -> None:
     script = Path(__file__).parents[2] / "benchmarks" / "mutants.py"
-    record = project / "mutants.json"
+    record = project / "mutants.jsonl"
     call = [sys.executable, str(script), "labelppl/room", "--root", str(project)]
-    call += ["--sample", "80", "--grace", "2", "--json", str(record)]
+    call += ["--sample", "80", "--grace", "2", "--record", str(record)]
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     outcomes: dict[int, set[str]] = {}
-    for mutant in json.loads(record.read_text()):
+    for mutant in map(json.loads, record.read_text().splitlines()):
         outcomes.setdefault(mutant["line"], set()).add(mutant["outcome"])
     # Every place, but neither the annotations of line 5 nor the docstrings.
     assert set(outcomes) == {2, 7, 12, 17, 18}
