@@ -127,7 +127,7 @@ class WeightPrior:
             return self.proximal
         if not isinstance(optimiser, torch.optim.SGD):
             return True
-        momentum = optimiser.param_groups[0]["momentum"]
+        momentum = max(group["momentum"] for group in optimiser.param_groups)
         largest = 1.0
         if self.fisher is not None:
             largest = max(float(self.fisher[n].max()) for n in self._names)

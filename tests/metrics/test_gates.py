@@ -40,6 +40,8 @@ def test_floor_inside_kl_bounds_the_prediction_and_never_the_reference() -> None
     free = 0.25 * np.log(0.25 / (1 - 2 * eps)) + 0.75 * np.log(0.75 / (2 * eps))
     assert kl_per_case(reference, above, eps)[0] == pytest.approx(free)
     assert kl_divergence([[1.0, 0.0]], [[1 - eps, eps]], eps=eps) == pytest.approx(-np.log(1 - eps))
+    impossible = 0.5 * np.log(0.5 / 1.0) + 0.5 * np.log(0.5 / FLOOR)
+    assert kl_divergence([[0.5, 0.5]], [[1.0, 0.0]]) == pytest.approx(impossible)
     for wrong in (0.0, 1.0):
         with pytest.raises(InputError, match="eps"):
             kl_divergence(reference, above, eps=wrong)

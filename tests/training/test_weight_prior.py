@@ -141,9 +141,11 @@ def test_mean_loss_objective_is_the_sum_over_m(lam: float, cuts: set[int], seed:
     assert float(batches.detach()) == pytest.approx(float(whole.detach()), rel=1e-13)
 
 
-def test_gradient_and_value_against_autograd_and_buffers_untouched() -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradient_and_value_against_autograd_and_buffers_untouched(weighted: bool) -> None:
     network = _network()
-    prior = WeightPrior.around(network, 3.0)
+    fisher = {n: torch.rand_like(p) for n, p in network.named_parameters()} if weighted else None
+    prior = WeightPrior.around(network, 3.0, fisher=fisher)
     _moved(network)
     running = network[1].running_mean.clone().requires_grad_()
     network[1].running_mean = running
@@ -153,7 +155,9 @@ def test_gradient_and_value_against_autograd_and_buffers_untouched() -> None:
     gradients = torch.autograd.grad(penalty, list(parameters.values()))
     for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True):
         parameter.grad = torch.zeros_like(parameter)
-        torch.testing.assert_close(gradient, 2 * 3.0 / 7 * (parameter - prior.mean[name]).detach())
+        weight = 1.0 if fisher is None else fisher[name]
+        delta = (parameter - prior.mean[name]).detach()
+        torch.testing.assert_close(gradient, 2 * 3.0 / 7 * weight * delta)
     prior.add_gradient(network, 7)
     for parameter, gradient in zip(parameters.values(), gradients, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
@@ -246,6 +250,18 @@ def test_sgd_is_proximal_from_where_gradient_descent_on_the_penalty_is_unstable(
         prior = WeightPrior.around(network, edge * factor, fisher=weights)
         assert prior.is_proximal(_sgd(network, lr, momentum), lr, m) is expected
     assert STIFF == 2.0
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_the_group_with_the_most_momentum_decides(at: int) -> None:
+    network = _network()
+    groups = [{"params": [*network[0].parameters()]}, {"params": [*network[3].parameters()]}]
+    groups[at]["momentum"] = 0.9
+    optimiser = torch.optim.SGD(groups, lr=0.1)
+    edge = STIFF * 10 * (1 - 0.9) / (2 * 0.1)
+    for factor, expected in ((1 - 1e-9, False), (1 + 1e-9, True)):
+        prior = WeightPrior.around(network, edge * factor)
+        assert prior.is_proximal(optimiser, 0.1, 10) is expected
 
 
 def test_fisher_of_what_is_left_free_does_not_count_as_stiff() -> None:
