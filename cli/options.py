@@ -214,15 +214,16 @@ def run_folder(given: Path | None, model: str) -> Path:
     return given or Path("runs") / Path(model).stem
 
 
-def read_lam(text: str) -> float | Literal["auto"]:
-    if text == "auto":
-        return "auto"
+def read_lam(text: str) -> float | Literal["auto", "evidence"]:
+    words: dict[str, Literal["auto", "evidence"]] = {"auto": "auto", "evidence": "evidence"}
+    if text in words:
+        return words[text]
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not value >= 0:
         raise InputError(
-            f"--lam {text}: expected auto or a number of 0 or more (inf stays at the soft labels)"
+            f"--lam {text}: expected auto, evidence, or a number of 0 or more (inf stays at the soft labels)"
         )
     return value

@@ -55,7 +55,7 @@ def compare(
     student: StudentLike | StudentOptions = "cnn",
     augment: AugmentLike | None = None,
     schedule: Schedule | None = None,
-    lam: float | Literal["auto"] | None = None,
+    lam: float | Literal["auto", "evidence"] | None = None,
     prior: PriorOptions | None = None,
     votes: Array | None = None,
     validation: float = VALIDATION,

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from ..seeds import stream
 from ..targets import make_target
 from ..targets.base import Target, TargetData
 from ..targets.hard import Hard
@@ -21,6 +22,7 @@ from ..training.weight_prior import WeightPrior
 from .fisher import fisher_weights
 from .folds import Folds
 from .lam import Job, LamChoice, Refit, choose_by_folds, choose_by_validation
+from .lam_bound import choose_by_bound
 from .lam_evidence import log_evidence
 from .prepare import Prepared
 from .prior_options import PriorOptions
@@ -91,18 +93,21 @@ def choose(
     resume: bool,
     writes: bool,
 ) -> LamChoice:
-    """lambda by held-out NLL, and its evidence beside it where that is exact.
+    """lambda by held-out NLL or by a bound of the evidence; beside it the Laplace evidence where that is exact.
 
     folder: keeps the choice and, before it is made, its finished folds; resume: continue from them.
     writes: whether this process does so.
     """
     path = None if folder is None else folder / CHOICE
     prior, seed = steps.prior, steps.prepared.spec.seed
-    known = LamChoice.load(path, prior.grid) if path is not None and resume else None
+    known = LamChoice.load(path) if path is not None and resume else None
     if known is not None:
         return known
     held = steps.prepared.held
-    if held is not None and bool((held.hard >= 0).any()):
+    if prior.lam == "evidence":
+        say("lambda: by the evidence")
+        choice = choose_by_bound(job, theta_p, stream(seed, "lambda", "bound"))
+    elif held is not None and bool((held.hard >= 0).any()):
         choice = choose_by_validation(job, theta_p, held.source, held.hard, grid=prior.grid)
     else:
         finished = Folds(

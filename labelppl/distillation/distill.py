@@ -66,7 +66,7 @@ def distill(
     augment: AugmentLike | None = None,
     schedule: Schedule | None = None,
     map_schedule: Schedule | None = None,
-    lam: float | Literal["auto"] | None = None,
+    lam: float | Literal["auto", "evidence"] | None = None,
     prior: PriorOptions | None = None,
     votes: Array | None = None,
     images: Opened | None = None,
@@ -299,7 +299,7 @@ def _strength(
             None,
             ["step 1 learnt the hard labels: step 2 has nothing to add and was skipped"],
         )
-    if steps.prior.lam != "auto":
+    if not isinstance(steps.prior.lam, str):
         return float(steps.prior.lam), None, []
     choice = choose(steps.job(evidence), network, steps, refit, say, **resumed)
     notes = []

@@ -54,10 +54,10 @@ class LamChoice:
     """lam: the chosen one. grid: the candidates, large to small.
 
     nll: (folds, candidates), held-out mean NLL in nats. cases: (folds,), how many were held out.
-    se: (candidates,), standard error of the mean NLL over cases. source: `cross-validation` or
-    `validation`. refitted: whether the label model was refitted inside the folds; else its soft
+    se: (candidates,), standard error of the mean NLL over cases. source: `cross-validation`,
+    `validation` or `evidence`. refitted: whether the label model was refitted inside the folds; else its soft
     labels (leave-one-out by default) were taken as they are. evidence: (candidates,), log evidence
-    of the linearised student, or None.
+    of the linearised student, or None. A choice by the `evidence` holds nothing out: one candidate, no nll, cases or se.
     """
 
     lam: float
@@ -72,6 +72,8 @@ class LamChoice:
     @property
     def mean(self) -> tuple[float, ...]:
         """Held-out NLL per candidate over all held-out cases."""
+        if not self.cases:
+            return ()
         weights = np.asarray(self.cases) / sum(self.cases)
         return tuple(float(v) for v in weights @ np.asarray(self.nll))
 
@@ -95,15 +97,14 @@ class LamChoice:
         write_text(path, json.dumps(asdict(self)))
 
     @classmethod
-    def load(cls, path: Path, grid: Sequence[float]) -> LamChoice | None:
-        """A choice among the same candidates, or None. Raises InputError for a damaged file."""
+    def load(cls, path: Path) -> LamChoice | None:
+        """A choice made before, or None. Raises InputError for a damaged file."""
         if not path.is_file():
             return None
         try:
-            choice = cls.of_record(json.loads(path.read_text(encoding="utf-8")))
+            return cls.of_record(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path}: is not a choice of lambda ({error}); remove it") from error
-        return choice if choice.grid == descending(grid) else None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from ..records import describe
 
 GRID = (math.inf, 1e4, 1e3, 1e2, 10.0, 1.0, 0.1, 0.0)
 LAM_FOLDS = 3
+CHOSEN = ("auto", "evidence")
+"""Words for lambda that leave its choice to the job."""
 FEWEST_FOLDS = 2
 
 
@@ -20,7 +22,8 @@ class PriorOptions:
     """N(theta_p, I/(2 lambda)) over the student's weights.
 
     Args:
-        lam: lambda; 0 is no prior, inf stays at theta_p (no step 2), `auto` chooses by held-out NLL over `grid`.
+        lam: lambda; 0 is no prior, inf stays at theta_p (no step 2), `auto` chooses by held-out NLL over `grid`,
+            `evidence` by a bound of the evidence, without folds.
         grid: The candidates of `auto`.
         folds: Folds of the grouped cross-validation behind `auto`.
         layers: Patterns of parameter names that the prior holds; empty: all.
@@ -39,7 +42,7 @@ class PriorOptions:
         ['head.*']
     """
 
-    lam: float | Literal["auto"] = "auto"
+    lam: float | Literal["auto", "evidence"] = "auto"
     grid: tuple[float, ...] = GRID
     folds: int = LAM_FOLDS
     layers: tuple[str, ...] = ()
@@ -49,9 +52,13 @@ class PriorOptions:
     tolerance: float | None = None
 
     def __post_init__(self) -> None:
-        if self.lam != "auto" and not (isinstance(self.lam, float | int) and self.lam >= 0):
+        if self.lam not in CHOSEN and not (isinstance(self.lam, float | int) and self.lam >= 0):
             raise InputError(
-                f"lambda: got {self.lam!r}, expected auto, 0, a positive number or inf"
+                f"lambda: got {self.lam!r}, expected auto, evidence, 0, a positive number or inf"
+            )
+        if self.lam == "evidence" and self.fisher:
+            raise InputError(
+                "lambda: evidence: got Fisher weights, expected none; choose lam='auto'"
             )
         if self.folds < FEWEST_FOLDS:
             raise InputError(f"folds: got {self.folds}, expected at least {FEWEST_FOLDS}")
