@@ -14,6 +14,7 @@ from .check import check
 from .compare import compare
 from .distill import distill
 from .evaluate import evaluate
+from .export import export
 from .fit import fit
 from .init import init
 from .label import label
@@ -53,6 +54,7 @@ for command in (
     recalibrate,
     predict,
     report,
+    export,
     reproduce,
 ):
     main.add_command(command)

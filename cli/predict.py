@@ -6,12 +6,20 @@ from pathlib import Path
 
 import click
 
+from labelppl.errors import InputError
+
 from . import options
 from .shared import teller
 
 
 @click.command(epilog="Example: labelppl predict --run runs/hip new/*.png --out predictions.csv")
-@options.run
+@click.option("--run", "run", type=options.FILE, help="Folder of a finished run.")
+@click.option(
+    "--onnx",
+    "onnx",
+    type=options.FILE,
+    help="Instead of a run: an ONNX file of labelppl export. Needs no torch.",
+)
 @click.argument("images", nargs=-1, required=True, type=options.FILE)
 @click.option(
     "--out",
@@ -26,7 +34,8 @@ from .shared import teller
 @options.own_student
 @options.trust
 def predict(
-    run: Path,
+    run: Path | None,
+    onnx: Path | None,
     images: tuple[Path, ...],
     out: Path,
     prevalence: tuple[str, ...],
@@ -43,9 +52,18 @@ def predict(
     A Dirichlet student writes epistemic alone. Where labelppl recalibrate chose some, a map is applied, and set (classes
     joined by |) and answered are added.
     """
-    from labelppl.jobs.predict import predict_job
+    from labelppl.jobs.predict import predict_job, predict_onnx_job
 
     shift = options.read_prevalence(prevalence)
+    if (run is None) == (onnx is None):
+        raise InputError("predict: give --run DIR or --onnx FILE, one of the two")
+    if onnx is not None:
+        stated = {"--raw": raw, "--device": device != "auto", "--student": student is not None}
+        for name, is_stated in stated.items():
+            if is_stated:
+                raise InputError(f"{name}: belongs to --run; an ONNX file holds what was exported")
+        return predict_onnx_job(onnx, images, out, prevalence=shift, say=teller())
+    assert run is not None
     predict_job(
         run,
         images,
@@ -57,3 +75,4 @@ def predict(
         trust=trust,
         say=teller(),
     )
+    return None

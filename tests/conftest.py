@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -53,3 +56,32 @@ def binary() -> Callable[[Any], Any]:
         return np.column_stack([1 - second, second])
 
     return pair
+
+
+def _chromium() -> ModuleType:
+    """`chromium.py` beside this file, which is no package."""
+    spec = importlib.util.spec_from_file_location("chromium", Path(__file__).parent / "chromium.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def chromium() -> ModuleType:
+    """The module that drives a headless Chromium; the test is skipped on a machine without one."""
+    module = _chromium()
+    if module.executable() is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    pytest.importorskip(
+        "websocket", reason="websocket-client is not installed: make test installs it"
+    )
+    return module
+
+
+@pytest.fixture(scope="module")
+def page(chromium: ModuleType) -> Iterator[Any]:
+    """One tab of a browser that reaches nothing but this machine."""
+    with chromium.browser(chromium.executable()) as tab:
+        yield tab

@@ -125,7 +125,9 @@ def _plane(plane: Array, size: tuple[int, int]) -> Array:
     image = Image.fromarray(plane)
     if plane.dtype == np.uint16:
         image = image.convert("F")  # Pillow resizes no 16-bit integers
-    resized = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    # Across, then down: in one call the order, and with it the rounding, depends on Pillow's version and on the shape.
+    across = image.resize((size[1], image.height), Image.Resampling.BILINEAR)
+    resized = np.asarray(across.resize((size[1], size[0]), Image.Resampling.BILINEAR))
     if plane.dtype == np.uint16:
         resized = np.rint(resized)
     return resized.astype(plane.dtype)

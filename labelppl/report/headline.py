@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..export.card import sentence_list, shares
 from .run_files import RunFiles
 
 CARDS = (
@@ -17,8 +17,6 @@ CARDS = (
     ("kl", "KL from soft labels, nats", None, ""),
 )
 MOST_CARDS = 4
-SCARCE = 0.1
-MOST_NAMES = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,37 +47,6 @@ def model_name(files: RunFiles) -> str:
     """Return the name of the label model's file, or of the run folder."""
     path = str((files.run.get("model") or {}).get("path", ""))
     return path.replace("\\", "/").rsplit("/", 1)[-1] if path else files.folder.resolve().name
-
-
-def sentence_list(names: Sequence[str], last: str = "and") -> str:
-    """Return `a, b and c`; of many names the first few and the count of the rest."""
-    if len(names) > MOST_NAMES:
-        return f"{', '.join(names[: MOST_NAMES - 1])} {last} {len(names) - MOST_NAMES + 1} more"
-    return f" {last} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
-
-
-def shares(classes: Sequence[str], probs: Any) -> str | None:
-    """Return `72 % normal, 28 % dysplastic`, of many classes the most common ones.
-
-    `probs` is a mapping from class to number or one number per class; otherwise None.
-    """
-    if isinstance(probs, Mapping):
-        given = [(name, float(probs[name])) for name in classes if name in probs]
-    elif isinstance(probs, Sequence) and len(probs) == len(classes) and not isinstance(probs, str):
-        given = [(name, float(p)) for name, p in zip(classes, probs, strict=True)]
-    else:
-        return None
-    if len(given) > MOST_NAMES:
-        given.sort(key=lambda pair: -pair[1])
-        rest = f"{len(given) - MOST_NAMES + 1} more"
-        return ", ".join([*(f"{_percent(p)} {n}" for n, p in given[: MOST_NAMES - 1]), rest])
-    return ", ".join(f"{_percent(p)} {name}" for name, p in given) or None
-
-
-def _percent(share: float) -> str:
-    return (
-        f"{share:.1%}".replace("%", " %") if share < SCARCE else f"{share:.0%}".replace("%", " %")
-    )
 
 
 def _title(files: RunFiles) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from ..export.card import miscalibrated
 from ..metrics.listed import METRICS, metric_of
 from ..metrics.metrics import Metrics
 from ..metrics.reliability import Reliability, reliability
@@ -22,7 +23,6 @@ NAME_OF = {
     if "_" in metric.key or metric.key in ("auc", "nll", "ece", "smece", "kl", "aurc")
 }
 """Keys that are no words, and the names of their metrics."""
-ADVICE = 0.05
 """Below this p-value of the smooth calibration error the reader is told to recalibrate."""
 ERRORS_LISTED = 10
 WEAKEST_LISTED = 12
@@ -118,12 +118,6 @@ def _row(metrics: Metrics, key: str) -> dict[str, Any]:
         "interval": metrics.intervals.get(key),
         "meaning": meaning,
     }
-
-
-def miscalibrated(metrics: Metrics) -> bool:
-    """Return whether labels drawn from the forecasts rarely show as large an error."""
-    p = metrics.values.get("smece_p")
-    return p is not None and p < ADVICE
 
 
 def _verdict(metrics: Metrics) -> str | None:

@@ -11,15 +11,15 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from .. import __version__
+from ..export.card import CardFacts, card, shares
 from ..runs import write_text
-from .card import card
 from .curve_section import learning_curves
-from .headline import headline, shares
-from .label_section import label_section
+from .headline import headline
+from .label_section import LabelSection, label_section
 from .operating_section import operating_section
 from .posterior_section import posterior_section
 from .provenance import provenance
-from .run_files import read_run
+from .run_files import RunFiles, read_run
 from .student_section import student_section
 from .subgroup_section import subgroup_section
 
@@ -37,6 +37,17 @@ def write_report(run_folder: Path | str) -> Path:
     return target
 
 
+def card_facts(files: RunFiles, labels: LabelSection | None) -> CardFacts:
+    """Return what the model card of this run is made from."""
+    return CardFacts(
+        files.classes,
+        files.student,
+        files.metrics,
+        in_sample=labels is not None and labels.in_sample,
+        distrusted=0 if labels is None else labels.distrusted,
+    )
+
+
 def render_report(folder: Path) -> str:
     """Return the page for the run in `folder`; raises InputError as `write_report` does."""
     files = read_run(folder)
@@ -51,7 +62,7 @@ def render_report(folder: Path) -> str:
         subgroups=subgroup_section(files.metrics),
         curves=None if files.curve is None else learning_curves(files.curve),
         posterior=None if files.posterior is None else posterior_section(files.posterior),
-        card=card(files, labels),
+        card=card(card_facts(files, labels)),
         made=provenance(files),
         version=__version__,
         today=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

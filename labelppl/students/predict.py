@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from ..arrays import Array
-from ..errors import InputError
 from ..prevalence import read_prevalence
-from ..runs import write_atomically, write_csv
 from .options import StudentLike
-from .student import Student, load_student
+from .prediction import check_table_name, prediction_frame, write_table
+from .student import load_student
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def write_predictions(
@@ -25,7 +24,7 @@ def write_predictions(
     raw: bool = False,
     device: str = "auto",
     network: StudentLike | None = None,
-) -> pd.DataFrame:
+) -> DataFrame:
     """Classify ``images`` with the student in ``run`` and write ``out`` (CSV or Parquet).
 
     Columns: ``id`` (the image's path as given), ``p_<class>``, and ``epistemic`` (nats) where the student has it. A
@@ -39,40 +38,15 @@ def write_predictions(
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if out.suffix not in (".csv", ".parquet"):
-        raise InputError(f"{out}: expected a file name ending in .csv or .parquet")
+    check_table_name(out)
     student = at_study = load_student(run, device=device, network=network, raw=raw)
     if prevalence is not None:
         student = student.at(read_prevalence(prevalence, student.classes))
     prediction = student.predict(images)
-    frame = pd.DataFrame({"id": [str(image) for image in images]})
-    for k, name in enumerate(prediction.classes):
-        frame[f"p_{name}"] = prediction.probs[:, k]
-    if prediction.spread is not None:
-        for k, name in enumerate(prediction.classes):
-            frame[f"laplace_{name}"] = prediction.spread.probs[:, k]
-            frame[f"lo_{name}"] = prediction.spread.low[:, k]
-            frame[f"hi_{name}"] = prediction.spread.high[:, k]
-    if prediction.epistemic is not None:
-        frame["epistemic"] = prediction.epistemic
-    _add_in_force(frame, at_study, prediction.probs if student is at_study else None, images)
-    if out.suffix == ".parquet":
-        write_atomically(out, lambda temporary: frame.to_parquet(temporary, index=False))
-    else:
-        write_csv(out, frame)
-    return frame
-
-
-def _add_in_force(
-    frame: pd.DataFrame, student: Student, probs: Array | None, images: Sequence[Path]
-) -> None:
-    """Add `set` and `answered` where `labelppl recalibrate` chose them; probs at the study prevalence, or None."""
     sets, confidence = student.in_force.sets, student.in_force.confidence
-    if sets is None and confidence is None:
-        return
-    study = student.predict_proba(images) if probs is None else probs
-    if sets is not None:
-        names = np.array(student.classes, dtype=object)
-        frame["set"] = ["|".join(names[row]) for row in sets.sets(study)]
-    if confidence is not None:
-        frame["answered"] = confidence.answered(study)
+    study = None
+    if sets is not None or confidence is not None:
+        study = prediction.probs if student is at_study else at_study.predict_proba(images)
+    frame = prediction_frame(images, prediction, study, sets, confidence)
+    write_table(out, frame)
+    return frame

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,9 +31,9 @@ from ..runs import write_atomically, write_text
 from .logits import class_logits, prevalence_shift
 from .network import build_network
 from .options import StudentLike
+from .prediction import Prediction, Spread
 from .spec import Spec
 from .weight_posterior import (
-    Spread,
     WeightPosterior,
     from_tensors,
     last_linear,
@@ -44,20 +44,6 @@ from .weight_posterior import (
 
 LAPLACE = "laplace/"
 ImagesLike = Images | Array | Sequence[Path] | Sequence[str]
-
-
-class Prediction(NamedTuple):
-    """ids: one per image. classes: names. probs: (cases, classes) float64, rows sum to 1.
-
-    epistemic: (cases,) nats, or None where the student has neither a Dirichlet head nor a posterior
-    of its weights. spread: what that posterior adds, or None.
-    """
-
-    ids: tuple[str, ...]
-    classes: tuple[str, ...]
-    probs: Array
-    epistemic: Array | None
-    spread: Spread | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,31 +17,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..arrays import Array
 from ..errors import InputError
+from .prediction import Spread
 
 LEVEL_POINTS = 512
 STUDENT_INTERVAL = (0.05, 0.95)
 LOGIT_NUMBERS = 4_000_000
-
-
-class Spread(NamedTuple):
-    """What the weights' posterior adds to a prediction, (cases, classes) float64 each.
-
-    probs: p(Y|X) averaged over the weights. low, high: 5 % and 95 % quantiles of p(Y|X, weights).
-    epistemic: (cases,) nats.
-    """
-
-    probs: Array
-    low: Array
-    high: Array
-    epistemic: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +115,19 @@ def probit(d: Tensor, v: Tensor) -> Tensor:
     return torch.sigmoid(d / (1 + math.pi * v / 8).sqrt())
 
 
+def standard_normal_levels() -> Tensor:
+    """Quantiles (LEVEL_POINTS,) of N(0, 1) at evenly spaced levels."""
+    levels = (torch.arange(LEVEL_POINTS, dtype=torch.float64) + 0.5) / LEVEL_POINTS
+    return torch.special.ndtri(levels)
+
+
+def standard_normal_points(dimensions: int) -> Tensor:
+    """Quasi-random points (LEVEL_POINTS, dimensions) of N(0, I), always the same."""
+    engine = torch.quasirandom.SobolEngine(dimensions, scramble=True, seed=0)
+    uniform = engine.draw(LEVEL_POINTS, dtype=torch.float64)
+    return torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
+
+
 def to_tensors(posterior: WeightPosterior) -> dict[str, Tensor]:
     """What a file keeps of it."""
     return dict(vars(posterior))
@@ -144,8 +143,7 @@ def from_tensors(tensors: dict[str, Tensor]) -> WeightPosterior:
 
 def _two(d: Tensor, v: Tensor) -> Spread:
     """sigmoid is monotone, so its quantiles are those of the logit."""
-    levels = (torch.arange(LEVEL_POINTS, dtype=torch.float64) + 0.5) / LEVEL_POINTS
-    draws = torch.sigmoid(d + v.sqrt() * torch.special.ndtri(levels)[:, None])
+    draws = torch.sigmoid(d + v.sqrt() * standard_normal_levels()[:, None])
     epistemic = _mutual_information(torch.stack([1 - draws, draws], 2))
     one = probit(d, v)
     low, high = (
@@ -162,10 +160,7 @@ def _two(d: Tensor, v: Tensor) -> Spread:
 
 def _more(logits: Tensor, covariance: Tensor) -> Spread:
     k = logits.shape[1]
-    uniform = torch.quasirandom.SobolEngine(k, scramble=True, seed=0).draw(
-        LEVEL_POINTS, dtype=torch.float64
-    )
-    normal = torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9))
+    normal = standard_normal_points(k)
     # Rounding of nearly equal rows must not end the factorisation.
     jitter = 1e-10 * covariance.diagonal(dim1=1, dim2=2).mean(1) + 1e-24
     root = torch.linalg.cholesky(

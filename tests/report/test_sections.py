@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from labelppl.report.card import card
+from labelppl.export.card import card, sentence_list, shares
 from labelppl.report.curve_section import learning_curves
-from labelppl.report.headline import headline, sentence_list, shares
+from labelppl.report.headline import headline
 from labelppl.report.label_section import label_section
 from labelppl.report.posterior_section import posterior_section
 from labelppl.report.run_files import read_run
 from labelppl.report.student_section import student_section
+from labelppl.report.write import card_facts
 
 MakeRun = Callable[..., Path]
 
@@ -64,7 +65,7 @@ def test_in_sample_labels_of_labelled_cases_are_noticed(make_run: MakeRun) -> No
     leaked = files.labels.assign(source="fitted")
     section = label_section(leaked, files.classes)
     assert section.in_sample
-    assert any("in-sample" in text for text in card(files, section).limits)
+    assert any("in-sample" in text for text in card(card_facts(files, section)).limits)
 
 
 def test_unlabelled_tables_have_no_audit(make_run: MakeRun) -> None:
@@ -127,7 +128,7 @@ def test_verdict_follows_the_null_band(make_run: MakeRun) -> None:
     assert section.verdict is not None
     assert "evidence of miscalibration" in section.verdict
     assert "labelppl recalibrate" in section.verdict
-    assert any("miscalibrated" in text for text in card(bad, None).limits)
+    assert any("miscalibrated" in text for text in card(card_facts(bad, None)).limits)
 
 
 def test_predictions_without_labels_have_no_curve(make_run: MakeRun) -> None:
