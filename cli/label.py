@@ -31,10 +31,13 @@ from .shared import teller
 @click.option(
     "--data",
     type=options.FILE,
-    help="Another cases table [default: the one that was fitted]; with --model, the table to fit and to label.",
+    help="Another cases table, or a folder of tables [default: the one that was fitted]; with --model, the table to fit and "
+    "to label.",
 )
 @click.option(
-    "--out", type=options.FILE, help="Where to write [default: labels.parquet in the run folder]."
+    "--out",
+    type=options.FILE,
+    help="Where to write [default: labels.parquet in the run folder; of a folder of tables, the folder labels in it].",
 )
 @options.delimiters
 @options.group
@@ -45,6 +48,17 @@ from .shared import teller
     "--draws",
     type=click.IntRange(min=1),
     help="Draws for cases that are not left out [default: 4096; 200 in batches].",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Worker processes for a folder of tables, each with one thread [default: one for each core].",
+)
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Ray cluster that shares out a folder of tables, or 'local'; needs labelppl[scale].",
 )
 @options.seed
 @options.trust
@@ -60,18 +74,21 @@ def label(
     leave_out: LeaveOut,
     prevalence: tuple[str, ...],
     draws: int | None,
+    jobs: int | None,
+    ray: str | None,
     seed: int,
     trust: bool,
 ) -> None:
     """Write p(Y|Z) of every case, with intervals and uncertainty, from a fitted run.
 
     Cases fitted with their label are labelled as if it had been left out, unless --leave-out says otherwise.
-    A Parquet file of more than 100,000 rows is labelled in batches, in the memory of one.
+    A table of more than 100,000 rows is labelled in batches, in the memory of one; the tables of a folder are labelled side by
+    side, and a file that is there already is kept.
     ``--prevalence auto`` estimates it from the measurements of the new cases. With --model, the label model is fitted
     first; --option, --group, --engine and --seed belong to that fit.
     """
-    from labelppl.jobs.fit import LabelSettings, label_job, label_model_job
     from labelppl.jobs.inputs import Inputs
+    from labelppl.jobs.label import LabelSettings, label_job, label_model_job
 
     shift = options.read_prevalence_or_auto(prevalence)
     if model_name is None:
@@ -80,11 +97,16 @@ def label(
                 "label: give --run DIR with a fitted run, or --model FILE.py to fit first"
             )
         written = delimiters if delimiters.record() else None  # by default as the run's own table
-        settings = LabelSettings(data, out, leave_out, shift, draws, trust, written)
+        settings = LabelSettings(data, out, leave_out, shift, draws, trust, written, jobs, ray)
         return label_job(run, settings, say=teller())
+    if data is not None and data.is_dir():
+        raise InputError(
+            f"--data {data}: is a folder, but with --model it is the table that is fitted; run labelppl fit first, then "
+            f"labelppl label --run DIR --data {data}"
+        )
     model = options.open_model(model_name, model_options)
     inputs = Inputs.open(model, model_name, data, group, seed, delimiters)
-    settings = LabelSettings(None, out, leave_out, shift, draws, trust)
+    settings = LabelSettings(None, out, leave_out, shift, draws, trust, None, jobs, ray)
     return label_model_job(
         inputs, options.run_folder(run, model_name), engine, settings, say=teller()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import types
 import warnings
 from collections.abc import Callable
@@ -17,10 +18,10 @@ import pytest
 import torch
 import xarray as xr
 
-from labelppl import Label, Real, label_model
+from labelppl import Angle, Category, Label, Ratio, Real, Vector, families, label_model
 from labelppl.arviz_groups import LEAST_DRAWS, as_arviz
 from labelppl.errors import InputError
-from labelppl.families import gaussian, logistic
+from labelppl.families import gaussian, independent, logistic
 from labelppl.inference.base import Draws
 from labelppl.inference.modes import find_modes
 from labelppl.posterior import Posterior, fit, to_arviz
@@ -270,13 +271,16 @@ def test_arviz_summarises_and_compares(posterior: Posterior) -> None:
 def test_large_tables_are_thinned_evenly(
     posterior: Posterior, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labelppl.arviz_groups.MOST_NUMBERS", 1)
+    monkeypatch.setattr("labelppl.arviz_groups.datasets.MOST_NUMBERS", 1)
     found = posterior.datasets()
     for name in ("posterior", "log_likelihood", "posterior_predictive"):
         assert found[name].sizes["chain"] * found[name].sizes["draw"] == LEAST_DRAWS
     assert found["sample_stats"].sizes["draw"] == 4096
     assert found["log_likelihood"].sizes["case"] == 1
-    assert found["observed_data"].sizes["case"] == 30
+    assert found["observed_data"].sizes["case"] == 1
+    assert found["constant_data"].sizes["fitted_case"] == 30
+    others = posterior.datasets(rows=[4, 9])
+    assert list(others["log_likelihood"]["case"].values) == ["c4", "c9"]
     assert found["posterior"].attrs["pointwise_cases"] == "1 of 30"
     weighted = (posterior.log_weights.exp()[:, None] * posterior.values["prevalence"]).sum(0)
     shown = found["posterior"]["prevalence"].mean(("chain", "draw")).values
@@ -314,7 +318,7 @@ def test_chains_keep_their_chains(posterior: Posterior, monkeypatch: pytest.Monk
     assert (found.sizes["chain"], found.sizes["draw"]) == (3, 400)
     whole = unweighted.values["prevalence"].reshape(3, 400, 2)
     np.testing.assert_array_equal(found["prevalence"], whole)
-    monkeypatch.setattr("labelppl.arviz_groups.MOST_NUMBERS", 1)
+    monkeypatch.setattr("labelppl.arviz_groups.datasets.MOST_NUMBERS", 1)
     thinned = unweighted.datasets()["posterior"]["prevalence"]
     assert thinned.shape == (3, 134, 2)
     np.testing.assert_array_equal(thinned[:, :3], whole[:, [0, 2, 5]])
@@ -329,6 +333,74 @@ def test_arviz_1_gets_a_tree(posterior: Posterior) -> None:
 
 
 # --- files -----------------------------------------------------------------------------------------
+
+
+def test_many_draws_are_kept_as_far_as_the_file_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept in memory is what is saved, and its weights still sum to one."""
+    model = naive
+    whole = fit(model, read(table()), engine="laplace", seed=0)
+    monkeypatch.setattr("labelppl.posterior.fitting.KEPT_NUMBERS", 1000 * whole.density.dim)
+    some = fit(model, read(table()), engine="laplace", seed=0)
+    assert some.diagnostics["kept_draws"] == len(some.log_weights) == 1000
+    assert float(some.log_weights.exp().sum()) == pytest.approx(1, abs=1e-12)
+    assert torch.equal(some.sampled.points[:, 1], whole.sampled.points[:, 4])
+    ids = soft_labels(whole).ids
+    np.testing.assert_array_equal(soft_labels(some).ids, ids)
+    np.testing.assert_allclose(soft_labels(some).probs, soft_labels(whole).probs, atol=0.03)
+
+
+def test_values_are_in_the_units_of_the_table_and_named() -> None:
+    frame = pd.DataFrame(
+        {
+            "id": range(10, 22),
+            "roof": [60.0, 62, 58, 65, 61, 59, 50, 48, 52, 51, 49, ">70"],
+            "covered": np.linspace(30, 60, 12),
+            "side": ["left", "right"] * 6,
+            "w": np.linspace(1, 2, 12),
+            "h": np.linspace(2, 1, 12) ** 2,
+            "y": ["normal"] * 6 + ["ill"] * 6,
+        }
+    )
+    model = independent(
+        y=Label("normal", "ill"),
+        roof=families.VonMises(Angle("deg", low=20, high=90)),
+        covered=families.Beta(Ratio("%")),
+        side=families.Categorical(Category("left", "right")),
+        extent=families.Gaussian(Vector(w=Real("mm"), h=Real("mm"))),
+    )
+    cases = cases_from_frame(frame, "y", model.label, model.features)
+    groups = fit(model, cases, engine="laplace", seed=0).datasets()
+    observed, constant = groups["observed_data"], groups["constant_data"]
+    assert observed["case"].values.tolist() == list(range(10, 22))
+    assert observed["case"].dtype.kind == "i"
+    np.testing.assert_allclose(observed["roof"][:11], frame["roof"][:11].astype(float))
+    assert np.isnan(observed["roof"][11])
+    np.testing.assert_allclose([constant["roof_low"][11], constant["roof_high"][11]], [70, 90])
+    assert observed["roof"].attrs["units"] == "deg"
+    np.testing.assert_allclose(observed["covered"], frame["covered"])
+    np.testing.assert_allclose(observed["extent"], frame[["w", "h"]])
+    assert observed["extent"]["extent_component"].values.tolist() == ["w", "h"]
+    assert observed["side"].attrs["names"] == '["left", "right"]'
+    assert observed["y"].attrs["names"] == '["normal", "ill"]'
+
+
+def test_the_file_stays_small_whatever_the_table(
+    posterior: Posterior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With every share of the file a thousandth of what it is, so are its parts, but for twelve bytes a case."""
+    for name in ("datasets.MOST_NUMBERS", "datasets.MOST_VALUES", "datasets.MOST_MEASURED"):
+        whole = getattr(importlib.import_module("labelppl.arviz_groups.datasets"), name[9:])
+        monkeypatch.setattr(f"labelppl.arviz_groups.{name}", whole // 1000)
+    datasets = posterior.datasets()
+    for name, share in (
+        ("posterior", 2**23),
+        ("log_likelihood", 3 * 2**22),
+        ("posterior_predictive", 3 * 2**22),
+        ("observed_data", 2**23),
+    ):
+        assert sum(v.nbytes for v in datasets[name].data_vars.values()) <= share / 1000, name
+    digests = [v for n, v in datasets["constant_data"].items() if str(n).startswith("fitted")]
+    assert sum(v.nbytes for v in digests) == 12 * len(posterior.cases)
 
 
 def test_save_and_load(posterior: Posterior, tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ EM_TOLERANCE = 1e-9
 SWEEPS, PSEUDO_COUNT = 20, 0.5
 #: Smallest prevalence that the sweeps start from.
 LEAST_START = 1e-3
+#: Pairs of parameters and prevalence by default.
+PAIRS = 1000
 #: Numbers of p(Y|Z) held while a prevalence is estimated (512 MiB), but never fewer draws than the least.
 ESTIMATE_NUMBERS, LEAST_DRAWS = 2**26, 100
 
@@ -78,7 +80,7 @@ class PrevalenceEstimate:
 
 
 def estimate_prevalence(
-    posterior: Posterior, cases: Cases, *, draws: int = 1000, seed: int = 0
+    posterior: Posterior, cases: Cases, *, draws: int = PAIRS, seed: int = 0
 ) -> PrevalenceEstimate:
     """Prevalence among ``cases`` (their labels are not looked at), given a fitted label model.
 

@@ -17,6 +17,7 @@ from ..inference.base import Progress
 from ..posterior import Posterior
 from ..runs import write_atomically
 from ..table import CaseBatches, Delimiters
+from .deployment import PrevalenceEstimate
 from .labels import LeaveOut, soft_labels
 
 #: Draws for a new case in batches: more draws than this cost more than they tell where rows are many.
@@ -29,10 +30,11 @@ def label_parquet(
     out: str | Path,
     *,
     batch_rows: int = 20_000,
-    prevalence: Mapping[str, float] | None = None,
+    prevalence: Mapping[str, float] | PrevalenceEstimate | None = None,
     leave_out: LeaveOut = "loo",
     draws: int = BATCH_DRAWS,
     delimiters: Delimiters | None = None,
+    metadata: Mapping[bytes, bytes] | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Label every row of the table ``source`` into the Parquet file ``out``, batch by batch.
@@ -44,11 +46,13 @@ def label_parquet(
         source: The table, CSV or Parquet.
         out: The Parquet file to write, with the columns of ``labels.parquet``.
         batch_rows: Rows that are read and labelled at a time.
-        prevalence: Class -> probability where the labels will be used; None: as in the study.
+        prevalence: Class -> probability where the labels will be used, or what `estimate_prevalence` returned; None: as in
+            the study.
         leave_out: As in `soft_labels`.
         draws: Equal-weight draws used for a new case; 200 leave a Monte Carlo error of 7 % of ``sd`` in the
             probabilities.
         delimiters: How a text table is written.
+        metadata: Entries to add to the file's own metadata.
         progress: Called with (rows done, rows in all).
 
     Returns:
@@ -93,6 +97,7 @@ def label_parquet(
                     posterior, cases, leave_out=leave_out, prevalence=prevalence, draws=draws
                 )
                 table = labels.to_table()
+                table = table.replace_schema_metadata({**table.schema.metadata, **(metadata or {})})
                 writer = writer or pq.ParquetWriter(temporary, table.schema)
                 writer.write_table(table)
                 done += len(cases)

@@ -44,7 +44,7 @@ class Predictive(NamedTuple):
     log_p: Tensor | None = None
 
 
-class Normalised(NamedTuple):
+class SplitJoint(NamedTuple):
     """A joint (cases, classes, draws) taken apart: evidence (cases, draws), p(Y | Z) and its log (cases, classes, draws)."""
 
     evidence: Tensor
@@ -52,7 +52,7 @@ class Normalised(NamedTuple):
     log_p: Tensor
 
 
-def normalised(joint: Tensor) -> Normalised:
+def split_joint(joint: Tensor) -> SplitJoint:
     """log sum_k and softmax_k of ``joint`` (cases, classes, draws), with one exponential for both.
 
     Where every class has density zero, p is not a number.
@@ -62,7 +62,7 @@ def normalised(joint: Tensor) -> Normalised:
     p = log_p.exp()
     total = p.sum(1)
     log_total = total.log()
-    return Normalised(
+    return SplitJoint(
         highest.add_(log_total), p.div_(total[:, None]), log_p.sub_(log_total[:, None])
     )
 
@@ -89,7 +89,7 @@ def predictive(
         joint = study
         if prevalence is not None:
             joint = study + shift(density, values, read.label, prevalence).permute(1, 2, 0)
-        evidence, p, log_p = normalised(joint)
+        evidence, p, log_p = split_joint(joint)
         possible = torch.isfinite(evidence)
         anywhere = bool(possible.all())
         if not anywhere:
@@ -112,7 +112,7 @@ def predictive(
         weights, likeliest = torch.softmax(log_ratio, -1), None
         if power is not None:
             likeliest = (p @ weights[..., None])[..., 0].argmax(-1)
-            _, p, log_p = normalised(joint + _tempered(read, power))
+            _, p, log_p = split_joint(joint + _tempered(read, power))
         if not anywhere:
             even = 1 / len(density.classes)
             p = torch.where(possible[:, None], p, even)

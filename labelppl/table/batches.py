@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ..arrays import Array
 from ..errors import InputError
@@ -67,8 +68,25 @@ class CaseBatches:
         """The rows of the file."""
         return self._file.rows
 
+    def sample(self, most: int) -> Cases:
+        """At most ``most`` cases, evenly spread over the file."""
+        step = -(-len(self) // most)
+        frames, before = [], 0
+        for frame in self._file.batches(self._columns, self.rows):
+            frames.append(frame[-before % step :: step])
+            before += len(frame)
+        ids, id_type = self._ids
+        chosen = pd.concat(frames, ignore_index=True)
+        rows = Rows(chosen, ids[::step], decimal=self.delimiters.decimal)
+        try:
+            return self._read(rows, id_type)
+        except BadCells:
+            for _ in self:  # which names the rows of the file
+                continue
+            raise
+
     def __iter__(self) -> Iterator[Cases]:
-        columns, names = self._columns, self._names
+        columns = self._columns
         ids, id_type = self._ids
         refused: list[BadCells] = []
         before = 0
@@ -77,14 +95,7 @@ class CaseBatches:
             rows = Rows(frame, own, before=before, decimal=self.delimiters.decimal)
             before += len(frame)
             try:
-                cases = read_rows(
-                    rows,
-                    self.label_name,
-                    names,
-                    self.features,
-                    delimiters=self.delimiters,
-                    id_type=id_type,
-                )
+                cases = self._read(rows, id_type)
             except BadCells as error:
                 refused.append(error)
             else:
@@ -92,6 +103,16 @@ class CaseBatches:
                     yield cases
         if refused:
             raise BadCells.joined(refused)
+
+    def _read(self, rows: Rows, id_type: str) -> Cases:
+        return read_rows(
+            rows,
+            self.label_name,
+            self._names,
+            self.features,
+            delimiters=self.delimiters,
+            id_type=id_type,
+        )
 
     @cached_property
     def _file(self) -> TableFile:

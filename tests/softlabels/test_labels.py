@@ -14,7 +14,8 @@ import torch
 from labelppl.errors import InputError
 from labelppl.inference.base import Draws
 from labelppl.model import load_model
-from labelppl.posterior import Posterior, _points, fit
+from labelppl.posterior import Posterior, fit
+from labelppl.posterior.fitting import _points
 from labelppl.softlabels import SoftLabels, soft_labels
 from labelppl.table import Cases
 

@@ -4,8 +4,12 @@ ArviZ knows of no weights: what it reads (``posterior``, ``log_likelihood``,
 ``posterior_predictive``) is resampled to equal weights, systematically and in the order of the draws, so that equal rows
 stand beside each other and ``az.summary`` sees how few independent ones there are. It is one chain, whose r-hat is that of
 its halves. The draws with their weights are carried in ``sample_stats``, Kish's effective draws in the attributes. Axes are
-named by class, component and the expert's own plates. Pointwise groups hold a stated part of the cases where all would not
-fit; the rest is made anew with `Posterior.density`. The log-likelihood is the marginal one that the fit used, log p(z_i, y_i | theta)
+named by class, component, rater and the expert's own plates; measured values are in the table's units.
+
+The file stays below 64 MiB whatever the table: parameter values, draws and pointwise groups have a share each (below). Where
+all cases would not fit, ``log_likelihood``, ``posterior_predictive`` and ``observed_data`` hold a stated part of them, evenly
+spread; `to_arviz` with ``rows`` makes them for others. Of every fitted case ``constant_data`` has a digest of twelve bytes,
+by which `Posterior.load` knows it again. The log-likelihood is the marginal one that the fit used, log p(z_i, y_i | theta)
 of a labelled and log p(z_i | theta) of an unlabelled case, so that ``az.loo`` and ``az.compare`` work
 between label models of the same cases.
 """
@@ -13,6 +17,7 @@ between label models of the same cases.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,37 +25,43 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from . import __version__
-from .arrays import Array
-from .features import Vector
-from .model.structure import prior_trace
+from .. import __version__
+from ..arrays import Array
+from ..features import Vector
+from ..model.structure import prior_trace
+from ..table import Cases, typed_ids
+from .columns import digest_variables, measured_columns
 
 if TYPE_CHECKING:
-    from .posterior import Posterior
+    from ..posterior import Posterior
 
 
-#: Numbers of p(Y|Z, theta) kept for ArviZ: more than that, and draws are thinned evenly, ...
-MOST_NUMBERS = 2**23
+#: Numbers of p(Y|Z, theta) kept for ArviZ (12 MiB): more than that, and draws are thinned evenly, ...
+MOST_NUMBERS = 3 * 2**20
 #: ... but never below so many, which its diagnostics need: then cases are left out of the pointwise groups instead.
 LEAST_DRAWS = 400
-#: Numbers of parameter values kept for ArviZ (16 MiB).
-MOST_VALUES = 2**21
+#: Numbers of parameter values kept for ArviZ (8 MiB).
+MOST_VALUES = 2**20
+#: Chains that are shown at least; a parameter larger than that share of `MOST_VALUES` is left out and named in the attributes.
+LEAST_CHAINS = 4
+#: Measured numbers kept for ArviZ (8 MiB).
+MOST_MEASURED = 2**20
 
 
-def groups(posterior: Posterior) -> dict[str, xr.Dataset]:
-    """The ArviZ groups of ``posterior`` by name."""
-    model, cases = posterior.model, posterior.cases
+def groups(posterior: Posterior, rows: Sequence[int] | None = None) -> dict[str, xr.Dataset]:
+    """The ArviZ groups of ``posterior`` by name; rows: the fitted cases of the pointwise groups, by default `shown_cases`."""
+    model = posterior.model
     chains, draws = _chains(posterior)
     at = _rows(posterior, chains, draws)
+    kept = _most_draws(posterior, at)
+    chosen = shown_cases(posterior) if rows is None else np.asarray(rows, dtype=np.int64)
+    cases = posterior.cases.take(chosen)
     index = {"chain": range(chains), "draw": range(at.shape[1])}
-    every = {"case": cases.ids}
-    shown = _shown_cases(posterior)
-    made = {"case": cases.ids[shown]}
-    likelihood, probs = _pointwise(posterior, at, shown)
-    observed, measured = _columns(posterior)
+    case = {"case": typed_ids(cases.ids, cases.id_type)}
+    likelihood, probs = _pointwise(posterior, at, cases)
     dims = axes_of(posterior)
-    used = {dim for site in dims.values() for dim in site}
-    coordinates = {k: v for k, v in _coordinates(posterior).items() if k in used}
+    values = {name: value for name, value in posterior.values.items() if _fits(value)}
+    named = _coordinates(posterior)
     stats: dict[str, Any] = {
         "point": (
             ("chain", "draw", "coordinate"),
@@ -58,20 +69,18 @@ def groups(posterior: Posterior) -> dict[str, xr.Dataset]:
         ),
         "log_weight": (("chain", "draw"), posterior.log_weights.reshape(chains, draws).numpy()),
     }
-    found = {
+    observed, measured = measured_columns(posterior, cases)
+    datasets = {
         "posterior": xr.Dataset(
-            {
-                name: _variable(name, value[at[:, : _most_draws(posterior, at)]], dims)
-                for name, value in posterior.values.items()
-            },
-            coords={**index, "draw": range(_most_draws(posterior, at)), **coordinates},
+            {name: _variable(name, value[at[:, :kept]], dims) for name, value in values.items()},
+            coords={"chain": range(chains), "draw": range(kept)},
         ),
         "log_likelihood": xr.Dataset(
-            {model.label_name: (("chain", "draw", "case"), likelihood)}, coords={**index, **made}
+            {model.label_name: (("chain", "draw", "case"), likelihood)}, coords={**index, **case}
         ),
         "posterior_predictive": xr.Dataset(
             {f"{model.label_name}_probs": (("chain", "draw", "case", "class"), probs)},
-            coords={**index, **made, "class": list(cases.classes)},
+            coords={**index, **case},
         ),
         "sample_stats": xr.Dataset(
             stats,
@@ -81,19 +90,23 @@ def groups(posterior: Posterior) -> dict[str, xr.Dataset]:
                 "coordinate": list(posterior.density.coordinates),
             },
         ),
-        "observed_data": xr.Dataset(observed, coords=every),
-        "constant_data": xr.Dataset(measured, coords=every),
+        "observed_data": xr.Dataset(observed, coords=case),
+        "constant_data": xr.Dataset({**measured, **digest_variables(posterior)}, coords=case),
     }
-    for dataset in found.values():
-        dataset.attrs.update(_attributes(posterior))
-    return found
+    attributes = _attributes(posterior, len(cases))
+    return {
+        name: dataset.assign_coords(
+            {dim: names for dim, names in named.items() if dataset.sizes.get(dim, 0) == len(names)}
+        ).assign_attrs(attributes)
+        for name, dataset in datasets.items()
+    }
 
 
-def as_arviz(found: dict[str, xr.Dataset], library: Any) -> Any:
+def as_arviz(datasets: dict[str, xr.Dataset], library: Any) -> Any:
     """InferenceData if ArviZ, given as the module ``library``, still has it (0.x), else a DataTree (1.x)."""
     if hasattr(library, "InferenceData"):
-        return library.InferenceData(attrs=None, **found)
-    return xr.DataTree.from_dict(found)
+        return library.InferenceData(attrs=None, **datasets)
+    return xr.DataTree.from_dict(datasets)
 
 
 def _chains(posterior: Posterior) -> tuple[int, int]:
@@ -114,16 +127,23 @@ def _rows(posterior: Posterior, chains: int, draws: int) -> Tensor:
     return torch.arange(chains)[:, None] * draws + within
 
 
-def _shown_cases(posterior: Posterior) -> Array:
-    """The cases (shown,) of the pointwise groups: all, or as many, evenly spread, as `LEAST_DRAWS` draws leave room for."""
+def shown_cases(posterior: Posterior) -> Array:
+    """The cases (shown,) of the pointwise groups: all, or as many, evenly spread, as their shares of the file hold."""
     n = len(posterior.cases)
-    most = max(1, MOST_NUMBERS // (LEAST_DRAWS * len(posterior.cases.classes)))
+    cells = sum(column.cells for column in posterior.cases.columns.values())
+    by_draws = MOST_NUMBERS // (LEAST_DRAWS * len(posterior.cases.classes))
+    most = max(1, min(by_draws, MOST_MEASURED // max(1, cells)))
     return np.arange(n) if n <= most else np.arange(most) * n // most
+
+
+def _fits(value: Tensor) -> bool:
+    """Whether one draw of a parameter fits its share of the file."""
+    return value[0].numel() <= MOST_VALUES // LEAST_CHAINS
 
 
 def _most_draws(posterior: Posterior, at: Tensor) -> int:
     """Draws of each chain whose parameter values fit `MOST_VALUES`."""
-    size = sum(value[0].numel() for value in posterior.values.values())
+    size = sum(value[0].numel() for value in posterior.values.values() if _fits(value))
     return max(1, min(at.shape[1], MOST_VALUES // max(1, size * len(at))))
 
 
@@ -156,21 +176,21 @@ def axes_of(posterior: Posterior) -> dict[str, tuple[str, ...]]:
 
 def _coordinates(posterior: Posterior) -> dict[str, list[str]]:
     """Names along the axes: of the classes, of a Vector's components, of raters."""
-    found = {"class": list(posterior.cases.classes)}
+    names = {"class": list(posterior.cases.classes)}
     for name, feature in posterior.model.features.items():
         if isinstance(feature, Vector):
             for dim in (f"{name}_component", f"{name}_component_2"):
-                found[dim] = list(feature.components)
-        column = posterior.cases.columns[name]
-        if column.names:
-            found[f"{name}_rater"] = list(column.names)
-    return found
+                names[dim] = list(feature.components)
+        raters = posterior.cases.columns[name].names
+        if raters:
+            names[f"{name}_rater"] = list(raters)
+    return names
 
 
-def _pointwise(posterior: Posterior, at: Tensor, shown: Array) -> tuple[Array, Array]:
-    """Log-likelihood (chain, draw, case) and p(Y|Z, theta) (chain, draw, case, class) of the rows ``at``, cases ``shown``."""
+def _pointwise(posterior: Posterior, at: Tensor, cases: Cases) -> tuple[Array, Array]:
+    """Log-likelihood (chain, draw, case) and p(Y|Z, theta) (chain, draw, case, class) of the rows ``at`` for ``cases``."""
     values = {name: value[at.reshape(-1)] for name, value in posterior.values.items()}
-    cases, k = posterior.cases.take(shown), len(posterior.cases.classes)
+    k = len(cases.classes)
     likelihood = np.empty((*at.shape, len(cases)), dtype=np.float32)
     probs = np.empty((*at.shape, len(cases), k), dtype=np.float32)
     step = max(1, MOST_NUMBERS // (at.numel() * k))
@@ -178,39 +198,17 @@ def _pointwise(posterior: Posterior, at: Tensor, shown: Array) -> tuple[Array, A
         block = cases.take(range(first, min(first + step, len(cases))))
         with torch.no_grad():
             joint = posterior.density.class_log_joint(values, block).joint
-            given = torch.from_numpy(block.labels)
-            index = given.clamp(min=0)[None, :, None].expand(len(joint), -1, 1)
+            labels = torch.from_numpy(block.labels)
+            index = labels.clamp(min=0)[None, :, None].expand(len(joint), -1, 1)
             own = joint.gather(-1, index)[..., 0]
-            terms = torch.where(given >= 0, own, torch.logsumexp(joint, -1))
+            terms = torch.where(labels >= 0, own, torch.logsumexp(joint, -1))
             held = slice(first, first + len(block))
             likelihood[..., held] = terms.reshape(*at.shape, -1).numpy()
             probs[..., held, :] = torch.softmax(joint, -1).reshape(*at.shape, -1, k).numpy()
     return likelihood, probs
 
 
-def _columns(posterior: Posterior) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The table's columns in the model's units, NaN where missing, and what was observed of them.
-
-    Of ballots: how many each case has, and, one case after the other, the rater and what was said.
-    """
-    observed: dict[str, Any] = {posterior.model.label_name: ("case", posterior.cases.labels)}
-    measured: dict[str, Any] = {}
-    for name, column in posterior.cases.columns.items():
-        dims = ("case", *(f"{name}_dim_{i}" for i in range(column.values.dim() - 1)))
-        present = column.observed.reshape(
-            *column.observed.shape, *(1,) * (column.values.dim() - column.observed.dim())
-        )
-        observed[name] = (dims, torch.where(present, column.values.double(), torch.nan).numpy())
-        measured[f"{name}_observed"] = (dims[: column.observed.dim()], column.observed.numpy())
-        if column.ballots is not None:
-            ballot = f"{name}_ballot"
-            extra = tuple(f"{name}_said_dim_{i}" for i in range(column.ballots.said.dim() - 1))
-            observed[f"{name}_rater"] = (ballot, column.ballots.rater.numpy())
-            observed[f"{name}_said"] = ((ballot, *extra), column.ballots.said.numpy())
-    return observed, measured
-
-
-def _attributes(posterior: Posterior) -> dict[str, Any]:
+def _attributes(posterior: Posterior, shown: int) -> dict[str, Any]:
     sampled = posterior.sampled
     return {
         "inference_library": "labelppl",
@@ -218,7 +216,8 @@ def _attributes(posterior: Posterior) -> dict[str, Any]:
         "inference_engine": sampled.engine,
         "weighted": int(sampled.log_weights is not None),
         "kish_ess": float(1 / posterior.log_weights.exp().square().sum()),
-        "pointwise_cases": f"{len(_shown_cases(posterior))} of {len(posterior.cases)}",
+        "pointwise_cases": f"{shown} of {len(posterior.cases)}",
+        "left_out": json.dumps([n for n, value in posterior.values.items() if not _fits(value)]),
         "khat": np.nan if sampled.khat is None else sampled.khat,
         "diagnostics": json.dumps(dict(sampled.diagnostics)),
         "problems": json.dumps(list(sampled.problems)),

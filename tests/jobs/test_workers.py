@@ -1,0 +1,59 @@
+"""Tasks in worker processes and on Ray: all are done, also where a worker is killed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from labelppl.errors import FailedWork, InputError
+from labelppl.jobs.workers import run_tasks
+
+WITHOUT_RAY = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None,
+    reason="Ray is not installed: pip install 'labelppl[scale]'",
+)
+EVERYWHERE = pytest.mark.parametrize(
+    "ray", [None, pytest.param("local", marks=WITHOUT_RAY)], ids=["processes", "ray"]
+)
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """`worker_tasks`, as a module that worker processes find too."""
+    folder = str(Path(__file__).parent)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", folder)
+    return importlib.import_module("worker_tasks")
+
+
+@EVERYWHERE
+def test_a_killed_worker_loses_nothing(tmp_path: Path, tasks: ModuleType, ray: str | None) -> None:
+    (tmp_path / "there").touch()
+    paths = [tmp_path / name for name in ("there", "a", "bb")]
+    lines: list[str] = []
+    results = dict(run_tasks(tasks.dies_once, paths, jobs=2, ray=ray, say=lines.append))
+    assert results == {path: len(path.name) for path in paths}
+
+
+@EVERYWHERE
+def test_what_a_task_raises_is_raised(tmp_path: Path, tasks: ModuleType, ray: str | None) -> None:
+    with pytest.raises(InputError, match=r"^x: not a table$"):
+        list(run_tasks(tasks.refuses, [tmp_path / "x"], jobs=1, ray=ray, say=print))
+
+
+def test_a_task_that_always_dies_ends_with_the_mend(tmp_path: Path, tasks: ModuleType) -> None:
+    with pytest.raises(FailedWork, match="--jobs"):
+        list(run_tasks(tasks.dies, [tmp_path / "x"], jobs=1, say=print))
+
+
+def test_no_cluster_is_told_with_the_mend(tmp_path: Path, tasks: ModuleType) -> None:
+    if importlib.util.find_spec("ray") is None:
+        with pytest.raises(InputError, match=r"labelppl\[scale\]"):
+            list(run_tasks(tasks.dies, [tmp_path], jobs=1, ray="local", say=print))
+    else:
+        with pytest.raises(InputError, match=r"--ray 127\.0\.0\.1:1: no Ray cluster answers"):
+            list(run_tasks(tasks.dies, [tmp_path], jobs=1, ray="127.0.0.1:1", say=print))
