@@ -18,7 +18,7 @@ import click
 
 from labelppl.errors import InputError, OutOfTime
 
-from .one_line import OneLineGroup
+from .one_line import OneLineGroup, explain
 
 if TYPE_CHECKING:
     from labelppl.jobs.telling import Teller
@@ -41,7 +41,7 @@ class Verbs(OneLineGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with ctx.scope(), _limited(ctx):
+        with ctx.scope(), _limited(ctx), _logged(ctx):
             return super().invoke(ctx)
 
 
@@ -181,6 +181,22 @@ def _limited(ctx: click.Context) -> Iterator[None]:
         clock = ctx.meta.get(KEY, {}).get("clock")
         if clock is not None:
             clock.stop()
+
+
+@contextmanager
+def _logged(ctx: click.Context) -> Iterator[None]:
+    """The log gets the line with which a command fails, too."""
+    try:
+        yield
+    except click.exceptions.Exit:
+        raise
+    except BaseException as error:
+        log = ctx.meta.get(KEY, {}).get("log")
+        if log is not None:
+            from labelppl.jobs.telling import log_line
+
+            log_line(log, f"labelppl: {explain(error)[0]}")
+        raise
 
 
 class _Clock:

@@ -48,7 +48,7 @@ def check_job(
     problems: tuple[str, ...] = ()
     if usable:
         findings += check_prior(model, cases, seed=seed)
-        with bar("fit", say.quiet) as progress:
+        with bar("fit", say) as progress:
             posterior = fit(
                 inputs.model,
                 cases,
@@ -80,7 +80,7 @@ def check_job(
 def _calibration(
     inputs: Inputs, folder: Path, engine: str, simulations: int, seed: int, say: Teller
 ) -> Sbc:
-    with bar("sbc", say.quiet) as progress:
+    with bar("sbc", say) as progress:
         result = sbc(
             inputs.model,
             inputs.training,
@@ -106,7 +106,7 @@ def _calibration(
 def _coverage(
     inputs: Inputs, folder: Path, engine: str, tables: int, seed: int, say: Teller
 ) -> tuple[Finding, ...]:
-    with bar("coverage", say.quiet) as progress:
+    with bar("coverage", say) as progress:
         result = coverage(
             inputs.model,
             inputs.training,

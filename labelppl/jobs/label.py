@@ -203,7 +203,7 @@ def _label_in_batches(
             classes=fitted.classes, delimiters=written,
         ).sample(MOST_TO_ESTIMATE)  # fmt: skip
         prevalence = _estimated(posterior, sample, None, say, draws)
-    with said_warnings(say), bar("label", say.quiet) as progress:
+    with said_warnings(say), bar("label", say) as progress:
         rows = label_parquet(
             posterior,
             data,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..softlabels import SoftLabels
 
 Say = Callable[[str], None]
+#: Seconds between two lines of progress where there is no terminal, and with ``--verbose``.
+EVERY, EVERY_VERBOSE = 60.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,13 @@ class Teller:
         if shown:
             self.echo(line)
         if self.log is not None:
-            with self.log.open("a", encoding="utf-8") as file:
-                file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
+            log_line(self.log, line)
+
+
+def log_line(log: Path, line: str) -> None:
+    """Append a line with its time to a log."""
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}\n")
 
 
 def fit_record(posterior: Posterior, findings: Sequence[str] = ()) -> dict[str, Any]:
@@ -124,14 +131,14 @@ def said_warnings(say: Say) -> Iterator[None]:
 
 
 @contextmanager
-def bar(what: str, quiet: bool) -> Iterator[Progress | None]:
-    """Progress of ``what`` on standard error: a bar on a terminal, elsewhere a line when it begins."""
-    if quiet:
+def bar(what: str, say: Teller) -> Iterator[Progress | None]:
+    """Progress of ``what``: a bar on a terminal; elsewhere a line when it begins, and one now and then while it lasts."""
+    if say.quiet:
         yield None
         return
     if not sys.stderr.isatty():
         print(f"{what} …", file=sys.stderr, flush=True)
-        yield None
+        yield _lines(what, say)
         return
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -139,3 +146,19 @@ def bar(what: str, quiet: bool) -> Iterator[Progress | None]:
     with Bar(console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(what, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def _lines(what: str, say: Teller) -> Progress:
+    """Tells how far it is, at most every `EVERY` seconds."""
+    from ..inference.cost import in_time
+
+    began = last = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= (EVERY_VERBOSE if say.verbose else EVERY):
+            last = now
+            say.stage(f"{what}: {done:,} of {total:,} after {in_time(now - began)}")
+
+    return tell

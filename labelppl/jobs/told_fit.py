@@ -27,7 +27,7 @@ def told_fit(model: LabelModel, cases: Cases, *, engine: str, seed: int, say: Te
     ``labelppl check`` calls an error before any engine runs.
     """
     refuse_errors(model.for_cases(cases), cases)
-    with bar("fit", say.quiet) as progress, said_warnings(say):
+    with bar("fit", say) as progress, said_warnings(say):
         posterior = fit(
             model, cases, engine=chosen_engine(engine), seed=seed, progress=progress, say=say.stage
         )
