@@ -17,13 +17,13 @@ Call = Callable[..., Result]
 def test_a_line_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verbose: bool, every: float
 ) -> None:
-    now = 0.0
-    monkeypatch.setattr("labelppl.jobs.telling.time.monotonic", lambda: now)
+    clock = iter([0.0, every - 0.1, every, 1.5 * every, 2 * every])
+    monkeypatch.setattr("labelppl.jobs.telling.time.monotonic", lambda: next(clock))
     lines: list[str] = []
     say = Teller(echo=lines.append, verbose=verbose, log=tmp_path / "log")
     with bar("fit", say) as progress:
         assert progress is not None
-        for step, now in ((1, every - 0.1), (2, every), (3, 1.5 * every), (4, 2 * every)):
+        for step in range(1, 5):
             progress(step, 10)
     assert [line.partition(" after")[0] for line in lines] == ["fit: 2 of 10", "fit: 4 of 10"]
     assert (tmp_path / "log").read_text().count("fit: ") == 2
