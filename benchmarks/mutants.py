@@ -18,23 +18,21 @@ import argparse
 import ast
 import json
 import os
-import random
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from subprocess import DEVNULL, PIPE, Popen, run
-from typing import NamedTuple
 
-from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
-from cosmic_ray.plugins import get_operator, operator_names
+from cosmic_ray.plugins import get_operator
+from mutants_places import Place, sample, statement_of
 from scipy.stats import binomtest
 
 ROOT = Path(__file__).parents[1]
@@ -47,16 +45,6 @@ GRACE = 20.0
 """Seconds that a test always has, beside ten times what it takes on the unchanged code."""
 LONGEST = 10.0
 """Seconds of computing of the longest test that is run: with longer ones, survivors take hours and few more die."""
-
-
-class Place(NamedTuple):
-    """One change of one file: `operator` at its `occurrence`, at a line and column."""
-
-    path: str
-    line: int
-    column: int
-    operator: str
-    occurrence: int
 
 
 @dataclass(frozen=True)
@@ -75,58 +63,6 @@ class Mutant:
     def killed(self) -> bool:
         """Whether a test noticed."""
         return self.outcome in ("killed", "hung")
-
-
-def places(root: Path, path: str) -> list[list[Place]]:
-    """Every place of one file that can be mutated, with all its mutants."""
-    source = (root / path).read_text(encoding="utf-8")
-    silent = [*_annotations(ast.parse(source))]
-    tree = get_ast(source)
-    at: dict[tuple[int, int], list[Place]] = {}
-    for name in operator_names():
-        operator = get_operator(name)
-        if operator.arguments():
-            continue
-        spans = (span for node in ast_nodes(tree) for span in operator().mutation_positions(node))
-        for occurrence, (start, _) in enumerate(spans):
-            if not any(first <= start < last for first, last in silent):
-                at.setdefault(start, []).append(Place(path, *start, name, occurrence))
-    return [at[start] for start in sorted(at)]
-
-
-def _annotations(tree: ast.Module) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Spans (line, column) of type annotations."""
-    for node in ast.walk(tree):
-        hints = [
-            getattr(node, "annotation", None)
-            if isinstance(node, ast.arg | ast.AnnAssign)
-            else None,
-            node.returns if isinstance(node, ast.FunctionDef) else None,
-        ]
-        for hint in hints:
-            if hint is not None:
-                end = (hint.end_lineno or hint.lineno, hint.end_col_offset or hint.col_offset)
-                yield (hint.lineno, hint.col_offset), end
-
-
-def sample(root: Path, rooms: Sequence[str], size: int, seed: int) -> list[Place]:
-    """`size` mutants at random places, one per place while there are places enough."""
-    files: list[str] = []
-    for room in rooms:
-        under = root / room
-        inside = [under] if under.is_file() else sorted(under.rglob("*.py"))
-        files += [str(f.relative_to(root)) for f in inside if f.name != "__init__.py"]
-    rng = random.Random(seed)
-    everywhere = [mutants for path in files for mutants in places(root, path)]
-    for mutants in everywhere:
-        rng.shuffle(mutants)
-    rng.shuffle(everywhere)
-    chosen: list[Place] = []
-    while len(chosen) < size and any(everywhere):
-        for mutants in everywhere:
-            if mutants and len(chosen) < size:
-                chosen.append(mutants.pop())
-    return chosen
 
 
 class Copy:
@@ -153,6 +89,7 @@ class Copy:
         done = run([*server, "map", str(map_file), *seen, "--", "-k", TIMED, *tests],
                    cwd=self.tree, env=environment, capture_output=True, text=True, check=False)  # fmt: skip
         if done.returncode:
+            shutil.rmtree(self.folder)
             raise SystemExit(
                 f"the unchanged tests fail:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
             )
@@ -175,7 +112,7 @@ class Copy:
         """
         source = (self.tree / place.path).read_text(encoding="utf-8")
         by_line = self.reached.get(place.path, {})
-        lines = map(str, _statement(ast.parse(source), place.line))
+        lines = map(str, statement_of(ast.parse(source), place.line))
         tests = {test for line in lines for test in by_line.get(line, ())}
         if "" not in tests:
             return self._quickest(tests)
@@ -215,20 +152,6 @@ class Copy:
         file.write_text(text, encoding="utf-8")
         self.clock += 2
         os.utime(file, (self.clock, self.clock))
-
-
-def _statement(tree: ast.Module, line: int) -> range:
-    """Lines of the smallest statement that holds `line`; of a compound one, its head only."""
-    best = range(line, line + 1)
-    size = float("inf")
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt):
-            continue
-        body = getattr(node, "body", None)
-        last = body[0].lineno - 1 if isinstance(body, list) else node.end_lineno or node.lineno
-        if node.lineno <= line <= last and last - node.lineno < size:
-            best, size = range(node.lineno, last + 1), last - node.lineno
-    return best
 
 
 def _difference(source: str, changed: str) -> tuple[str, str]:

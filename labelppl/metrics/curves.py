@@ -87,8 +87,16 @@ def _of_class(scored: Scored, k: int) -> Iterator[pd.DataFrame]:
     )
     pair = np.column_stack([1 - used, used])
     everyone = net_benefit(pair, positive.astype(np.int64), limits, prevalence=prevalence)
+    no_band = np.full(len(limits), np.nan)
     yield pd.DataFrame(
-        {"curve": "treat_all", "class": name, "x": limits, "y": everyone.treat_all},
+        {
+            "curve": "treat_all",
+            "class": name,
+            "x": limits,
+            "y": everyone.treat_all,
+            "lo": no_band,
+            "hi": no_band,
+        },
         columns=COLUMNS,
     )
 

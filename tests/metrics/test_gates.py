@@ -1,21 +1,30 @@
 """Every named constant and gate of the metrics, just inside and just outside; and conventions that are easily lost."""
 
+from dataclasses import replace
+from importlib import import_module
+
 import numpy as np
 import pytest
 
 from labelppl.calibration.maps import choose_map
 from labelppl.errors import InputError
 from labelppl.metrics import Metric, evaluate_probs
+from labelppl.metrics import verdict as verdict_file
 from labelppl.metrics.bootstrap import exact_interval, percentile_interval
 from labelppl.metrics.collector import MOST_UNDEFINED, Collector
+from labelppl.metrics.hosmer_lemeshow import HOSMER_LEMESHOW
 from labelppl.metrics.kl import DCIC_EPS, kl_dcic, kl_divergence, kl_per_case
 from labelppl.metrics.macro_accuracy import macro_accuracy, macro_accuracy_replicates
 from labelppl.metrics.nll import nll
 from labelppl.metrics.null_band import null_band
+from labelppl.metrics.operating_point import log_ratio_interval
+from labelppl.metrics.realised import REALISED, REALISED_DRAWS, realised
 from labelppl.metrics.reliability import SUPPORTED, WIDEST, reliability
 from labelppl.metrics.scored import Scored
 from labelppl.metrics.smece import smece
 from labelppl.metrics.smoothing import MESH, STEPS, kernel_smooth
+from labelppl.metrics.top_k import default_top, top_k
+from labelppl.metrics.verdict import GRADES_APART
 from labelppl.probabilities import FLOOR, SUM_TOLERANCE, checked_probs
 
 
@@ -162,3 +171,114 @@ def test_a_map_must_gain_a_standard_error(calibrated) -> None:
     little = choose_map(mild, labels, names=["temperature"])
     assert little.losses["none"] - little.losses["temperature"] < little.standard_error
     assert little.mapping is None
+
+
+@pytest.mark.parametrize(("kinds", "allowed"), [(20, True), (21, False)])
+def test_up_to_twenty_subgroups(calibrated, kinds: int, allowed: bool) -> None:
+    probs, labels = calibrated(84)
+    column = {"site": np.arange(84) % kinds}
+    if allowed:
+        found = evaluate_probs(probs, labels, classes=["a", "b"], by=column, n_boot=2)
+        assert found.values["by/site/19/n"] == 4
+    else:
+        with pytest.raises(InputError, match="got 21 values, expected at most 20"):
+            evaluate_probs(probs, labels, classes=["a", "b"], by=column, n_boot=2)
+
+
+def test_a_subgroup_column_has_a_value_for_each_case(calibrated) -> None:
+    probs, labels = calibrated(6)
+    for column, message in (
+        (["x"] * 5, r"by site: got shape \(5,\), expected \(6,\)"),
+        (["x", "x", None, "y", None, "y"], "by site, row 2: got nothing"),
+    ):
+        with pytest.raises(InputError, match=message):
+            evaluate_probs(probs, labels, classes=["a", "b"], by={"site": column}, n_boot=2)
+
+
+@pytest.mark.parametrize(("classes", "k"), [(2, None), (3, 2), (5, 2), (6, 5), (100, 5)])
+def test_the_k_of_top_k_accuracy(classes: int, k: int | None) -> None:
+    assert default_top(classes) == k
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_k_lies_within_the_classes(k: int) -> None:
+    probs, labels = np.full((2, 3), 1 / 3), np.array([0, 2])
+    assert top_k(probs, labels, 3) == 1
+    assert top_k(probs, labels, 1) == 0.5
+    with pytest.raises(InputError, match=f"k: got {k}, expected 1 to 3"):
+        top_k(probs, labels, k)
+
+
+def test_accuracy_on_these_cases_has_the_law_of_its_labels(binary) -> None:
+    """One draw of p(Y|Z): the count of right cases is a sum of independent Bernoullis."""
+    p = np.array([0.9, 0.8, 0.3, 0.6, 0.2])
+    draws = np.broadcast_to(binary(p), (1, 5, 2))
+    scored = Scored(binary(p), -np.ones(5, int), np.arange(5), ("a", "b"), draws=draws)
+    metric = next(m for m in REALISED if m.key == "realised_accuracy")
+    right = np.maximum(p, 1 - p)
+    sd = np.sqrt((right * (1 - right)).sum()) / 5
+    assert REALISED_DRAWS == 500
+    assert metric.value(scored) == pytest.approx(right.mean(), abs=4 * sd / REALISED_DRAWS**0.5)
+    values = realised(scored, "k", lambda probs, labels: float(labels.mean()))
+    assert len(values) == REALISED_DRAWS
+    assert values.mean() == pytest.approx(p.mean(), abs=4 * sd / REALISED_DRAWS**0.5)
+    assert values.std() == pytest.approx(sd, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("bootstrap", "WEIGHT_NUMBERS"),
+        ("null_band", "NULL_NUMBERS"),
+        ("hosmer_lemeshow", "LARGEST"),
+    ],
+)
+def test_numbers_held_at_once_change_no_metric(
+    calibrated, monkeypatch: pytest.MonkeyPatch, file: str, name: str
+) -> None:
+    """In pieces the same random numbers are drawn in the same order."""
+    probs, labels = calibrated(50, classes=3)
+    whole = evaluate_probs(probs, labels, classes=["a", "b", "c"], n_boot=30)
+    monkeypatch.setattr(import_module(f"labelppl.metrics.{file}"), name, 7 * 50)
+    parts = evaluate_probs(probs, labels, classes=["a", "b", "c"], n_boot=30)
+    for key, value in whole.values.items():
+        assert parts.values[key] == pytest.approx(value), key
+    for key, ends in whole.intervals.items():
+        assert parts.intervals[key] == pytest.approx(ends), key
+
+
+def test_measures_that_are_two_grades_apart_are_said_to_disagree(
+    calibrated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probs, labels = calibrated(200)
+    scored = Scored(probs, labels, np.arange(200), ("a", "b"))
+    hl = next(metric for metric in HOSMER_LEMESHOW if metric.key == "hl_p").value(scored)
+    assert hl is not None
+    own = verdict_file.grade(hl)
+    for apart, told in ((GRADES_APART - 1, False), (GRADES_APART, True)):
+        said = verdict_file._others(scored, own - apart)
+        assert any("Hosmer–Lemeshow shows" in line for line in said) is told
+    assert GRADES_APART == 2
+
+
+def test_the_curve_leaves_its_band_as_often_as_chance_lets_it() -> None:
+    """P(at least `out` of `bins` outside), each outside with probability 1 - level."""
+    forecast = np.linspace(0.1, 0.9, 5)
+    lo, hi = np.full(5, 0.4), np.full(5, 0.6)
+    frequency = np.array([0.4, 0.5, 0.6, 0.61, 0.39])
+    curve = reliability(np.full((4, 2), 0.5), [0, 1, 0, 1], draws=5)
+    made = replace(curve, forecast=forecast, lo=lo, hi=hi, frequency=frequency)
+    places, p = verdict_file.outside(made)
+    assert places == pytest.approx([0.7, 0.9])
+    out = 1 - curve.level
+    assert p == pytest.approx(1 - (1 - out) ** 5 - 5 * out * (1 - out) ** 4)
+
+
+def test_likelihood_ratios_have_the_interval_of_the_log_method() -> None:
+    """SE ln LR = sqrt(1/40 - 1/50 + 1/10 - 1/100)."""
+    lo, hi = log_ratio_interval(8.0, 40, 50, 10, 100)
+    spread = np.sqrt(1 / 40 - 1 / 50 + 1 / 10 - 1 / 100)
+    assert (lo, hi) == pytest.approx(
+        (8 * np.exp(-1.959964 * spread), 8 * np.exp(1.959964 * spread)), rel=1e-6
+    )
+    assert lo * hi == pytest.approx(64)
