@@ -7,7 +7,8 @@ exchanged parameters,
 
 is how strongly priors and labels prefer the right naming to the exchanged one. Unlabelled cases are left out: they fit both
 alike. Below log 20 the exchanged naming keeps 5 % of the weight or more. Assumption: a parameter that differs between
-classes has an axis of the classes' length; the first such axis of each site is exchanged.
+classes has an axis of the classes' length; the first such axis of each site is exchanged. A model whose raters are right or
+wrong by the name of the class cannot exchange two classes and is left out.
 """
 
 from __future__ import annotations
@@ -24,18 +25,20 @@ from ..model import LabelDensity
 from .finding import Finding, Level
 
 LEAST_GAP = math.log(20)
+#: Cases that stand for a table without any label.
+FEW = 50
 
 
 def switching(density: LabelDensity) -> list[Finding]:
     """A finding for each pair of classes that could change names, if some cases are unlabelled."""
     cases, classes = density.cases, density.classes
     unlabelled = int((~cases.labelled).sum())
-    if not unlabelled:
+    if not unlabelled or density.model.named_by_answers:
         return []
     known = np.flatnonzero(cases.labelled)
-    labelled = density
-    if len(known):
-        labelled = LabelDensity(density.model, cases.take(known))
+    # Without any label a few cases will do: what they add is taken off again.
+    used = known if len(known) else np.arange(min(FEW, len(cases)))
+    labelled = LabelDensity(density.model, cases.take(used))
     values = density.constrain(density.start(9, seed=0))
     findings = []
     for one, other in combinations(range(len(classes)), 2):

@@ -76,10 +76,12 @@ class Crowd:
 
     def draw(self, rng: np.random.Generator, counts: Floats, times: int) -> Crowd:
         """Everything but pi, given the votes' counts; what the raters share so many ``times``, then the rates."""
-        seen, crowd = SeenVotes.of(counts), self
-        for _ in range(times):
-            crowd = draw_strengths(rng, crowd, seen)
-        return draw_rates(rng, crowd, seen)
+        crowd = self
+        if times:
+            seen = SeenVotes.of(counts)
+            for _ in range(times):
+                crowd = draw_strengths(rng, crowd, seen)
+        return draw_rates(rng, crowd, counts)
 
     @classmethod
     def start(cls, raters: int, classes: int) -> Crowd:
@@ -114,13 +116,14 @@ class SeenVotes:
         return cls(Guests(right), Guests(wrong.sum(2)), Guests(wrong))
 
 
-def draw_rates(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
-    """c and D given everything else: Beta and Dirichlet."""
+def draw_rates(rng: np.random.Generator, crowd: Crowd, counts: Floats) -> Crowd:
+    """c and D given everything else, the votes' counts (raters, classes, answers) too: Beta and Dirichlet."""
+    right, wrong = _split(counts)
     a, b = _strengths(crowd)
-    c = rng.beta(a + seen.right.number, b + seen.missed.number)
+    c = rng.beta(a + right, b + wrong.sum(2))
     slips = crowd.slips
     if crowd.slip_prior.size:
-        drawn = rng.standard_gamma(crowd.slip_prior + seen.wrong.number) + EDGE
+        drawn = rng.standard_gamma(crowd.slip_prior + wrong) + EDGE
         slips = drawn / drawn.sum(2, keepdims=True)
     return replace(crowd, right=np.clip(c, EDGE, 1 - EDGE), slips=slips)
 

@@ -67,6 +67,8 @@ class Hierarchical(Grouped):
 
     groups: RaterGroups | None = ()
 
+    named_by_answers = True
+
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Any]:
         k, n, groups = len(cases.classes), self.name, self.sources(cases)
         g = len(groups)

@@ -91,6 +91,10 @@ class Family(LabelModel):
         fixed = torch.tensor(self.prevalence, dtype=torch.float64)
         return ExactPosterior(Prevalence(fixed, fixed=True), factors, labels)
 
+    @property
+    def named_by_answers(self) -> bool:
+        return any(law.named_by_answers for law in self.evidence)
+
     def samplers(self, cases: Cases) -> Mapping[str, SiteSampler]:
         """Those of the only law, under the uniform prior of p(Y) that they are made for."""
         if len(self.evidence) != 1 or self.prevalence is not None or self.counts != 1.0:

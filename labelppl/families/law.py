@@ -78,6 +78,9 @@ class Law(ABC):
     #: The feature types this law is for.
     accepts: ClassVar[tuple[type[Feature], ...]] = (Scalar,)
 
+    #: Whether parameters say how often an answer is right, whatever its class: the answers then name the classes.
+    named_by_answers: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         if not isinstance(self.feature, self.accepts):
             expected = " or ".join(kind.__name__ for kind in self.accepts)

@@ -20,7 +20,8 @@ from torch import Tensor
 from .. import distributions as laws
 from ..arrays import Ints
 from ..crowds import VoteTable, nested
-from ..crowds.gibbs import GibbsRun, gibbs_diagnostics, sample_labels
+from ..crowds.gibbs import sample_labels
+from ..crowds.gibbs_run import GibbsRun
 from ..crowds.power import VoteParameters, choose_rho
 from ..features import Column, Votes
 from ..model import CasePlate, SiteDraws, SiteSampler
@@ -54,6 +55,7 @@ class NestedDawidSkene(Law):
     design_effect: bool = True
 
     accepts = (Votes,)
+    named_by_answers = True
 
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         return self
@@ -96,10 +98,17 @@ class NestedDawidSkene(Law):
 
         def sample(seed: int, progress: Callable[[int, int], None] | None = None) -> SiteDraws:
             start = nested.Crowd.start(len(votes.raters), len(classes))
-            run = sample_labels(votes, start, known=labels, seed=seed, progress=progress)
+            run = sample_labels(
+                votes,
+                start,
+                known=labels,
+                seed=seed,
+                threads=torch.get_num_threads(),
+                progress=progress,
+            )
             return SiteDraws(
                 self._sites(run),
-                gibbs_diagnostics(run) | self._rho(votes, run, labels, seed),
+                run.diagnostics | self._rho(votes, run, labels, seed),
                 run.problems,
             )
 

@@ -23,7 +23,7 @@ from .. import distributions as laws
 from ..arrays import Array, Ints
 from ..crowds import VoteTable, diagonal_counts
 from ..crowds.flat import FlatCrowd
-from ..crowds.gibbs import gibbs_diagnostics, sample_labels
+from ..crowds.gibbs import sample_labels
 from ..crowds.map_em import map_em
 from ..crowds.nested import EDGE
 from ..features import Ballots, Column, Feature
@@ -112,9 +112,16 @@ class DawidSkene(Law):
 
         def sample(seed: int, progress: Callable[[int, int], None] | None = None) -> SiteDraws:
             start = FlatCrowd.start(len(votes.raters), prior)
-            run = sample_labels(votes, start, known=labels, seed=seed, progress=progress)
+            run = sample_labels(
+                votes,
+                start,
+                known=labels,
+                seed=seed,
+                threads=torch.get_num_threads(),
+                progress=progress,
+            )
             draws = [np.array([[getattr(s, part) for s in c] for c in run.draws]) for part in PARTS]
-            return SiteDraws(sites(*draws), gibbs_diagnostics(run), run.problems)
+            return SiteDraws(sites(*draws), run.diagnostics, run.problems)
 
         def climb(seed: int, progress: Callable[[int, int], None] | None = None) -> SiteDraws:
             best = map_em(votes, prior, labels, seed=seed)
@@ -153,6 +160,7 @@ class Glad(Law):
     points: int = 9
 
     accepts = (Feature,)
+    named_by_answers = True
 
     def tuned(self, columns: Mapping[str, Column]) -> Self:
         return self

@@ -28,6 +28,15 @@ class ClassJoint(NamedTuple):
     joint: Tensor
     label: Tensor
 
+    def at_power(self, power: Tensor) -> Tensor:
+        """``joint`` where p(z_i | y) counts with ``power`` (cases,): log p(y = k) + power_i log p(z_i | y = k)."""
+        return self.joint + self.change_at(power)
+
+    def change_at(self, power: Tensor) -> Tensor:
+        """(power_i - 1) log p(z_i | y = k) (draws, cases, classes); 0 for an impossible class, which stays so."""
+        change = (power[:, None] - 1) * (self.joint - self.label)
+        return torch.where(torch.isfinite(change), change, 0.0)
+
 
 class Collected:
     """A `ClassJoint` as it is filled, class by class; stored with the classes first, where they are contiguous."""

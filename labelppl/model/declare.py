@@ -91,6 +91,11 @@ class LabelModel:
         """Samplers of the model's own for the posterior given ``cases``, by the engine that runs them: gibbs, em."""
         return {}
 
+    @property
+    def named_by_answers(self) -> bool:
+        """Whether what raters answer names the classes, so that no two of them can be exchanged."""
+        return False
+
     def power(self, cases: Cases, diagnostics: Mapping[str, float | int | str]) -> Tensor | None:
         """(cases,) to what power p(z | y) counts in the labels, or None: as it is. diagnostics: of the fit."""
         return None

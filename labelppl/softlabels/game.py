@@ -1,7 +1,8 @@
 """The game behind an explanation: the log-odds of one class against another when only some measurements are known.
 
 v(S) = log p(z_S, k | theta) / p(z_S, j | theta) for a set S of measurements or raters, the others missing; for an input of
-p(y | z), at its mean over the fitted cases. Its Shapley values are the terms of `explain`.
+p(y | z), at its mean over the fitted cases. Where the votes of a case count with a power, p(z_S | k) has that power for
+every S, so that the terms are those of the label itself. The Shapley values of v are the terms of `explain`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Game:
         structure = posterior.density.structure
         self.inputs = structure.read - structure.sampled
         self.known: dict[frozenset[Player], Tensor] = {}
+        self.power = posterior.model.power(cases, posterior.diagnostics)
         self.players = [Player(name) for name in cases.columns]
 
     def odds(self, joint: Tensor) -> Tensor:
@@ -69,9 +71,10 @@ class Game:
                 for name, column in self.cases.columns.items()
             }
             with torch.no_grad():
-                joint = self.posterior.density.class_log_joint(
+                whole = self.posterior.density.class_log_joint(
                     self.values, replace(self.cases, columns=columns)
-                ).joint
+                )
+            joint = whole.joint if self.power is None else whole.at_power(self.power)
             self.known[known] = self.odds(joint)
         return self.known[known]
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..model import ClassJoint, LabelDensity
+from ..model import LabelDensity
 from ..psis import pareto_smooth
 from ..table import Cases
 
@@ -112,18 +112,12 @@ def predictive(
         weights, likeliest = torch.softmax(log_ratio, -1), None
         if power is not None:
             likeliest = (p @ weights[..., None])[..., 0].argmax(-1)
-            _, p, log_p = split_joint(joint + _tempered(read, power))
+            _, p, log_p = split_joint(joint + read.change_at(power).permute(1, 2, 0))
         if not anywhere:
             even = 1 / len(density.classes)
             p = torch.where(possible[:, None], p, even)
             log_p = torch.where(possible[:, None], log_p, float(np.log(even)))
         return Predictive(p, weights, khat, likeliest, log_p)
-
-
-def _tempered(read: ClassJoint, power: Tensor) -> Tensor:
-    """(power - 1) log p(z | y, theta) as (cases, classes, draws)."""
-    change = (power[:, None] - 1) * (read.joint - read.label)
-    return torch.where(torch.isfinite(change), change, 0.0).permute(1, 2, 0)
 
 
 def shift(

@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from labelppl import Angle, Count, Label, Positive, Ratio, Real, label_model
-from labelppl.checks.static import check_static
+from labelppl.checks.static import check_static, refuse_errors
+from labelppl.families import dawid_skene, glad, hierarchical_dawid_skene, nested_dawid_skene
+from labelppl.features import Ballots, Column, Votes
 from labelppl.model import load_model
-from labelppl.table import cases_from_frame
+from labelppl.table import Cases, cases_from_frame
 
 Y = Label("a", "b")
 
@@ -200,6 +202,24 @@ def test_label_switching_with_overlapping_priors():
     # At the medians of the priors the log ratio is (difference of means) * (difference of medians) / sd^2, about 1.
     ratio = float(finding.what.split("only ")[1].split(" to 1")[0])
     assert ratio == pytest.approx(math.e, rel=1.0)
+
+
+@pytest.mark.parametrize(
+    "family",
+    [nested_dawid_skene, dawid_skene, hierarchical_dawid_skene, glad],
+    ids=lambda f: f.__name__,
+)
+def test_raters_answers_name_the_classes(family):
+    """Three raters of three classes and no label at all: the answers say which class is which, whatever the axes' lengths."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 40)
+    said = np.where(rng.random((40, 3)) < 0.8, y[:, None], rng.integers(0, 3, (40, 3)))
+    columns = {"votes": Column.of_ballots(Ballots.from_matrix(said))}
+    ids, split = np.arange(40).astype(str), np.full(40, "train")
+    cases = Cases(ids, ("a", "b", "c"), np.full(40, -1), columns, split)
+    model = family(truth=Label("a", "b", "c"), votes=Votes())
+    assert not [f for f in check_static(model, cases) if f.level == "error"]
+    refuse_errors(model, cases)
 
 
 def test_priors_apart_or_labels_settle_the_names():

@@ -10,7 +10,8 @@ from scipy import stats
 
 from labelppl.crowds import VoteTable, nested
 from labelppl.crowds.flat import FlatCrowd
-from labelppl.crowds.gibbs import MCSE_MOST, RHAT_MOST, GibbsRun, sample_labels
+from labelppl.crowds.gibbs import sample_labels
+from labelppl.crowds.gibbs_run import MCSE_MOST, RHAT_MOST, GibbsRun
 from labelppl.crowds.nested import Crowd, SeenVotes, draw_ability, draw_rates, draw_tables
 from labelppl.crowds.power import (
     LEAST_KNOWN,
@@ -34,7 +35,7 @@ class FixedCrowd(Crowd):
 
     def draw(self, rng: np.random.Generator, counts: np.ndarray, times: int) -> Crowd:
         seen = SeenVotes.of(counts)
-        return draw_rates(rng, draw_ability(rng, self, draw_tables(rng, self, seen)), seen)
+        return draw_rates(rng, draw_ability(rng, self, draw_tables(rng, self, seen)), counts)
 
 
 def fixed() -> FixedCrowd:

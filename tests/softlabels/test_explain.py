@@ -16,7 +16,7 @@ import torch
 from labelppl import Label, Real, fit, label_model, soft_labels
 from labelppl.distributions import RaterVotes, VoteMultinomial
 from labelppl.errors import InputError
-from labelppl.families import logistic
+from labelppl.families import logistic, nested_dawid_skene
 from labelppl.features import Category, VoteCounts, Votes
 from labelppl.inference.base import Draws
 from labelppl.posterior import Posterior
@@ -147,6 +147,41 @@ def test_raters_are_terms_of_their_own() -> None:
     assert rows.loc["prevalence", "log_odds"] == pytest.approx(-0.40547, abs=0.02)
     assert rows.loc["a", "cell"] == "1"
     assert set(terms.of_case("m")["term"]) == {"prevalence", "a", "averaging"}
+
+
+def test_raters_terms_have_the_power_of_the_label() -> None:
+    """The same raters where two votes count as 1.6: each term is .8 of its own, and averaging is nothing but averaging."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 200)
+    said = np.where(rng.random((200, 5)) < 0.85, y[:, None], 1 - y[:, None])
+    case, rater = np.nonzero(rng.random((200, 5)) < 0.6)
+    frame = pd.DataFrame({"id": case, "rater": rater, "label": said[case, rater]}).astype(str)
+    model = nested_dawid_skene(y=Label("0", "1"), votes=Votes())
+    posterior = fit(model, cases_from_frame(frame, "y", model.label, model.features), seed=0)
+    terms = {}
+    for rho in (0.0, 0.25):
+        posterior.sampled.diagnostics["rho"] = rho
+        labels = soft_labels(posterior)
+        terms[rho] = explain_labels(posterior, labels, draws=len(posterior.log_weights)).frame
+        chosen = labels.probs.max(1), labels.probs.min(1)
+        np.testing.assert_allclose(
+            _log_odds(terms[rho]), np.log(chosen[0]) - np.log(chosen[1]), atol=1e-9
+        )
+        # Averaging: the log-odds of the mean label less the mean of the draws' log-odds.
+        density = posterior.density.class_log_joint(posterior.values, posterior.cases)
+        power = posterior.model.power(posterior.cases, posterior.diagnostics)
+        odds = (density.joint if power is None else density.at_power(power)).diff(dim=-1)[..., 0]
+        mean = odds.mean(0).numpy() * np.where(labels.probs.argmax(1) == 1, 1, -1)
+        rest = terms[rho][terms[rho]["kind"] == "averaging"]["log_odds"].to_numpy()
+        np.testing.assert_allclose(rest, np.log(chosen[0]) - np.log(chosen[1]) - mean, atol=1e-9)
+    two = np.array(posterior.cases.ids)[posterior.cases.columns["votes"].values.numpy() == 2]
+    full, discounted = (
+        t[(t["kind"] == "rater") & t["id"].isin(two)].set_index(["id", "term"])["log_odds"]
+        for t in terms.values()
+    )
+    ratio = (discounted / full).dropna()
+    assert len(ratio) > 20
+    np.testing.assert_allclose(ratio.abs(), 0.8, atol=1e-9)
 
 
 def test_an_input_is_compared_with_the_mean_case() -> None:
