@@ -26,9 +26,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from labelppl.students.network import Shape, build_network
-from labelppl.targets.base import TargetData
 from labelppl.targets.hard import Hard
 from labelppl.targets.prob import Prob
+from labelppl.targets.target_data import TargetData
 from labelppl.training.device import make_fabric
 from labelppl.training.schedule import Schedule
 from labelppl.training.source import Resident

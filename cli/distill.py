@@ -41,7 +41,8 @@ def distill(**arguments: Any) -> None:
     Laplace posterior of its last layer, which predict turns into uncertainty. Without --model, --label COLUMN, --votes or
     --soft say what the labels are.
     """
-    from labelppl.jobs.distill import DistillSettings, distill_job
+    from labelppl.jobs.distill import distill_job
+    from labelppl.jobs.distill_settings import DistillSettings
     from labelppl.python_files import load_object, names_object
 
     chosen = read_training(arguments)

@@ -148,28 +148,28 @@ quiet = click.option("--quiet", is_flag=True, help="No progress bars.")
 
 def read_pairs(pairs: tuple[str, ...], what: str) -> dict[str, str]:
     """``("a=1", "b=2")`` -> ``{"a": "1", "b": "2"}``."""
-    found = {}
+    values = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise InputError(
                 f"--{what} {pair!r}: expected NAME=VALUE, e.g. --{what} dysplastic=0.03"
             )
-        found[name.strip()] = value.strip()
-    return found
+        values[name.strip()] = value.strip()
+    return values
 
 
 def read_prevalence(pairs: tuple[str, ...]) -> dict[str, float] | None:
     """``("dysplastic=0.03",)`` -> ``{"dysplastic": 0.03}``, or None without any."""
-    found = {}
+    values = {}
     for name, value in read_pairs(pairs, "prevalence").items():
         try:
-            found[name] = float(value)
+            values[name] = float(value)
         except ValueError:
             raise InputError(
                 f"--prevalence {name}={value}: expected a number, e.g. {name}=0.03"
             ) from None
-    return found or None
+    return values or None
 
 
 def read_prevalence_or_auto(pairs: tuple[str, ...]) -> dict[str, float] | Literal["auto"] | None:
@@ -209,9 +209,9 @@ def open_inputs(arguments: Mapping[str, Any]) -> Inputs:
     return Inputs.of_table(data, TableLabels(**own), group, seed, delimiters)
 
 
-def run_folder(given: Path | None, model: str) -> Path:
+def run_folder(folder: Path | None, model: str) -> Path:
     """The run folder: as given, or ``runs/NAME`` in the working folder."""
-    return given or Path("runs") / Path(model).stem
+    return folder or Path("runs") / Path(model).stem
 
 
 def read_lam(text: str) -> float | Literal["auto", "evidence"]:

@@ -15,7 +15,7 @@ Every fit minimises sum_i loss(q(x_i), t_i) + lambda ||theta - theta_p||^2 by th
 targets and weight prior, the objective of the trainer; all repetitions and sizes are one batch of
 Newton iterations in float64. Not stated in the paper and chosen here: a ridge of 1e-4 (hard
 labels are separable at small n), "incorrect" probabilities as p ~ U(0, 1) (`uniform`) or 1 - p
-(`flipped`), and calibration error of the positive class in ten bins of equal width. The label
+(`flip`), and calibration error of the positive class in ten bins of equal width. The label
 model keeps p(Y) = .5 under imbalance: it describes the balanced test set, not the training
 counts.
 """

@@ -67,10 +67,10 @@ def describe(thing: object) -> Any:
         return {f.name: describe(getattr(thing, f.name)) for f in fields(thing)}
     if _is_torch(thing, "nn.Module"):
         return network_record(thing)
-    return described_object(thing)
+    return describe_object(thing)
 
 
-def described_object(thing: object) -> dict[str, Any]:
+def describe_object(thing: object) -> dict[str, Any]:
     """Class, source and plain public attributes of an object."""
     record: dict[str, Any] = _code(type(thing))
     state = vars(thing) if hasattr(thing, "__dict__") else {}

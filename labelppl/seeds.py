@@ -62,6 +62,10 @@ class Stream:
         """A seed of 63 bits, for a function that takes an integer."""
         return int(self.sequence().generate_state(1, np.uint64)[0]) & _BITS
 
+    def word(self) -> int:
+        """A seed of 32 bits, for a function that takes no more (scikit-learn's ``random_state``)."""
+        return int(self.sequence().generate_state(1)[0])
+
     def numpy(self) -> np.random.Generator:
         """A NumPy generator."""
         return np.random.default_rng(self.sequence())

@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from .arrays import Array, Ints
 from .errors import InputError
+from .seeds import stream
 
 SPLITS = ("train", "val", "test")
 #: Share of the cases that are test cases, where the table does not say.
@@ -86,7 +87,7 @@ def held_out_folds(labels: Ints, groups: Array | None, number: int, seed: int) -
         strata = np.zeros_like(strata)
     alone = groups is None or len(np.unique(groups)) == len(labels)
     splitter = StratifiedKFold if alone else StratifiedGroupKFold
-    cut = splitter(n_splits=number, shuffle=True, random_state=seed)
+    cut = splitter(n_splits=number, shuffle=True, random_state=stream(seed, "split").word())
     with np.errstate(all="ignore"), warnings.catch_warnings():
         # A class with fewer members than folds is missing from some folds, which is what a small table can give.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)

@@ -17,7 +17,7 @@ from labelppl.families import DawidSkene
 from labelppl.features import Votes
 
 VOTES = Votes()
-RATERS = DawidSkene(VOTES).named("votes")
+RATERS = DawidSkene(VOTES).with_name("votes")
 
 
 @label_model(truth=Label(), votes=VOTES)

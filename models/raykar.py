@@ -17,7 +17,7 @@ from labelppl.families import DawidSkene
 from labelppl.features import Votes
 
 VOTES = Votes()
-READERS = DawidSkene(VOTES).named("votes")
+READERS = DawidSkene(VOTES).with_name("votes")
 
 
 @label_model(

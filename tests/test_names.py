@@ -5,21 +5,33 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
 
+@cache
+def sources() -> dict[str, ast.Module]:
+    """Every module of the package by its path."""
+    files = [path for part in ("labelppl", "cli", "models") for path in (ROOT / part).rglob("*.py")]
+    return {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(files)
+    }
+
+
+@cache
 def public_names() -> dict[str, list[str]]:
     """Every public name defined at the top of a module of labelppl, with the modules that define it."""
     places = defaultdict(list)
-    for path in sorted((ROOT / "labelppl").rglob("*.py")):
-        module = ".".join(path.relative_to(ROOT / "labelppl").with_suffix("").parts)
-        module = module.removesuffix(".__init__")
-        if any(part.startswith("_") for part in module.split(".")):
+    for place, tree in sources().items():
+        module = place.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        room, _, module = module.partition(".")
+        if room != "labelppl" or any(part.startswith("_") for part in module.split(".")):
             continue
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree.body:
             for name in _defined(node):
                 if not name.startswith("_"):
                     places[name].append(module)
@@ -70,3 +82,59 @@ def test_the_names_by_room() -> None:
     for room, members in rooms.items():
         print(f"{room} ({len(members)}): {', '.join(sorted(members, key=str.lower))}")
     assert sum(map(len, rooms.values())) >= len(public_names())
+
+
+#: Public functions whose whole name is a participle, with the reason. Any other takes a verb or a noun.
+PARTICIPLES = {
+    "stated": "the label model of the feature Stated",
+    "labelled": "the cases that have a label: a property, a noun like `train` and `test` beside it",
+    "censored": "the cells that are limits: a property of the column",
+    "closed": "whether an interval holds its ends: a property",
+    "passed": "whether a check found nothing: a property",
+    "penalised": "the names of the weights that the prior holds: a property",
+    "pooled": "the test of all quantities together: a property",
+    "shared": "the votes' shared errors: a property",
+    "held": "the validation cases: a property, as in `training.held`",
+    "put": "the present tense too",
+}
+IRREGULAR = {
+    "bought", "chosen", "cut", "done", "drawn", "found", "given", "held", "kept", "known", "left", "made", "met", "put",
+    "said", "seen", "sent", "shown", "split", "taken", "taught", "told", "written",
+}  # fmt: skip
+
+
+def test_no_variable_is_called_found_or_given() -> None:
+    """A variable says what it holds, not what happened to it."""
+    wrong = []
+    for place, tree in sources().items():
+        for node in ast.walk(tree):
+            stored = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            name = node.id if stored else node.arg if isinstance(node, ast.arg) else None
+            if isinstance(node, ast.FunctionDef | ast.Attribute):
+                name = node.name if isinstance(node, ast.FunctionDef) else node.attr
+            if name in ("found", "given"):
+                wrong.append(f"{place}:{node.lineno}: {name}; name it by what it holds")
+    assert not wrong, "\n".join(wrong)
+
+
+def participles() -> dict[str, list[str]]:
+    """Public functions and methods whose whole name is a participle, with their places."""
+    places = defaultdict(list)
+    for place, tree in sources().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and (
+                node.name in IRREGULAR or re.fullmatch(r"[a-z]{3,}ed", node.name)
+            ):
+                places[node.name].append(f"{place}:{node.lineno}")
+    return places
+
+
+def test_public_functions_are_named_by_verbs_and_nouns() -> None:
+    wrong = {n: places for n, places in participles().items() if n not in PARTICIPLES}
+    assert not wrong, "\n".join(
+        f"{name}: {', '.join(places)}; take a present-tense verb" for name, places in wrong.items()
+    )
+
+
+def test_no_participle_is_excused_that_is_not_there() -> None:
+    assert set(PARTICIPLES) <= set(participles())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from labelppl import InputError
+from labelppl.comparison.splits import seed_of
 from labelppl.seeds import _encoded, stream
+from labelppl.split import make_split
 
 DIFFERENT = [
     (0,), (1,), (2**40,), (0, "a"), (0, "a", "b"), (0, "ab"), (0, "b", "a"), (0, "1"), (0, 1), (0, 1, 0), (0, ""),
@@ -104,3 +108,53 @@ def test_a_seed_that_is_no_whole_number_is_refused(seed: object) -> None:
 def test_seeds_of_any_size_differ() -> None:
     sizes = [0, 2**32, 2**64, 2**128, 10**40, 10**40 + 1]
     assert len({stream(s, "x").integer() for s in sizes}) == len(sizes)
+
+
+ROOT = Path(__file__).parents[1]
+#: Numbers that do not come from `stream`, with the reason.
+OWN_SEEDS = {
+    "labelppl/phantoms": "the pictures of a seed are data: figures that were measured on them stay reproducible",
+    "labelppl/families/exact/gaussian.py": "goes on from PyTorch's default generator, which the caller set to a stream",
+    "labelppl/families/exact/regression.py": "goes on from PyTorch's default generator, which the caller set to a stream",
+}
+MAKERS = {
+    "default_rng",
+    "manual_seed",
+    "SeedSequence",
+    "RandomState",
+    "seed_all",
+    "seed_everything",
+}
+
+
+def test_every_random_number_comes_from_a_stream() -> None:
+    wrong = []
+    for path in sorted([*(ROOT / "labelppl").rglob("*.py"), *(ROOT / "cli").rglob("*.py")]):
+        place = path.relative_to(ROOT).as_posix()
+        if place == "labelppl/seeds.py" or place.startswith(tuple(OWN_SEEDS)):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.func if isinstance(node, ast.Call) else None
+            if isinstance(name, ast.Attribute) and name.attr in MAKERS:
+                wrong.append(
+                    f"{place}:{name.lineno}: {name.attr}; take labelppl.seeds.stream(seed, NAME)"
+                )
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("place", OWN_SEEDS)
+def test_the_places_with_seeds_of_their_own_exist(place: str) -> None:
+    files = [ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py")
+    assert any(maker in path.read_text(encoding="utf-8") for path in files for maker in MAKERS)
+
+
+def test_a_seed_of_any_size_cuts_the_cases() -> None:
+    """scikit-learn alone takes 32 bits."""
+    labels = np.arange(40) % 2
+    assert set(make_split(labels, None, 2**40)) == {"train", "test"}
+    assert (make_split(labels, None, 2**40) != make_split(labels, None, 2**41)).any()
+
+
+def test_the_first_repeat_of_compare_is_what_distill_does_and_no_other_repeat_is() -> None:
+    assert seed_of(0, 7) == 7
+    assert len({seed_of(repeat, seed) for repeat in range(5) for seed in range(5)}) == 25

@@ -18,6 +18,14 @@ def cohort_of(cases: Cases) -> pd.DataFrame:
 
     Returns:
         One row per item, with columns ``item``, ``train``, ``val``, ``test`` and ``all``: counts of cases.
+
+    Examples:
+        >>> from labelppl.features import Label, Real
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"y": ["a", "b", "a"], "x": [1.0, None, 3.0], "split": ["train", "train", "test"]})
+        >>> cases = cases_from_frame(frame, "y", Label("a", "b"), {"x": Real()})
+        >>> cohort_of(cases).set_index("item").loc["cases"].tolist()
+        [2, 0, 1, 3]
     """
     split = np.asarray(cases.split)
     sides = {side: split == side for side in SPLITS} | {"all": np.ones(len(cases), dtype=bool)}

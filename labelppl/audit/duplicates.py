@@ -36,6 +36,10 @@ class Duplicates:
         frame: ``id``, ``other``, their ``split`` and ``other_split``, ``same_file``, ``correlation``, and ``across``: whether
             the two are on different sides of a split.
         unreadable: ids whose image could not be decoded, with the reason.
+
+    Examples:
+        >>> near_duplicates([], [], np.array([])).to_frame().empty
+        True
     """
 
     frame: pd.DataFrame
@@ -73,6 +77,18 @@ def near_duplicates(
 
     Returns:
         The pairs, those across splits first.
+
+    Examples:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+        >>> Image.fromarray(noise).save(folder / "a.png")
+        >>> Image.fromarray(noise // 2 + 60).save(folder / "b.png")  # darker and with less contrast
+        >>> paths = [folder / "a.png", folder / "b.png"]
+        >>> pairs = near_duplicates(["a", "b"], paths, np.array(["train", "test"])).to_frame()
+        >>> pairs[["id", "other", "across"]].values.tolist()
+        [['a', 'b', True]]
     """
     small = np.zeros((len(paths), SIDE * SIDE), dtype=np.float32)
     digest = np.empty(len(paths), dtype=object)

@@ -52,6 +52,10 @@ class Doubts:
         frame: One row per labelled case: its label and the probability of that label given the measurements, with a 90 %
             interval; the class that the measurements suggest; whether the label is doubted; whether the case's own
             leave-one-out can be trusted; how rare its measurements are; and the reason in words.
+
+    Examples:
+        >>> len(Doubts(pd.DataFrame({"id": ["7", "3"], "doubted": [True, False]})))
+        1
     """
 
     frame: pd.DataFrame

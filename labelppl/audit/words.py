@@ -11,7 +11,13 @@ MOST_ODDS = 10_000.0
 
 
 def odds_in_words(log_odds: float) -> str:
-    """``12 : 1`` from log-odds in nats, whatever their sign.
+    """``12 : 1`` from log-odds, whatever their sign.
+
+    Args:
+        log_odds: In nats.
+
+    Returns:
+        The larger odds to 1, with two digits below ten.
 
     Examples:
         >>> odds_in_words(2.5)
@@ -39,6 +45,9 @@ def term_in_words(
         log_odds: For ``label`` where positive, in nats.
         label: The more probable class.
         against: The runner-up.
+
+    Returns:
+        The sentence, without a full stop.
 
     Examples:
         >>> term_in_words("alpha", "measurement", "49°", 2.5, "dysplastic", "normal")

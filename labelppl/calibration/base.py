@@ -36,6 +36,20 @@ class Recalibration(ABC):
     """A map from probabilities to probabilities.
 
     `name` is its name on the command line; `two_classes` says that it needs exactly two.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Halfway(Recalibration):
+        ...     share: float = 0.5
+        ...     name = "halfway"
+        ...     def fit(self, probs, reference):
+        ...         return Halfway(0.5)
+        ...     def transform(self, probs):
+        ...         p = np.asarray(probs)
+        ...         return (1 - self.share) * p + self.share / p.shape[1]
+        >>> Halfway().fit([[0.9, 0.1]], [0]).transform([[0.9, 0.1]]).tolist()
+        [[0.7, 0.3]]
     """
 
     name: ClassVar[str]

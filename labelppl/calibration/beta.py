@@ -27,7 +27,20 @@ RIDGE = 1e-6
 
 @dataclass(frozen=True)
 class BetaMap(Recalibration):
-    """The coefficients; a, b >= 0."""
+    """The beta map of two classes.
+
+    Args:
+        a: Slope on log p, at least 0.
+        b: Slope on -log(1 - p), at least 0.
+        c: Intercept.
+
+    Examples:
+        >>> import numpy as np
+        >>> p = np.tile([[0.9, 0.1], [0.1, 0.9]], (10, 1))
+        >>> reference = np.tile([[0.75, 0.25], [0.25, 0.75]], (10, 1))
+        >>> BetaMap().fit(p, reference).transform(p)[0].round(3).tolist()
+        [0.75, 0.25]
+    """
 
     a: float = 1.0
     b: float = 1.0

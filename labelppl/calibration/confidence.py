@@ -35,8 +35,16 @@ ConfidenceName = Literal["largest", "normalised"]
 class Confidence:
     """Answers in force: a case is answered where its confidence is at least `threshold`.
 
-    `risk` is the share of errors that was asked for, `coverage` the share of validation cases that are
-    answered at it.
+    Args:
+        kind: `largest` or `normalised`.
+        exponent: p of the normalised score.
+        threshold: The least confidence of an answer.
+        risk: The share of errors that was asked for.
+        coverage: The share of validation cases that are answered at it.
+
+    Examples:
+        >>> Confidence("largest", 0.0, 0.8, 0.05, 0.6).answers([[0.9, 0.1], [0.7, 0.3]]).tolist()
+        [True, False]
     """
 
     kind: ConfidenceName
@@ -48,9 +56,9 @@ class Confidence:
     def of(self, probs: ArrayLike) -> Floats:
         """Return the confidence (cases,) of `probs` (cases, classes)."""
         p = checked_probs(probs)
-        return p.max(axis=1) if self.kind == "largest" else normalised(p, self.exponent)
+        return p.max(axis=1) if self.kind == "largest" else scaled_largest(p, self.exponent)
 
-    def answered(self, probs: ArrayLike) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def answers(self, probs: ArrayLike) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Return which cases (cases,) are answered."""
         return np.asarray(self.of(probs) >= self.threshold)
 
@@ -75,7 +83,7 @@ class Confidence:
         return cls(kind, *numbers)
 
 
-def normalised(probs: Floats, exponent: float) -> Floats:
+def scaled_largest(probs: Floats, exponent: float) -> Floats:
     """Return max_k z̃_k / ‖z̃‖_p (cases,). Raises InputError for two classes."""
     if probs.shape[1] == 2:
         raise InputError(
@@ -93,9 +101,24 @@ def choose_confidence(
 ) -> Confidence:
     """Choose score and threshold on validation cases, at a share of errors of at most `risk`.
 
-    `reference` is hard labels (cases,) or soft labels, whose error is 1 − p of the predicted class.
-    `kind` None: whichever ranks better by the risk–coverage area, the largest probability in a tie.
-    Raises InputError for a risk outside (0, 1), or `normalised` with two classes.
+    Args:
+        probs: Probabilities (cases, classes).
+        reference: Hard labels (cases,), or soft labels (cases, classes), whose error is 1 − p of the predicted class.
+        risk: The share of errors among answers, above 0 and below 1.
+        kind: The score; None: whichever ranks better by the area under risk against coverage, the largest probability in a
+            tie.
+
+    Returns:
+        The confidence in force.
+
+    Raises:
+        InputError: For a risk outside (0, 1), or `normalised` with two classes.
+
+    Examples:
+        >>> probs = [[0.95, 0.05], [0.9, 0.1], [0.6, 0.4], [0.55, 0.45]]
+        >>> chosen = choose_confidence(probs, [0, 0, 1, 0], risk=0.1)
+        >>> chosen.coverage, chosen.threshold
+        (0.5, 0.9)
     """
     p, target = soft_target(probs, reference)
     errors = 1 - np.take_along_axis(target, p.argmax(axis=1)[:, None], axis=1)[:, 0]
@@ -103,9 +126,9 @@ def choose_confidence(
     if kind in (None, "largest"):
         options.append((aurc(p.max(axis=1), errors), "largest", 0.0))
     if kind == "normalised" or (kind is None and p.shape[1] > 2):
-        options += [(aurc(normalised(p, e), errors), "normalised", e) for e in EXPONENTS]
+        options += [(aurc(scaled_largest(p, e), errors), "normalised", e) for e in EXPONENTS]
     _, best, exponent = min(options, key=lambda option: option[0])
-    score = p.max(axis=1) if best == "largest" else normalised(p, exponent)
+    score = p.max(axis=1) if best == "largest" else scaled_largest(p, exponent)
     coverage, threshold = coverage_at_risk(score, errors, risk)
     # JSON has no infinity; no confidence reaches 2.
     return Confidence(best, exponent, min(threshold, 2.0), risk, coverage)

@@ -46,8 +46,18 @@ SCORES: tuple[ScoreName, ...] = ("label", "adaptive")
 class Conformal:
     """Prediction sets in force.
 
-    `limit` (classes,) is q per class, infinite where every case keeps the class; `alpha` the share of
-    labels that may be missed; `cases` (classes,) the calibration cases behind each limit.
+    Args:
+        limit: (classes,) q per class, infinite where every case keeps the class.
+        alpha: The share of labels that may be missed.
+        score: `label` or `adaptive`.
+        penalty: λ of the adaptive score.
+        free: k₀, the ranks without a penalty.
+        by_class: Whether each class has a limit of its own.
+        cases: (classes,) the calibration cases behind each limit.
+
+    Examples:
+        >>> Conformal((0.5, 0.5), 0.1).sets([[0.6, 0.4], [0.5, 0.5]]).tolist()
+        [[True, False], [True, True]]
     """
 
     limit: tuple[float, ...]

@@ -28,7 +28,21 @@ PENALTY = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class DirichletMap(Recalibration):
-    """Weights (classes, classes) and intercepts (classes,); `off_diagonal` is λ, `shift` is μ."""
+    """The Dirichlet map: a linear map of the log probabilities.
+
+    Args:
+        weight: (classes, classes).
+        bias: (classes,).
+        off_diagonal: λ, the penalty of the weights beside the diagonal.
+        shift: μ, the penalty of the intercepts.
+
+    Examples:
+        >>> import numpy as np
+        >>> p = np.tile([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]], (50, 1))
+        >>> reference = np.tile([[0.6, 0.2, 0.2], [0.2, 0.6, 0.2], [0.2, 0.2, 0.6]], (50, 1))
+        >>> bool(abs(DirichletMap().fit(p, reference).transform(p)[0, 0] - 0.6) < 0.02)
+        True
+    """
 
     weight: Floats = field(default_factory=lambda: np.eye(2))
     bias: Floats = field(default_factory=lambda: np.zeros(2))

@@ -26,7 +26,17 @@ STUDENT = "student.safetensors"
 
 @dataclass(frozen=True)
 class InForce:
-    """What applies to a student's probabilities at the study prevalence; None where nothing was chosen."""
+    """What applies to a student's probabilities at the study prevalence; None where nothing was chosen.
+
+    Args:
+        mapping: The map.
+        confidence: Which cases are answered.
+        sets: Prediction sets.
+
+    Examples:
+        >>> InForce().mapping is None
+        True
+    """
 
     mapping: Recalibration | None = None
     confidence: Confidence | None = None
@@ -34,9 +44,21 @@ class InForce:
 
 
 def read_in_force(folder: Path) -> InForce:
-    """Return what is in force in a run folder.
+    """Read what is in force in a run folder.
 
-    Raises InputError for a file that is not ours, or of another student than the folder's.
+    Args:
+        folder: The run folder.
+
+    Returns:
+        The map, the confidence and the prediction sets, None each where there is no such file.
+
+    Raises:
+        InputError: For a file that is not ours, or of another student than the folder's.
+
+    Examples:
+        >>> import tempfile
+        >>> read_in_force(Path(tempfile.mkdtemp())) == InForce()
+        True
     """
     calibration, conformal = read_json(folder / CALIBRATION), read_json(folder / CONFORMAL)
     for name, content in ((CALIBRATION, calibration), (CONFORMAL, conformal)):

@@ -26,7 +26,18 @@ def _ends() -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class IsotonicMap(Recalibration):
-    """Knots of the map: forecasts `at` (knots,) and their recalibrated `value` (knots,)."""
+    """The isotonic map: a rising function that is linear between its knots.
+
+    Args:
+        at: (knots,) forecasts.
+        value: (knots,) what they become.
+
+    Examples:
+        >>> p = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]
+        >>> mapping = IsotonicMap().fit(p, [[0.7, 0.3], [0.6, 0.4], [0.4, 0.6]])
+        >>> mapping.transform([[0.2, 0.8]]).round(6).tolist()
+        [[0.4, 0.6]]
+    """
 
     at: Floats = field(default_factory=_ends)
     value: Floats = field(default_factory=_ends)

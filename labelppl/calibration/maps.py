@@ -71,11 +71,28 @@ def choose_map(
     groups: Array | None = None,
     seed: int = 0,
 ) -> Chosen:
-    """Return the map of least cross-validated cross-entropy, fitted to all cases.
+    """Fit the map of least cross-validated cross-entropy to all cases.
 
-    Folds keep `groups` (cases,) together. Nothing is chosen unless the best map beats the
-    probabilities as they are by one standard error. Raises InputError as `fit` does, and for fewer
-    cases than folds.
+    Nothing is chosen unless the best map beats the probabilities as they are by one standard error.
+
+    Args:
+        probs: Probabilities (cases, classes).
+        reference: Hard labels (cases,), soft labels (cases, classes) or draws of them (draws, cases, classes).
+        names: Which maps to try; None tries all that can take so many classes.
+        groups: (cases,) patients, whom a fold keeps together; None: each case is one.
+        seed: Of the folds.
+
+    Returns:
+        The map or None, and the loss of every candidate in nats per case.
+
+    Raises:
+        InputError: As `fit` does, and for fewer groups than folds.
+
+    Examples:
+        >>> probs = np.tile([[0.99, 0.01], [0.01, 0.99]], (50, 1))
+        >>> reference = np.tile([[0.75, 0.25], [0.25, 0.75]], (50, 1))
+        >>> choose_map(probs, reference, names=["temperature"]).mapping.name
+        'temperature'
     """
     p, target = soft_target(probs, reference)
     folds = _folds(len(p), groups, seed)

@@ -24,7 +24,19 @@ from .two_classes import both, clipped_logit, positive, positive_target, twice
 
 @dataclass(frozen=True)
 class Platt(Recalibration):
-    """Slope and intercept on the logit of the second class."""
+    """A straight line on the logit of the second class.
+
+    Args:
+        slope: Below 1 where the probabilities are too sure.
+        intercept: In nats.
+
+    Examples:
+        >>> import numpy as np
+        >>> p = np.tile([[0.9, 0.1], [0.1, 0.9]], (10, 1))
+        >>> mapping = Platt().fit(p, np.tile([[0.75, 0.25], [0.25, 0.75]], (10, 1)))
+        >>> round(mapping.slope, 3)
+        0.5
+    """
 
     slope: float = 1.0
     intercept: float = 0.0

@@ -29,7 +29,10 @@ BOUND = 5.0
 
 @dataclass(frozen=True)
 class Temperature(Recalibration):
-    """Temperature scaling; `temperature` > 0.
+    """Temperature scaling.
+
+    Args:
+        temperature: T > 0; above 1 where the probabilities are too sure.
 
     Examples:
         >>> import numpy as np

@@ -33,7 +33,18 @@ LABELLINGS = 20
 
 @dataclass(frozen=True, eq=False)
 class VennAbers(Recalibration):
-    """Calibration forecasts (calibration cases,) and labels (labellings, calibration cases)."""
+    """The calibration cases, to which each new case is added with either label.
+
+    Args:
+        forecast: (calibration cases,) p of the second class.
+        label: (labellings, calibration cases) 0 to 1.
+
+    Examples:
+        >>> p = [[0.8, 0.2], [0.7, 0.3], [0.3, 0.7], [0.2, 0.8]]
+        >>> low, high = VennAbers().fit(p, [0, 1, 0, 1]).interval([[0.5, 0.5]])
+        >>> bool(low[0] < 0.5 < high[0])
+        True
+    """
 
     forecast: Floats = field(default_factory=lambda: np.array([0.5]))
     label: Floats = field(default_factory=lambda: np.array([[0.5]]))

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.stats import binom
 
 from ..arrays import Array
+from ..seeds import stream
 
 #: Most points at which the distribution function is compared.
 MOST_POINTS = 50
@@ -80,6 +81,6 @@ def _tails(n: int) -> Array:
 def _null(n: int) -> Array:
     """gamma of uniform values, sorted (repetitions,)."""
     tails, bins = _tails(n), min(n, MOST_POINTS)
-    rng = np.random.default_rng(n)
+    rng = stream(0, "uniform ranks", n).numpy()
     counts = rng.multinomial(n, np.full(bins, 1 / bins), REPETITIONS).cumsum(1)[:, :-1]
     return np.sort(tails[counts, np.arange(bins - 1)].min(1))

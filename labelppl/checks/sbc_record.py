@@ -14,6 +14,7 @@ from scipy.stats import ttest_1samp
 from ..arrays import Array
 from ..errors import InputError
 from ..runs import read_json, write_json
+from ..seeds import stream
 from .sbc_bands import fractional_ranks, p_values
 from .sbc_pooled import Pooled, pooled_spread
 
@@ -91,7 +92,9 @@ class Sbc:
     @cached_property
     def uniform(self) -> Array:
         """The ranks as values in (0, 1), (simulations, quantities), uniform if the posterior is right."""
-        return fractional_ranks(self.ranks, self.draws, np.random.default_rng(self.seed))
+        return fractional_ranks(
+            self.ranks, self.draws, stream(self.seed, "fractional ranks").numpy()
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row per quantity and test: name, kind, mean, p, passed, finding.

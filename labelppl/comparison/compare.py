@@ -12,8 +12,6 @@ take seconds.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +21,6 @@ import numpy as np
 import pandas as pd
 
 from ..arrays import Array, Floats
-from ..distillation.distill import RefitByIds, distill
-from ..distillation.distilled import Distilled
 from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
 from ..metrics.listed import metric_named
@@ -33,16 +29,15 @@ from ..runs import versions
 from ..softlabels import SoftLabels
 from ..split import TEST_SHARE
 from ..students.options import AugmentLike, StudentLike, StudentOptions
-from ..table import Cases, match_ids
-from ..targets import make_target
-from ..training.schedule import Schedule, default_schedule
-from .methods import Known, Method, MethodLike, choose_methods, make_method
+from ..table import Cases
+from ..training.schedule import Schedule
+from .methods import Known, MethodLike, choose_methods, make_method
+from .one_method import Labelled, train_method
 from .parts import Parts
 from .record import Comparison
-from .splits import split_of
-from .table import Unseen, row_of, summarise
+from .splits import seed_of, split_of
+from .table import Unseen, row_of, summarise, unseen_of
 
-Labelled = Callable[[Cases], SoftLabels]
 VALIDATION = 0.2
 
 
@@ -160,13 +155,13 @@ def compare(
         )
         chosen = choose_methods(methods, known)
         names = tuple(method.name for method in chosen)
-        tested.append(_tested(held, soft, votes))
+        tested.append(unseen_of(held, soft, votes))
         for method in chosen:
-            kept = parts.finished(method.name, repeat, method.record())
+            kept = parts.read(method.name, repeat, method.record())
             if kept is None:
                 say(f"repeat {repeat + 1} of {repeats}: {method.name}")
-                kept = _one(
-                    method, soft, held, schedule, prior, seed + repeat, labels if callable(labels) else None,
+                kept = train_method(
+                    method, soft, held, schedule, prior, seed_of(repeat, seed), labels if callable(labels) else None,
                     student=options, votes=votes, device=device, progress=progress,
                 )  # fmt: skip
                 parts.keep(method.name, repeat, *kept, held.test.ids, cases.classes)
@@ -222,87 +217,6 @@ def _check(
         raise InputError("cases: no column 'image', expected the path of an image per case")
     for method in methods or ():
         make_method(method)
-
-
-def _one(
-    method: Method,
-    labels: SoftLabels | None,
-    cases: Cases,
-    schedule: Schedule | None,
-    prior: PriorOptions,
-    seed: int,
-    label: Labelled | None,
-    **options: Any,
-) -> tuple[dict[str, Any], Floats | None]:
-    """Train one method and predict the test cases: its record, and (cases, classes) or None where it failed."""
-    first = schedule or default_schedule(int((cases.split == "train").sum()))
-    second = first.for_map()
-    both = replace(first, epochs=first.epochs + second.epochs)
-    soft = None if labels is None else method.soft(labels, cases, seed)
-    record: dict[str, Any] = {"method": method.record()}
-    began = time.perf_counter()
-    try:
-        done = distill(
-            soft,
-            cases,
-            target=method.target,
-            prior=prior if method.prior else replace(prior, lam=math.inf),
-            refit=None if label is None else _within_folds(label, method, cases, seed),
-            schedule=first if method.prior else both,
-            map_schedule=second,
-            seed=seed,
-            **options,
-        )
-    except FailedWork as failure:
-        return record | {"failed": str(failure)}, None
-    taught = make_target(method.target).needs_teacher
-    test = cases.test
-    predicted = done.predict_proba(test.images)  # type: ignore[arg-type]
-    return record | {
-        "seconds": round(time.perf_counter() - began, 2),
-        "epochs": len(done.history) + (both.epochs if taught else 0),
-        "lam": str(_lam_of(done)) if method.prior else None,
-        "notes": [note for note in done.notes if method.prior],
-    }, predicted
-
-
-def _within_folds(label: Labelled, method: Method, cases: Cases, seed: int) -> RefitByIds:
-    """Soft labels of some cases by a label model that has seen those cases alone."""
-
-    def refit(ids: Array) -> SoftLabels:
-        some = cases.take(match_ids(ids, cases.ids))
-        some = replace(some, split=np.full(len(some), "train"))
-        made = method.soft(label(some), some, seed)
-        return made.take(match_ids(some.ids, made.ids))
-
-    return refit
-
-
-def _lam_of(done: Distilled) -> float:
-    chosen = done.student.spec.training["lam"]["lam"]
-    return float(chosen)
-
-
-def _tested(cases: Cases, labels: SoftLabels | None, votes: Array | None) -> Unseen:
-    """The test cases; what they are compared with is p(Y|Z), or the mean vote where there is no soft label."""
-    test = cases.split == "test"
-    groups = np.arange(len(cases))
-    if cases.groups is not None:
-        groups = pd.factorize(np.asarray(cases.groups).astype(str))[0]
-    soft = np.full((int(test.sum()), len(cases.classes)), np.nan)
-    if labels is not None:
-        at = match_ids(cases.ids[test], labels.ids)
-        soft = np.where((at >= 0)[:, None], labels.probs[at], np.nan)
-    elif votes is not None:
-        counts = np.asarray(votes, dtype=np.float64)[test]
-        seen = counts.sum(1) > 0
-        soft[seen] = counts[seen] / counts[seen].sum(1, keepdims=True)
-    return Unseen(
-        np.asarray(cases.labels[test], dtype=np.int64),
-        np.asarray(groups[test], dtype=np.int64),
-        None if np.isnan(soft).all() else soft,
-        None if cases.p_true is None else np.asarray(cases.p_true[test], dtype=np.float64),
-    )
 
 
 def _digest(cases: Cases, votes: Array | None) -> str:

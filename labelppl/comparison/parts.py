@@ -41,7 +41,7 @@ class Parts:
             )
         refuse_other(self.folder, before, self._settings)
 
-    def finished(
+    def read(
         self, name: str, repeat: int, method: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Floats | None] | None:
         """The record and predictions (cases, classes) of this training, if it was finished.

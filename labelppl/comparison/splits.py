@@ -12,8 +12,14 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InputError
+from ..seeds import stream
 from ..split import TEST_SHARE, held_out_folds, make_split
 from ..table import Cases
+
+
+def seed_of(repeat: int, seed: int) -> int:
+    """The seed of repeat `repeat`: the first is the user's own, so that it is what `distill` does with this seed."""
+    return seed if repeat == 0 else stream(seed, "repeat", repeat).integer()
 
 
 def split_of(
@@ -25,11 +31,11 @@ def split_of(
     the groups to test where it has no split.
     Raises InputError where a split is empty or holds no label.
     """
-    split = np.array(cases.split)
+    split, own = np.array(cases.split), seed_of(repeat, seed)
     if not cases.split_given:
-        split = make_split(cases.labels, cases.groups, seed + repeat, test_share)
+        split = make_split(cases.labels, cases.groups, own, test_share)
     if not (split == "val").any() and validation > 0:
-        split = _set_aside(cases, split, seed + repeat, validation)
+        split = _set_aside(cases, split, own, validation)
     held = replace(cases, split=split, split_given=True)
     for part in ("train", "test", *(("val",) if validation > 0 else ())):
         if not (held.labels[split == part] >= 0).any():

@@ -14,18 +14,19 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..seeds import stream
 from ..softlabels import SoftLabels
 from ..table import Cases, match_ids
 
 Spoil = Callable[[SoftLabels, Cases, int], SoftLabels]
 
 
-def shuffled(labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
+def shuffle(labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
     """Soft labels exchanged among training cases of one hard label; all others keep their own.
 
     Unlabelled training cases exchange among themselves. Ids and given labels stay where they are.
     """
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "shuffled").numpy()
     kind = np.where(_trained(labels, cases), _hard(labels, cases), -2)
     order = np.arange(len(kind))
     for k in np.unique(kind[kind > -2]):
@@ -37,16 +38,16 @@ def shuffled(labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
 def uniform(labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
     """Training cases get probabilities drawn uniformly from the simplex."""
     n, classes = labels.probs.shape
-    drawn = np.random.default_rng(seed).dirichlet(np.ones(classes), n)
+    drawn = stream(seed, "uniform").numpy().dirichlet(np.ones(classes), n)
     return _instead(labels, cases, drawn)
 
 
-def flipped(labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
+def flip(labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
     """Training cases get (1 - p) / (classes - 1)."""
     return _instead(labels, cases, (1 - labels.probs) / (labels.probs.shape[1] - 1))
 
 
-SPOILED: dict[str, Spoil] = {"shuffled": shuffled, "uniform": uniform, "flipped": flipped}
+SPOILED: dict[str, Spoil] = {"shuffled": shuffle, "uniform": uniform, "flipped": flip}
 
 
 def _instead(labels: SoftLabels, cases: Cases, probs: NDArray[np.float64]) -> SoftLabels:

@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..arrays import Floats, Ints
+from ..arrays import Array, Floats, Ints
 from ..metrics.bootstrap import group_weights
 from ..metrics.evaluate_probs import evaluate_probs
 from ..metrics.listed import METRICS, choose_metrics
 from ..metrics.metric import Metric
 from ..metrics.operating_point import OPERATING_POINT
 from ..metrics.scored import Member, Scored, Settings
+from ..seeds import stream
+from ..softlabels import SoftLabels
+from ..table import Cases, match_ids
 
 NOT_COMPARED = ("ece_debiased", "accuracy_bayes_expected")
 """Metrics that describe one set of cases and say nothing about the difference of two methods."""
@@ -55,6 +58,28 @@ class Unseen:
     groups: Ints
     soft: Floats | None
     p_true: Floats | None
+
+
+def unseen_of(cases: Cases, labels: SoftLabels | None, votes: Array | None) -> Unseen:
+    """The test cases; what they are compared with is p(Y|Z), or the mean vote where there is no soft label."""
+    test = cases.split == "test"
+    groups = np.arange(len(cases))
+    if cases.groups is not None:
+        groups = pd.factorize(np.asarray(cases.groups).astype(str))[0]
+    soft = np.full((int(test.sum()), len(cases.classes)), np.nan)
+    if labels is not None:
+        at = match_ids(cases.ids[test], labels.ids)
+        soft = np.where((at >= 0)[:, None], labels.probs[at], np.nan)
+    elif votes is not None:
+        counts = np.asarray(votes, dtype=np.float64)[test]
+        seen = counts.sum(1) > 0
+        soft[seen] = counts[seen] / counts[seen].sum(1, keepdims=True)
+    return Unseen(
+        np.asarray(cases.labels[test], dtype=np.int64),
+        np.asarray(groups[test], dtype=np.int64),
+        None if np.isnan(soft).all() else soft,
+        None if cases.p_true is None else np.asarray(cases.p_true[test], dtype=np.float64),
+    )
 
 
 def row_of(probs: Floats, tested: Unseen, classes: Sequence[str], seed: int) -> dict[str, Any]:
@@ -101,7 +126,7 @@ def summarise(
     made: dict[str, list[int]] = {}
     for method, repeat in probs:
         made.setdefault(method, []).append(repeat)
-    picks = np.random.default_rng([seed, 1]).integers(0, len(tested), (n_boot, len(tested)))
+    picks = stream(seed, "repeats").numpy().integers(0, len(tested), (n_boot, len(tested)))
 
     def mean(method: str, key: str, repeats: Sequence[int]) -> float:
         return float(np.mean([_number(values[method, r][key]) for r in repeats]))

@@ -52,13 +52,13 @@ class SharedErrorFit:
 
 def complete_groups(groups: Groups, raters: int) -> tuple[tuple[int, ...], ...]:
     """The groups and, after them, every other rater alone; InputError if a rater is in two groups."""
-    given = [tuple(int(j) for j in group) for group in groups]
-    inside = [j for group in given for j in group]
+    shared = [tuple(int(j) for j in group) for group in groups]
+    inside = [j for group in shared for j in group]
     if len(set(inside)) < len(inside) or any(not 0 <= j < raters for j in inside):
         raise InputError(
-            f"groups: got {given}, expected different rater codes from 0 to {raters - 1}"
+            f"groups: got {shared}, expected different rater codes from 0 to {raters - 1}"
         )
-    return (*given, *((j,) for j in range(raters) if j not in set(inside)))
+    return (*shared, *((j,) for j in range(raters) if j not in set(inside)))
 
 
 def shared_error_em(

@@ -60,9 +60,9 @@ class VoteTable:
         """
         for name in (item, rater, label):
             if name not in frame.columns:
-                found = ", ".join(map(str, frame.columns))
+                columns = ", ".join(map(str, frame.columns))
                 raise InputError(
-                    f"column '{name}': not in the votes table; it has {found}; rename one"
+                    f"column '{name}': not in the votes table; it has {columns}; rename one"
                 )
             if frame[name].isna().any():
                 row = int(np.flatnonzero(frame[name].isna())[0])

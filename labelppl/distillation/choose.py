@@ -1,7 +1,8 @@
-"""How the whole job chooses lambda: what it trains inside a fold, and which cases judge it."""
+"""How the whole job chooses the epochs of step 1 and lambda: what it trains inside a fold, and which cases judge it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,16 +10,19 @@ from typing import Any
 
 from torch import nn
 
+from ..runs import write_json
 from ..seeds import stream
 from ..targets import make_target
-from ..targets.base import Target, TargetData
+from ..targets.base import Target
 from ..targets.hard import Hard
+from ..targets.target_data import TargetData
 from ..training.held import Held
 from ..training.loop import Trained
 from ..training.schedule import Schedule
 from ..training.source import Source
 from ..training.train import train
 from ..training.weight_prior import WeightPrior
+from .few import EpochChoice, choose_epochs, has_folds
 from .fisher import fisher_weights
 from .folds import Folds
 from .lam import Job, LamChoice, Refit, choose_by_folds, choose_by_validation
@@ -28,6 +32,7 @@ from .prepare import Prepared
 from .prior_options import PriorOptions
 
 CHOICE, FOLDS_DONE = "checkpoint-lambda.json", "checkpoint-folds.json"
+EPOCHS = "checkpoint-epochs.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +85,63 @@ class Steps:
             prepared.source, evidence, prepared.data.groups, prepared.network, step1, self.centre,
             step2, self.second,
         )  # fmt: skip
+
+
+def epochs_of(
+    steps: Steps,
+    evidence: TargetData,
+    refit: Refit | None,
+    say: Callable[[str], None],
+    *,
+    folder: Path | None,
+    resume: bool,
+    writes: bool,
+) -> EpochChoice | None:
+    """How long step 1 runs, by folds; None where a class is too small for folds."""
+    data, seed = steps.prepared.data, steps.prepared.spec.seed
+    if not has_folds(evidence, data.groups):
+        return None
+    path = None if folder is None else folder / EPOCHS
+    known = EpochChoice.load(path) if path is not None and resume else None
+    if known is not None:
+        return known
+    job, folds = steps.job(evidence), steps.prior.folds
+    choice = choose_epochs(job, folds=folds, refit=refit, seed=seed, say=say)
+    if path is not None and writes:
+        write_json(path, choice.record())
+    return choice
+
+
+def strength_of(
+    steps: Steps,
+    network: nn.Module,
+    evidence: TargetData,
+    refit: Refit | None,
+    say: Callable[[str], None],
+    **resumed: Any,
+) -> tuple[float, LamChoice | None, list[str]]:
+    """lambda, how it was chosen, and what to say of it."""
+    if not bool((evidence.hard >= 0).any()):
+        return (
+            math.inf,
+            None,
+            ["no training case has a hard label: step 2 was skipped, student = theta_p"],
+        )
+    if isinstance(steps.goal, Hard):
+        return (
+            math.inf,
+            None,
+            ["step 1 learnt the hard labels: step 2 has nothing to add and was skipped"],
+        )
+    if not isinstance(steps.prior.lam, str):
+        return float(steps.prior.lam), None, []
+    choice = choose(steps.job(evidence), network, steps, refit, say, **resumed)
+    notes = []
+    if choice.source == "cross-validation" and not choice.refitted:
+        notes.append(
+            "lambda was chosen with the soft labels at hand in every fold; the label model was not refitted"
+        )
+    return choice.lam, choice, notes
 
 
 def choose(

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rich.console import Console
-from torch import nn
 
 from ..arrays import Array
 from ..errors import InputError
@@ -28,17 +27,16 @@ from ..students.options import AugmentLike, StudentLike, StudentOptions
 from ..students.spec import Spec
 from ..students.student import Student
 from ..targets import make_target
-from ..targets.base import Target, TargetData
-from ..targets.hard import Hard
+from ..targets.base import Target
 from ..training.device import make_fabric
 from ..training.loop import Trained
 from ..training.schedule import Schedule, default_schedule
 from ..training.stream import default_workers, memory_limit
 from ..training.train import train
-from .choose import CHOICE, FOLDS_DONE, Steps, choose
+from .choose import CHOICE, EPOCHS, FOLDS_DONE, Steps, epochs_of, strength_of
 from .distilled import Distilled
-from .few import EpochChoice, choose_epochs, has_folds, with_few_validation
-from .lam import LamChoice, Refit
+from .few import with_few_validation
+from .lam import Refit
 from .last_layer import last_layer_posterior
 from .map_step import map_step
 from .prepare import Prepared, read_training_data, spec_of
@@ -50,7 +48,7 @@ if TYPE_CHECKING:
     from ..table import Cases
 
 STEP1, STEP2 = "checkpoint-step1.safetensors", "checkpoint-step2.safetensors"
-IDENTITY, EPOCHS = "checkpoint-identity.json", "checkpoint-epochs.json"
+IDENTITY = "checkpoint-identity.json"
 CHECKPOINTS = (STEP1, FOLDS_DONE, CHOICE, STEP2, IDENTITY, EPOCHS)
 RefitByIds: TypeAlias = "Callable[[Array], SoftLabels]"
 """Ids (cases,) -> their soft labels, in that order, from those cases alone."""
@@ -167,7 +165,7 @@ def distill(
     resumed: dict[str, Any] = {"folder": folder, "resume": resume, "writes": leads}
     if goal.needs_teacher:
         evidence = with_teacher(prepared, first, train_options, progress)
-    epochs = _epochs(steps, evidence, by_rows, console.print, **resumed) if pooled else None
+    epochs = epochs_of(steps, evidence, by_rows, console.print, **resumed) if pooled else None
     steps = steps if epochs is None else replace(steps, epochs=epochs.epochs)
     one = train(
         network, prepared.source, evidence, make_target(goal), first,
@@ -175,7 +173,7 @@ def distill(
         progress=progress, step="step 1", **train_options,
     )  # fmt: skip
     theta_p = copy.deepcopy(network)
-    value, choice, notes = _strength(steps, network, evidence, by_rows, console.print, **resumed)
+    value, choice, notes = strength_of(steps, network, evidence, by_rows, console.print, **resumed)
     centred = replace(steps.centre(network, prepared.source, evidence), lam=value)
     two, optimum = NO_STEP_2, None
     if not math.isinf(value):
@@ -251,60 +249,3 @@ def _begin(
     if writes:
         write_json(begun, identity)
     return None
-
-
-def _epochs(
-    steps: Steps,
-    evidence: TargetData,
-    refit: Refit | None,
-    say: Callable[[str], None],
-    *,
-    folder: Path | None,
-    resume: bool,
-    writes: bool,
-) -> EpochChoice | None:
-    """How long step 1 runs, by folds; None where a class is too small for folds."""
-    data, seed = steps.prepared.data, steps.prepared.spec.seed
-    if not has_folds(evidence, data.groups):
-        return None
-    path = None if folder is None else folder / EPOCHS
-    known = EpochChoice.load(path) if path is not None and resume else None
-    if known is not None:
-        return known
-    job, folds = steps.job(evidence), steps.prior.folds
-    choice = choose_epochs(job, folds=folds, refit=refit, seed=seed, say=say)
-    if path is not None and writes:
-        write_json(path, choice.record())
-    return choice
-
-
-def _strength(
-    steps: Steps,
-    network: nn.Module,
-    evidence: TargetData,
-    refit: Refit | None,
-    say: Callable[[str], None],
-    **resumed: Any,
-) -> tuple[float, LamChoice | None, list[str]]:
-    """lambda, how it was chosen, and what to say of it."""
-    if not bool((evidence.hard >= 0).any()):
-        return (
-            math.inf,
-            None,
-            ["no training case has a hard label: step 2 was skipped, student = theta_p"],
-        )
-    if isinstance(steps.goal, Hard):
-        return (
-            math.inf,
-            None,
-            ["step 1 learnt the hard labels: step 2 has nothing to add and was skipped"],
-        )
-    if not isinstance(steps.prior.lam, str):
-        return float(steps.prior.lam), None, []
-    choice = choose(steps.job(evidence), network, steps, refit, say, **resumed)
-    notes = []
-    if choice.source == "cross-validation" and not choice.refitted:
-        notes.append(
-            "lambda was chosen with the soft labels at hand in every fold; the label model was not refitted"
-        )
-    return choice.lam, choice, notes

@@ -9,8 +9,9 @@ import pandas as pd
 
 from ..arrays import Floats
 from ..errors import InputError
+from ..students.load import load_student
 from ..students.options import StudentLike
-from ..students.student import ImagesLike, Student, load_student
+from ..students.student import ImagesLike, Student
 from ..training.curve import Epoch, read_curve, save_curve
 from .lam import LamChoice
 

@@ -28,7 +28,8 @@ from ..students.options import AugmentLike, StudentLike, StudentOptions
 from ..students.spec import Spec
 from ..students.student import Student, normalise
 from ..targets import make_target
-from ..targets.base import Target, TargetData
+from ..targets.base import Target
+from ..targets.target_data import TargetData
 from ..training.optimiser import freeze
 from ..training.schedule import Schedule, default_schedule
 from ..training.source import Resident

@@ -17,7 +17,7 @@ import torch
 
 from ..runs import read_json
 from ..table import Cases
-from ..targets.base import TargetData
+from ..targets.target_data import TargetData
 from ..training.held import Held
 from .lam import Job, Refit, fold_evidence, folds_of
 

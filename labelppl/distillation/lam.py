@@ -30,7 +30,7 @@ from ..arrays import Array
 from ..errors import InputError
 from ..runs import write_text
 from ..split import held_out_folds
-from ..targets.base import TargetData
+from ..targets.target_data import TargetData
 from ..training.held import Held, predict_logits
 from ..training.loop import Trained
 from ..training.schedule import Schedule

@@ -133,8 +133,8 @@ def _traced(
     """The outputs, and what went into and came out of each layer."""
     seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
-    def keep(module: nn.Module, given: tuple[Any, ...], made: Tensor) -> None:
-        seen[module] = (given[0], made)
+    def keep(module: nn.Module, inputs: tuple[Any, ...], made: Tensor) -> None:
+        seen[module] = (inputs[0], made)
 
     handles = [layer.module.register_forward_hook(keep) for layer in layers]
     try:

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from ..targets.base import TargetData
 from ..targets.hard import Hard
+from ..targets.target_data import TargetData
 from ..training.loop import Trained
 from ..training.optimum import LINEAR_TOLERANCE, Optimum, distance_to_optimum, reach_optimum
 from ..training.schedule import Schedule

@@ -22,7 +22,8 @@ from ..students.options import StudentOptions
 from ..students.spec import Spec
 from ..students.student import normalise
 from ..table import match_ids
-from ..targets.base import Target, TargetData
+from ..targets.base import Target
+from ..targets.target_data import TargetData
 from ..training.held import Held
 from ..training.optimiser import freeze
 from ..training.source import Resident, Source
@@ -85,12 +86,12 @@ class Prepared:
         return network
 
     def _batches(self, images: Images | Files) -> Source:
-        def scaled(pixels: Tensor) -> Tensor:
+        def scale(pixels: Tensor) -> Tensor:
             return normalise(pixels, self.spec)
 
         if isinstance(images, Files):
-            return Streamed(images, scaled, self.workers)
-        return Resident(torch.from_numpy(images.pixels), scaled)
+            return Streamed(images, scale, self.workers)
+        return Resident(torch.from_numpy(images.pixels), scale)
 
 
 def read_training_data(

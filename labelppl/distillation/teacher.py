@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from ..targets.base import TargetData
 from ..targets.hard import Hard
-from ..training.held import pooled, predict_logits
+from ..targets.target_data import TargetData
+from ..training.held import pool, predict_logits
 from ..training.schedule import Schedule
 from ..training.train import train
 from .prepare import Prepared
@@ -28,7 +28,7 @@ def with_teacher(
     teacher = predict_logits(network, prepared.source, device).cpu()
     confusion = None
     if held is not None:
-        logits, hard = pooled(predict_logits(network, held.source, device), held)
+        logits, hard = pool(predict_logits(network, held.source, device), held)
         seen = hard >= 0
         k = evidence.classes
         pairs = hard[seen] * k + logits[seen].argmax(1)

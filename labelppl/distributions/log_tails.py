@@ -38,7 +38,7 @@ class Tails(NamedTuple):
     below: Tensor
     above: Tensor
 
-    def mirrored(self) -> Tails:
+    def mirror(self) -> Tails:
         """The tails of -X at -x, for a continuous X."""
         return Tails(self.above, self.below)
 
@@ -217,7 +217,7 @@ def _transformed(fn: Any, x: Tensor) -> Tails:
         sign = sign * transform.sign
     tails = log_tails(fn.base_dist, x)
     if isinstance(sign, int):
-        return tails if sign > 0 else tails.mirrored()
+        return tails if sign > 0 else tails.mirror()
     rising = torch.as_tensor(sign) > 0
     return Tails(
         torch.where(rising, tails.below, tails.above),

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from ._base import Parametric
+from .normal_of_each import NormalOfEach
 
 
 class LogitNormal(Parametric):
@@ -67,7 +68,7 @@ class LogitNormal(Parametric):
         return torch.sigmoid(self.loc + self.scale * torch.special.ndtri(value))
 
 
-class MultivariateLogitNormal(Parametric):
+class MultivariateLogitNormal(NormalOfEach):
     """Logit-normal law of several ratios of one case, with their correlation; values (batch, ratios).
 
         log f(c) = log N(logit c; mu, Sigma) - sum_j [log c_j + log(1 - c_j)]
@@ -85,29 +86,10 @@ class MultivariateLogitNormal(Parametric):
         0.935
     """
 
-    arg_constraints = {  # noqa: RUF012
-        "loc": constraints.real_vector,
-        "scale_tril": constraints.lower_cholesky,
-    }
-    parameter_dims = {"loc": 1, "scale_tril": 2}  # noqa: RUF012
     support = constraints.independent(constraints.unit_interval, 1)
-    has_rsample = True
+    to_normal = staticmethod(torch.logit)
+    from_normal = staticmethod(torch.sigmoid)
 
-    def __init__(
-        self, loc: Tensor, scale_tril: Tensor, *, validate_args: bool | None = None
-    ) -> None:
-        self._set_parameters(loc.shape[-1:], validate_args, loc=loc, scale_tril=scale_tril)
-
-    def rsample(self, sample_shape: Any = ()) -> Tensor:
-        shape = self._extended_shape(torch.Size(sample_shape))
-        noise = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
-        return torch.sigmoid(self.loc + (self.scale_tril @ noise[..., None])[..., 0])
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        normal = torch.distributions.MultivariateNormal(
-            self.loc, scale_tril=self.scale_tril, validate_args=False
-        )
-        jacobian = (torch.log(value) + torch.log1p(-value)).sum(-1)
-        return normal.log_prob(torch.logit(value)) - jacobian
+    @staticmethod
+    def log_slope(value: Tensor) -> Tensor:
+        return -(torch.log(value) + torch.log1p(-value))

@@ -12,14 +12,14 @@ keep their relative precision. Source: Mardia and Jupp, Directional Statistics (
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 
 from ._base import Parametric, gauss_legendre
-from .log_density import natural_form, von_mises_form
+from .log_density import ExponentialFamily, natural_form, von_mises_form
 
 _NODES = 48
 
@@ -74,7 +74,75 @@ def sample_offsets(concentration: Tensor, shape: torch.Size) -> Tensor:
     return law.sample(shape)
 
 
-class VonMises(Parametric):
+class Periodic(Parametric):
+    """A von Mises law of ``folds`` times the value: the value is the same again after 2 pi / folds.
+
+    log f(t) = kappa cos(folds (t - mu)) - log(2 pi I0(kappa)) + log folds
+    """
+
+    #: How many times the density repeats itself within a turn.
+    folds: ClassVar[int] = 1
+
+    arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}  # noqa: RUF012
+    parameter_dims = {"loc": 0, "concentration": 0}  # noqa: RUF012
+    has_rsample = False
+
+    def __init__(
+        self,
+        loc: Tensor | float,
+        concentration: Tensor | float,
+        *,
+        validate_args: bool | None = None,
+    ) -> None:
+        self._set_parameters(torch.Size(), validate_args, loc=loc, concentration=concentration)
+
+    @property
+    def _half(self) -> float:
+        return math.pi / self.folds
+
+    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    def support(self) -> Any:
+        return constraints.interval(self.loc - self._half, self.loc + self._half)
+
+    def _validate_sample(self, value: Tensor) -> None:
+        if not bool(torch.isfinite(value).all()):
+            name = type(self).__name__
+            raise ValueError(f"{name}: got a value that is not finite, expected radians")
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        with torch.no_grad():
+            offsets = sample_offsets(self.concentration, torch.Size(sample_shape))
+            return self.loc + offsets / self.folds
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        offset = self.folds * (value - self.loc)
+        return offset_log_density(offset, self.concentration) + math.log(self.folds)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        """Mass from half a period below zero to `value`; `cdf(b) - cdf(a)` is that of any stretch a <= b."""
+        start = torch.full_like(self.loc, -self._half)
+        return self._antiderivative(value) - self._antiderivative(start)
+
+    def _antiderivative(self, value: Tensor) -> Tensor:
+        offset = self.folds * (value - self.loc)
+        return cumulative(*torch.broadcast_tensors(offset, self.concentration))
+
+
+def _periodic_form(fn: Periodic, value: Tensor) -> ExponentialFamily:
+    form = von_mises_form(fn.folds * value, fn.folds * fn.loc, fn.concentration)
+    return form._replace(constant=form.constant + math.log(fn.folds))
+
+
+natural_form(Periodic.log_prob, _periodic_form)
+
+
+class VonMises(Periodic):
     """Von Mises law of an angle; values (batch,), radians.
 
         log f(t) = kappa cos(t - mu) - log(2 pi I0(kappa))
@@ -94,54 +162,8 @@ class VonMises(Parametric):
         [-0.907, -0.907]
     """
 
-    arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}  # noqa: RUF012
-    parameter_dims = {"loc": 0, "concentration": 0}  # noqa: RUF012
-    has_rsample = False
-
-    def __init__(
-        self,
-        loc: Tensor | float,
-        concentration: Tensor | float,
-        *,
-        validate_args: bool | None = None,
-    ) -> None:
-        self._set_parameters(torch.Size(), validate_args, loc=loc, concentration=concentration)
-
-    @constraints.dependent_property(is_discrete=False, event_dim=0)
-    def support(self) -> Any:
-        return constraints.interval(self.loc - math.pi, self.loc + math.pi)
-
-    def _validate_sample(self, value: Tensor) -> None:
-        if not bool(torch.isfinite(value).all()):
-            raise ValueError("VonMises: got a value that is not finite, expected radians")
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
     @property
     def variance(self) -> Tensor:
         """Circular variance 1 - I1/I0."""
         k = self.concentration
         return 1 - torch.special.i1e(k) / torch.special.i0e(k)
-
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        with torch.no_grad():
-            return self.loc + sample_offsets(self.concentration, torch.Size(sample_shape))
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        return offset_log_density(value - self.loc, self.concentration)
-
-    def cdf(self, value: Tensor) -> Tensor:
-        """Mass of the arc from -pi to `value`; `cdf(b) - cdf(a)` is that of any arc a <= b."""
-        start = torch.full_like(self.loc, -math.pi)
-        return self._antiderivative(value) - self._antiderivative(start)
-
-    def _antiderivative(self, value: Tensor) -> Tensor:
-        offset, concentration = torch.broadcast_tensors(value - self.loc, self.concentration)
-        return cumulative(offset, concentration)
-
-
-natural_form(VonMises.log_prob, lambda fn, value: von_mises_form(value, fn.loc, fn.concentration))

@@ -51,7 +51,7 @@ def card(facts: CardFacts) -> Card:
     return Card(tuple(_use(facts)), tuple(_limits(facts)))
 
 
-def miscalibrated(metrics: Metrics) -> bool:
+def is_miscalibrated(metrics: Metrics) -> bool:
     """Return whether labels drawn from the forecasts rarely show as large an error."""
     p = metrics.values.get("smece_p")
     return p is not None and p < ADVICE
@@ -131,7 +131,7 @@ def _limits(facts: CardFacts) -> list[str]:
                 f"Only {metrics.n_labelled} labelled cases were available for evaluation; read the "
                 "intervals, not the numbers."
             )
-        if miscalibrated(metrics):
+        if is_miscalibrated(metrics):
             said.append("Its probabilities are miscalibrated on the evaluation cases.")
         if metrics.n_groups == metrics.n:
             said.append(

@@ -94,12 +94,21 @@ class Notes:
 
 @dataclass(frozen=True, eq=False)
 class OnnxStudent:
-    """A student that needs no torch.
+    """A student that needs no torch; `load_onnx` reads one.
 
     Attributes:
         notes: What its file says of it.
         session: The onnxruntime session.
         prevalence: Where it is used, (classes,); None is the file's own.
+
+    Examples:
+        >>> def classify(path: Path, images: list[Path]) -> Array:
+        ...     student: OnnxStudent = load_onnx(path)
+        ...     return student.predict(images).probs
+        >>> classify(Path("no-such-student.onnx"), [Path("scan.png")])
+        Traceback (most recent call last):
+        ...
+        labelppl.errors.InputError: no-such-student.onnx: ...
     """
 
     notes: Notes
@@ -193,6 +202,12 @@ def load_onnx(path: Path) -> OnnxStudent:
 
     Raises:
         InputError: No such file, no onnxruntime, or a file that is not ours. Weights outside the file are refused.
+
+    Examples:
+        >>> load_onnx(Path("no-such-student.onnx"))
+        Traceback (most recent call last):
+        ...
+        labelppl.errors.InputError: no-such-student.onnx: ...
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; make it with labelppl export")

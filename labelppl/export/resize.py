@@ -28,7 +28,7 @@ def resize(pixels: Tensor, size: tuple[int, int], depth: str, keep_aspect: bool)
         keep_aspect: Shrink to fit and pad with black on both sides, instead of stretching.
 
     Returns:
-        Stored values `(batch, channels, height, width)`, float64; those that `labelppl.images.decode.resized` gives.
+        Stored values `(batch, channels, height, width)`, float64; those that `labelppl.images.decode.resize_picture` gives.
 
     Examples:
         >>> resize(torch.tensor([[[[0, 100], [100, 200]]]]), (1, 1), "uint8", False).tolist()

@@ -50,8 +50,8 @@ class OnAngle(Law):
         feature: The number.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
             table.
-        name: The column; `named` sets it.
-        angle: The law of the angle, with its name: ``VonMises(Angle(...)).named("alpha")``.
+        name: The column; `with_name` sets it.
+        angle: The law of the angle, with its name: ``VonMises(Angle(...)).with_name("alpha")``.
         precision: Prior precision of the coefficients in units of 1 / variance.
 
     Raises:
@@ -59,7 +59,7 @@ class OnAngle(Law):
             without a name.
 
     Examples:
-        >>> alpha = VonMises(Angle("deg", low=20, high=90)).named("alpha")
+        >>> alpha = VonMises(Angle("deg", low=20, high=90)).with_name("alpha")
         >>> model = independent(y=Label("a", "b"), x=OnAngle(Real(), angle=alpha))
         >>> sorted(model.features)
         ['alpha', 'x']
@@ -75,12 +75,12 @@ class OnAngle(Law):
     def _turn(self) -> VonMises:
         if self.angle is None or not self.angle.name:
             raise InputError(
-                f"OnAngle '{self.name}': expected angle=VonMises(Angle(...)).named('...')"
+                f"OnAngle '{self.name}': expected angle=VonMises(Angle(...)).with_name('...')"
             )
         return self.angle
 
-    def tuned(self, columns: Mapping[str, Column]) -> Self:
-        return replace(super().tuned(columns), angle=self._turn().tuned(columns))
+    def tune(self, columns: Mapping[str, Column]) -> Self:
+        return replace(super().tune(columns), angle=self._turn().tune(columns))
 
     def prior(self) -> Coefficients:
         """Prior of the coefficients, in the model's unit."""
@@ -126,18 +126,18 @@ class Cylinder(Law):
 
     accepts = (Vector,)
 
-    def tuned(self, columns: Mapping[str, Column]) -> Self:
-        column, given = columns[self.name], dict(self.components or {})
+    def tune(self, columns: Mapping[str, Column]) -> Self:
+        column, typical = columns[self.name], dict(self.components or {})
         for i, (name, part) in enumerate(self.feature.components.items()):  # type: ignore[attr-defined]
-            if name not in given and bounds(part) is None:
+            if name not in typical and bounds(part) is None:
                 alone = Column(column.values[:, i], column.observed[:, i])
-                given[name] = typical_of(name, part, alone)
-        return replace(self, components=given)
+                typical[name] = typical_of(name, part, alone)
+        return replace(self, components=typical)
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        k, n, given = len(cases.classes), self.name, self.components or {}
+        k, n, typical = len(cases.classes), self.name, self.components or {}
         parts = self.feature.components  # type: ignore[attr-defined]
-        (at, wide), (center, spread) = (place(c, p, given.get(c)) for c, p in parts.items())
+        (at, wide), (center, spread) = (place(c, p, typical.get(c)) for c, p in parts.items())
 
         def each(site: str, law: Any) -> Tensor:
             return pyro.sample(f"{n}_{site}", law.expand([k]).to_event(1))
@@ -211,7 +211,7 @@ def angle_linear(
         >>> sorted(angle_linear(form="mardia-sutton", **declared).features)
         ['measured']
     """
-    given = dict(typical or {})
+    typical = dict(typical or {})
     label_name, label = the_label(declared)
     angles = {n: what for n, what in declared.items() if isinstance(what, Angle)}
     numbers = {
@@ -226,11 +226,11 @@ def angle_linear(
     ((angle, turn),), ((number, line),) = angles.items(), numbers.items()
     pieces: dict[str, Any] = {label_name: label}
     if form == "regression":
-        around = VonMises(turn, given.get(angle)).named(angle)
-        pieces[number] = OnAngle(line, given.get(number), angle=around)
+        around = VonMises(turn, typical.get(angle)).with_name(angle)
+        pieces[number] = OnAngle(line, typical.get(number), angle=around)
     elif form in ("fisher-lee", "mardia-sutton", "abe-ley"):
         pieces["measured"] = Cylinder(
-            Vector(**{angle: turn, number: line}), form=form, components=given
+            Vector(**{angle: turn, number: line}), form=form, components=typical
         )
     else:
         raise InputError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import pyro
 import pyro.distributions as dist
 import torch
 from torch import Tensor
@@ -26,7 +25,7 @@ class Categorical(Law):
     Args:
         feature: A `Category`, or an `Ordinal` that is read as unordered.
         typical: Not used; a category has no such size.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
         counts: Pseudo-cases of each category in the Dirichlet prior of p_k.
 
     Raises:
@@ -48,14 +47,8 @@ class Categorical(Law):
         return torch.full((len(self.feature.names),), self.counts, dtype=torch.float64)
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
-        rows = dist.Dirichlet(self.prior()).expand([classes]).to_event(1)
-        probs = pyro.sample(f"{self.name}_probs", rows)
-
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, dist.Categorical(probs[y]))
-
-        return observe
+        probs = self.by_class("probs", dist.Dirichlet(self.prior()), cases)
+        return self.observe(lambda y: dist.Categorical(probs[y]))
 
     def factor(
         self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import pyro
 import pyro.distributions as dist
 from torch import Tensor
 
@@ -33,7 +32,7 @@ class Gamma(Law):
         feature: A `Positive`, or a `Real` whose values are above 0.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
             table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a feature of another kind, or a typical SD that is not above 0.
@@ -47,17 +46,11 @@ class Gamma(Law):
     accepts = (Positive, Real)
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
         m, s = log_place(self)
-        means = dist.LogNormal(m, 2 * s).expand([classes]).to_event(1)
-        mean = pyro.sample(f"{self.name}_mean", means)
-        shapes = dist.LogNormal(-2 * math.log(0.7 * s), 2 * LOG_SD).expand([classes]).to_event(1)
-        shape = pyro.sample(f"{self.name}_shape", shapes)
-
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, laws.Gamma(shape[y], shape[y] / mean[y]))
-
-        return observe
+        mean = self.by_class("mean", dist.LogNormal(m, 2 * s), cases)
+        shapes = dist.LogNormal(-2 * math.log(0.7 * s), 2 * LOG_SD)
+        shape = self.by_class("shape", shapes, cases)
+        return self.observe(lambda y: laws.Gamma(shape[y], shape[y] / mean[y]))
 
 
 def gamma(

@@ -42,7 +42,7 @@ class Gaussian(Law):
         scale: ``plain``, ``log`` (positive numbers) or ``logit`` (ratios).
         niw: A normal-inverse-Wishart prior of your own, the same for every class, in the model's unit and scale.
         standard: (center, spread) of each number in the model's unit and scale; set by the table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a scale that a number cannot have.
@@ -85,7 +85,7 @@ class Gaussian(Law):
             return self.components or {}
         return {} if self.typical is None else {self.name: self.typical}
 
-    def tuned(self, columns: Mapping[str, Column]) -> Self:
+    def tune(self, columns: Mapping[str, Column]) -> Self:
         """The same in units of the table, of which the expert's own word and then the bounds take the place."""
         if self.niw is not None or self.standard is not None:
             return self

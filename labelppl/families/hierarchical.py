@@ -52,7 +52,7 @@ class Hierarchical(Grouped):
     Args:
         feature: A `Votes` feature.
         typical: Not used; votes have no such size.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
         groups: Rater codes of each group that shares errors; raters not named are alone. None looks for the groups in
             the table.
 

@@ -58,7 +58,7 @@ class Family(LabelModel):
 
     def for_cases(self, cases: Cases) -> Family:
         """The same model with prior sizes taken from the table where none were declared (an empirical prior)."""
-        tuned = tuple(e.tuned(cases.columns) for e in self.evidence)
+        tuned = tuple(e.tune(cases.columns) for e in self.evidence)
         fn = _function(self.label_name, tuned, self.counts, self.prevalence)
         return replace(self, evidence=tuned, fn=fn)
 
@@ -146,7 +146,7 @@ def independent(
             raise InputError(
                 f"independent: '{name}' is {what!r}, expected a law of families, e.g. VonMises(Angle('deg', ...))"
             )
-        evidence.append(what.named(name))
+        evidence.append(what.with_name(name))
     if not evidence:
         raise InputError("independent: expected at least one feature beside the Label")
     features = {n: f for e in evidence for n, f in e.features.items()}
@@ -173,9 +173,9 @@ def the_label(declared: Mapping[str, Any]) -> tuple[str, Label]:
     """The one Label among what was declared; InputError if there is none or more than one."""
     labels = [(name, what) for name, what in declared.items() if isinstance(what, Label)]
     if len(labels) != 1:
-        found = ", ".join(name for name, _ in labels) or "none"
+        names = ", ".join(name for name, _ in labels) or "none"
         raise InputError(
-            f"expected exactly one Label, got {found}; e.g. diagnosis=Label('no', 'yes')"
+            f"expected exactly one Label, got {names}; e.g. diagnosis=Label('no', 'yes')"
         )
     return labels[0]
 

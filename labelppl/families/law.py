@@ -3,12 +3,12 @@
 An `Law` owns one site (rarely two) inside ``with cases:``. It is used in two ways:
 
 * in a one-line family, ``independent(diagnosis=Label(...), alpha=VonMises(Angle("deg", low=20, high=90)))``;
-* inside a hand-written Pyro function, ``alpha = VonMises(...).named("alpha").parameters(cases)`` outside
+* inside a hand-written Pyro function, ``alpha = VonMises(...).with_name("alpha").parameters(cases)`` outside
   the cases, then ``alpha(y)`` inside, which samples the site named ``alpha``.
 
 Priors need a rough idea of what the measurement looks like over all cases: `typical=(center, spread)` in
 the column's unit, say ``(60, 8)`` degrees. Where it is not given it is the middle and a quarter of the
-declared bounds; without bounds it must be given, or taken from the table by `tuned`.
+declared bounds; without bounds it must be given, or taken from the table by `tune`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyro
 import torch
 from torch import Tensor
 
@@ -59,14 +60,14 @@ class Law(ABC):
         feature: The feature; `accepts` names the types that a law is for.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
             table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a feature of another kind, or a typical SD that is not above 0.
 
     Examples:
         >>> from labelppl.families import VonMises
-        >>> alpha = VonMises(Angle("deg", low=20, high=90)).named("alpha")
+        >>> alpha = VonMises(Angle("deg", low=20, high=90)).with_name("alpha")
         >>> isinstance(alpha, Law), list(alpha.features)
         (True, ['alpha'])
     """
@@ -91,7 +92,7 @@ class Law(ABC):
                 f"{type(self).__name__}: got typical={self.typical}, expected (center, spread) with spread > 0"
             )
 
-    def named(self, name: str) -> Self:
+    def with_name(self, name: str) -> Self:
         """The same evidence for the column ``name``."""
         return replace(self, name=name)
 
@@ -103,6 +104,16 @@ class Law(ABC):
     @abstractmethod
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         """Sample the parameters of all classes; returns what to call with the class inside ``with cases:``."""
+
+    def by_class(self, part: str, prior: Any, cases: CasePlate) -> Tensor:
+        """A parameter of every class, (classes, ...), sampled from ``prior`` at the site ``<name>_<part>``."""
+        each = prior.expand([len(cases.classes)]).to_event(1)
+        parameter: Tensor = pyro.sample(f"{self.name}_{part}", each)
+        return parameter
+
+    def observe(self, law: Callable[[Tensor], Any]) -> Callable[[Tensor], Tensor]:
+        """What `parameters` returns: the site of the measurements, whose distribution given the class is ``law(class)``."""
+        return lambda y: pyro.sample(self.name, law(y))
 
     def samplers(
         self, columns: Mapping[str, Column], labels: Ints, classes: tuple[str, ...]
@@ -129,7 +140,7 @@ class Law(ABC):
             f"feature '{self.name}': {type(self).__name__} has no closed form; use --engine laplace"
         )
 
-    def tuned(self, columns: Mapping[str, Column]) -> Self:
+    def tune(self, columns: Mapping[str, Column]) -> Self:
         """The same with `typical` taken from the table where neither it nor bounds were given."""
         if self.typical is not None or not isinstance(self.feature, Scalar) or bounds(self.feature):
             return self

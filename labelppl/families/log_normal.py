@@ -36,7 +36,7 @@ class LogNormal(Gaussian):
     Args:
         feature: A `Positive`, or a `Real` whose values are above 0.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
         components: Not used; the feature is one number.
         scale: ``log``.
         niw: A normal-inverse-Wishart prior of your own, the same for every class, of the logarithm.

@@ -33,7 +33,7 @@ class MeanVote(Law):
 
     accepts = (VoteCounts,)
 
-    def tuned(self, columns: Mapping[str, Column]) -> MeanVote:
+    def tune(self, columns: Mapping[str, Column]) -> MeanVote:
         return self
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
@@ -67,7 +67,7 @@ def mean_vote(**declared: Label | Feature) -> Family:
             f"mean_vote: expected one VoteCounts beside the Label, got {len(votes)} features"
         )
     ((name, feature),) = votes.items()
-    evidence = MeanVote(feature).named(name)
+    evidence = MeanVote(feature).with_name(name)
 
     def mean_vote(cases: CasePlate) -> None:
         k = len(cases.classes)

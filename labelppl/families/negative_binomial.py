@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import pyro
 import pyro.distributions as dist
 from torch import Tensor
 
@@ -34,7 +33,7 @@ class NegativeBinomial(Law):
         feature: A `Count`.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
             table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a feature of another kind, or a typical SD that is not above 0.
@@ -48,17 +47,10 @@ class NegativeBinomial(Law):
     accepts = (Count,)
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
         m, s = log_place(self)
-        means = dist.LogNormal(m, 2 * s).expand([classes]).to_event(1)
-        mean = pyro.sample(f"{self.name}_mean", means)
-        sizes = dist.LogNormal(math.log(2.0), 1.0).expand([classes]).to_event(1)
-        size = pyro.sample(f"{self.name}_size", sizes)
-
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, dist.GammaPoisson(size[y], size[y] / mean[y]))
-
-        return observe
+        mean = self.by_class("mean", dist.LogNormal(m, 2 * s), cases)
+        size = self.by_class("size", dist.LogNormal(math.log(2.0), 1.0), cases)
+        return self.observe(lambda y: dist.GammaPoisson(size[y], size[y] / mean[y]))
 
 
 def negative_binomial(

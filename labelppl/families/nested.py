@@ -40,7 +40,7 @@ class NestedDawidSkene(Law):
     Args:
         feature: A `Votes` feature.
         typical: Not used; votes have no such size.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
         design_effect: Whether labels count the votes of one item by Kish's design effect, or every vote in full.
 
     Raises:
@@ -57,7 +57,7 @@ class NestedDawidSkene(Law):
     accepts = (Votes,)
     named_by_answers = True
 
-    def tuned(self, columns: Mapping[str, Column]) -> Self:
+    def tune(self, columns: Mapping[str, Column]) -> Self:
         return self
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Any]:

@@ -120,12 +120,12 @@ class Network(LabelModel):
             if isinstance(node.kind, Category):
                 column = cases.columns[name]
                 codes[name] = torch.where(column.observed, column.values, -1)
-        found: dict[str, Anchor] = {}
+        places: dict[str, Anchor] = {}
         for name, node in self.nodes.items():
             if node.discrete:
                 continue
             causes, numbers = _parents(self.nodes, name)
-            found |= anchors(
+            places |= anchors(
                 name,
                 cases,
                 [codes[parent] for parent in causes],
@@ -134,7 +134,7 @@ class Network(LabelModel):
                 [_place(each, self.nodes[each]) for each in (name, *numbers)],
                 self.precision,
             )
-        return found
+        return places
 
 
 def network(

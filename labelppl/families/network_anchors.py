@@ -62,8 +62,10 @@ def anchors(
     rate = (0.7 * spread) ** 2 + 0.5 * (square - (b * moment).sum(-1))
     unit_variance = (rate / (2.0 + 0.5 * n)).reshape(list(shape))
     variance = f"{name}_variance"
-    found = {f"{name}_mean": Anchor(variance, center + b[:, 0].reshape(list(shape)), unit_variance)}
+    by_site = {
+        f"{name}_mean": Anchor(variance, center + b[:, 0].reshape(list(shape)), unit_variance)
+    }
     if numbers:
         slopes = b[:, 1:].reshape([*shape, len(numbers)])
-        found[f"{name}_slopes"] = Anchor(variance, slopes, unit_variance)
-    return found
+        by_site[f"{name}_slopes"] = Anchor(variance, slopes, unit_variance)
+    return by_site

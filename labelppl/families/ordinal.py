@@ -34,7 +34,7 @@ class Ordinal(Law):
     Args:
         feature: An `Ordinal` feature.
         typical: Not used; a grade has no such size.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a feature of another kind.
@@ -49,20 +49,13 @@ class Ordinal(Law):
     accepts = (OrdinalFeature,)
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
         assert isinstance(self.feature, OrdinalFeature)
         grades = len(self.feature.names)
-        shift = pyro.sample(
-            f"{self.name}_shift", dist.Normal(0.0, 2.0).expand([classes]).to_event(1)
-        )
+        shift = self.by_class("shift", dist.Normal(0.0, 2.0), cases)
         share = pyro.sample(f"{self.name}_grades", dist.Dirichlet(torch.ones(grades)))
         below, above = share.cumsum(-1)[:-1], share.flip(-1).cumsum(-1).flip(-1)[1:]
         cutpoints = torch.log(below) - torch.log(above)
-
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, OrderedLogistic(shift[y], cutpoints))
-
-        return observe
+        return self.observe(lambda y: OrderedLogistic(shift[y], cutpoints))
 
 
 def ordinal(*, prevalence: tuple[float, ...] | None = None, **declared: Label | Feature) -> Family:

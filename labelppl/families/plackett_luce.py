@@ -37,7 +37,7 @@ class Readers(Law):
     Args:
         feature: A `Ranking` feature.
         typical: Not used; a ranking has no such size.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
         ties: False where no reader ties two classes, which saves an integral for every ranking.
 
     Raises:
@@ -53,7 +53,7 @@ class Readers(Law):
 
     accepts = (Ranking,)
 
-    def tuned(self, columns: Mapping[str, Column]) -> Self:
+    def tune(self, columns: Mapping[str, Column]) -> Self:
         return self
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import pyro
 import pyro.distributions as dist
 from torch import Tensor
 
@@ -26,7 +25,7 @@ class Poisson(Law):
         feature: A `Count`.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
             table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a feature of another kind, or a typical SD that is not above 0.
@@ -40,15 +39,9 @@ class Poisson(Law):
     accepts = (Count,)
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
         m, s = log_place(self)
-        rates = dist.LogNormal(m, 2 * s).expand([classes]).to_event(1)
-        rate = pyro.sample(f"{self.name}_rate", rates)
-
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, dist.Poisson(rate[y]))
-
-        return observe
+        rate = self.by_class("rate", dist.LogNormal(m, 2 * s), cases)
+        return self.observe(lambda y: dist.Poisson(rate[y]))
 
 
 def poisson(

@@ -66,7 +66,7 @@ class DawidSkene(Law):
     Args:
         feature: A `Votes` feature.
         typical: Not used; votes have no such size.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
         diagonal: Dirichlet parameter of the right answer in a row of the confusion matrix.
         elsewhere: Dirichlet parameter of each wrong answer.
 
@@ -84,7 +84,7 @@ class DawidSkene(Law):
 
     accepts = (Feature,)
 
-    def tuned(self, columns: Mapping[str, Column]) -> Self:
+    def tune(self, columns: Mapping[str, Column]) -> Self:
         return self
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Any]:
@@ -145,7 +145,7 @@ class Glad(Law):
     Args:
         feature: A `Votes` feature.
         typical: Not used; votes have no such size.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
         points: Number of points of the grid.
 
     Raises:
@@ -162,7 +162,7 @@ class Glad(Law):
     accepts = (Feature,)
     named_by_answers = True
 
-    def tuned(self, columns: Mapping[str, Column]) -> Self:
+    def tune(self, columns: Mapping[str, Column]) -> Self:
         return self
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Any]:

@@ -88,8 +88,8 @@ def hierarchical_dawid_skene(
         >>> sorted(model.features)
         ['votes']
     """
-    found = _groups(groups)
-    return independent(**_votes(lambda f: Hierarchical(f, None, groups=found), declared))
+    together = _groups(groups)
+    return independent(**_votes(lambda f: Hierarchical(f, None, groups=together), declared))
 
 
 def nested_dawid_skene(*, design_effect: bool = True, **declared: Label | Feature) -> Family:

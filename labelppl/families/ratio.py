@@ -41,6 +41,17 @@ def _share(evidence: Law) -> tuple[float, float]:
     return math.log(center / (1 - center)), spread / (center * (1 - center))
 
 
+def _beta_parameters(evidence: Law, cases: CasePlate) -> tuple[Tensor, Tensor]:
+    """a and b (classes,) of a beta law, sampled as its mean m and its size s: a = m s, b = (1 - m) s."""
+    center, spread = _share(evidence)
+    c = 1 / (1 + math.exp(-center))
+    size = max(c * (1 - c) / (0.7 * spread * c * (1 - c)) ** 2 - 1, 1.0)
+    prior = laws.LogitNormal(torch.tensor(center), torch.tensor(2 * spread))
+    mean = evidence.by_class("mean", prior, cases)
+    total = evidence.by_class("size", dist.LogNormal(math.log(size), 2 * LOG_SD), cases)
+    return mean * total, (1 - mean) * total
+
+
 @dataclass(frozen=True)
 class Beta(Law):
     """The beta law of a ratio given the class, by its mean and size: a share of gamma lengths with one rate.
@@ -52,7 +63,7 @@ class Beta(Law):
         feature: A `Ratio`, or a `Real` whose values lie between 0 and 1.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
             table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a feature of another kind, or a typical SD that is not above 0.
@@ -66,19 +77,8 @@ class Beta(Law):
     accepts = (Ratio, Real)
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
-        center, spread = _share(self)
-        c = 1 / (1 + math.exp(-center))
-        size = max(c * (1 - c) / (0.7 * spread * c * (1 - c)) ** 2 - 1, 1.0)
-        prior = laws.LogitNormal(torch.tensor(center), torch.tensor(2 * spread))
-        mean = pyro.sample(f"{self.name}_mean", prior.expand([classes]).to_event(1))
-        sizes = dist.LogNormal(math.log(size), 2 * LOG_SD).expand([classes]).to_event(1)
-        total = pyro.sample(f"{self.name}_size", sizes)
-
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, laws.Beta(mean[y] * total[y], (1 - mean[y]) * total[y]))
-
-        return observe
+        a, b = _beta_parameters(self, cases)
+        return self.observe(lambda y: laws.Beta(a[y], b[y]))
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class LogitNormal(Gaussian):
     Args:
         feature: A `Ratio`, or a `Real` whose values lie between 0 and 1.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
         components: Not used; the feature is one number.
         scale: ``logit``.
         niw: A normal-inverse-Wishart prior of your own, the same for every class, of the log-odds.
@@ -118,7 +118,7 @@ class LibbyNovick(Law):
         feature: A `Ratio`, or a `Real` whose values lie between 0 and 1.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
             table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a feature of another kind, or a typical SD that is not above 0.
@@ -132,21 +132,9 @@ class LibbyNovick(Law):
     accepts = (Ratio, Real)
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
-        center, spread = _share(self)
-        c = 1 / (1 + math.exp(-center))
-        size = max(c * (1 - c) / (0.7 * spread * c * (1 - c)) ** 2 - 1, 1.0)
-        prior = laws.LogitNormal(torch.tensor(center), torch.tensor(2 * spread))
-        mean = pyro.sample(f"{self.name}_mean", prior.expand([classes]).to_event(1))
-        sizes = dist.LogNormal(math.log(size), 2 * LOG_SD).expand([classes]).to_event(1)
-        total = pyro.sample(f"{self.name}_size", sizes)
+        a, b = _beta_parameters(self, cases)
         ratio = pyro.sample(f"{self.name}_rate_ratio", dist.LogNormal(0.0, 0.5))
-
-        def observe(y: Tensor) -> Tensor:
-            a, b = mean[y] * total[y], (1 - mean[y]) * total[y]
-            return pyro.sample(self.name, laws.LibbyNovick(a, b, ratio))
-
-        return observe
+        return self.observe(lambda y: laws.LibbyNovick(a[y], b[y], ratio))
 
 
 @dataclass(frozen=True)
@@ -160,7 +148,7 @@ class Hinkley(Law):
         feature: A number.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
             table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a feature of another kind, or a typical SD that is not above 0.
@@ -174,23 +162,17 @@ class Hinkley(Law):
     accepts = (Scalar,)
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
         center, spread = self.place()
-        mean = pyro.sample(
-            f"{self.name}_mean", dist.Normal(center, 2 * spread).expand([classes]).to_event(1)
-        )
-        scales = dist.LogNormal(math.log(0.5 * spread), LOG_SD).expand([classes]).to_event(1)
-        scale = pyro.sample(f"{self.name}_scale", scales)
+        mean = self.by_class("mean", dist.Normal(center, 2 * spread), cases)
+        scale = self.by_class("scale", dist.LogNormal(math.log(0.5 * spread), LOG_SD), cases)
         share = 0.5 * spread / max(abs(center), spread)
-        variations = dist.LogNormal(math.log(share), LOG_SD).expand([classes]).to_event(1)
-        variation = pyro.sample(f"{self.name}_variation", variations)
+        variation = self.by_class("variation", dist.LogNormal(math.log(share), LOG_SD), cases)
 
-        def observe(y: Tensor) -> Tensor:
+        def law(y: Tensor) -> laws.RatioOfNormals:
             one = torch.ones_like(mean[y])
-            law = laws.RatioOfNormals(mean[y], one, scale[y], variation[y], torch.zeros_like(one))
-            return pyro.sample(self.name, law)
+            return laws.RatioOfNormals(mean[y], one, scale[y], variation[y], torch.zeros_like(one))
 
-        return observe
+        return self.observe(law)
 
 
 Kind = Literal["beta", "logit-normal", "libby-novick", "hinkley"]

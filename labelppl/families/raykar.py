@@ -71,7 +71,7 @@ def raykar(
         raise InputError(f"raykar: got {len(votes)} Votes features, expected one")
     ((name, feature),) = votes.items()
     base = logistic(typical=typical, **{n: f for n, f in declared.items() if n != name})
-    law = DawidSkene(feature, None, diagonal=diagonal, elsewhere=elsewhere).named(name)
+    law = DawidSkene(feature, None, diagonal=diagonal, elsewhere=elsewhere).with_name(name)
     return VotesAndFeatures(
         _function(base.label_name, base.features, base.typical, law),
         base.label_name,

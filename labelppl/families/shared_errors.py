@@ -40,7 +40,7 @@ SLIP = 2.0, 18.0
 class Grouped(Law):
     """Votes of raters in groups; subclasses say what the groups' confusion matrices are made of.
 
-    groups: rater codes of each group that shares errors; None looks for them in the table (`tuned`) and takes all raters as
+    groups: rater codes of each group that shares errors; None looks for them in the table (`tune`) and takes all raters as
     independent until then. Raters not named are alone. Site ``<name>_slip`` (members,), where there are groups.
     """
 
@@ -54,7 +54,7 @@ class Grouped(Law):
         items = np.arange(len(column.ballots))
         return dependence(column.ballots.table(items, column.names, classes))
 
-    def tuned(self, columns: Mapping[str, Column]) -> Self:
+    def tune(self, columns: Mapping[str, Column]) -> Self:
         if self.groups is not None:
             return self
         column = columns[self.name]
@@ -110,7 +110,7 @@ class SharedErrors(Grouped):
     Args:
         feature: A `Votes` feature.
         typical: Not used; votes have no such size.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
         groups: Rater codes of each group that shares errors; raters not named are alone. None looks for the groups in
             the table.
         diagonal: Dirichlet parameter of the right answer in a row of a group's confusion matrix.

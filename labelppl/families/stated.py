@@ -36,7 +36,7 @@ class Opinion(Law):
     Args:
         feature: A `Stated` feature.
         typical: Not used; a probability has no such size.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
         rounding: The unit to which probabilities were rounded, 0 to 1, which gives an exact 0 or 1 a meaning.
 
     Raises:
@@ -52,7 +52,7 @@ class Opinion(Law):
 
     accepts = (Stated,)
 
-    def tuned(self, columns: Mapping[str, Column]) -> Self:
+    def tune(self, columns: Mapping[str, Column]) -> Self:
         return self
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:

@@ -34,7 +34,7 @@ class StudentT(Law):
         feature: A number.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
             table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a feature of another kind, or a typical SD that is not above 0.
@@ -46,19 +46,11 @@ class StudentT(Law):
     """
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
         center, spread = self.place()
         df = pyro.sample(f"{self.name}_df", dist.Gamma(2.0, 0.1))
-        mean = pyro.sample(
-            f"{self.name}_mean", dist.Normal(center, 2 * spread).expand([classes]).to_event(1)
-        )
-        scales = dist.LogNormal(math.log(0.7 * spread), LOG_SD).expand([classes]).to_event(1)
-        scale = pyro.sample(f"{self.name}_scale", scales)
-
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, laws.StudentT(df, mean[y], scale[y]))
-
-        return observe
+        mean = self.by_class("mean", dist.Normal(center, 2 * spread), cases)
+        scale = self.by_class("scale", dist.LogNormal(math.log(0.7 * spread), LOG_SD), cases)
+        return self.observe(lambda y: laws.StudentT(df, mean[y], scale[y]))
 
 
 def student_t(

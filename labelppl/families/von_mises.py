@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pyro
 import pyro.distributions as dist
 import torch
 from torch import Tensor
@@ -41,7 +40,7 @@ class VonMises(Law):
         feature: An `Angle`.
         typical: Rough (mean, SD over all cases) in the column's unit; None takes it from the bounds, else from the
             table.
-        name: The column; `named` sets it.
+        name: The column; `with_name` sets it.
 
     Raises:
         InputError: For a feature of another kind, or a typical SD that is not above 0.
@@ -66,21 +65,16 @@ class VonMises(Law):
         return VonMisesPrior(center, certainty, torch.distributions.LogNormal(at[0], at[1]))
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
-        classes = len(cases.classes)
         prior = self.prior()
         assert isinstance(self.feature, Angle)
         law: Any = laws.VonMises
         if self.feature.kind == "halfcircle":
             law = laws.HalfCircleVonMises
         direction = law(torch.tensor(prior.direction), torch.tensor(prior.certainty))
-        mean = pyro.sample(f"{self.name}_mean", direction.expand([classes]).to_event(1))
+        mean = self.by_class("mean", direction, cases)
         size = dist.LogNormal(prior.concentration.loc, prior.concentration.scale)
-        kappa = pyro.sample(f"{self.name}_concentration", size.expand([classes]).to_event(1))
-
-        def observe(y: Tensor) -> Tensor:
-            return pyro.sample(self.name, law(mean[y], kappa[y]))
-
-        return observe
+        kappa = self.by_class("concentration", size, cases)
+        return self.observe(lambda y: law(mean[y], kappa[y]))
 
     def factor(
         self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int

@@ -18,8 +18,16 @@ from ..crowds import VoteTable
 class Ballots:
     """The ballots of n cases, those of one case one after the other.
 
-    start: (cases + 1,) where the ballots of each case begin; those of case i are ``start[i]:start[i + 1]``. rater:
-    (ballots,) codes below ``raters``. said: (ballots, ...) what the rater said, such as the code of a class.
+    Args:
+        start: (cases + 1,) where the ballots of each case begin; those of case i are ``start[i]:start[i + 1]``.
+        rater: (ballots,) codes below ``raters``.
+        said: (ballots, ...) what the rater said, such as the code of a class.
+        raters: How many raters there are, of whom some may have said nothing.
+
+    Examples:
+        >>> ballots = Ballots.from_matrix([[0, 1, -1], [-1, -1, 1]])  # three raters, -1 where one gave no vote
+        >>> ballots.start.tolist(), ballots.rater.tolist(), ballots.said.tolist()
+        ([0, 2, 3], [0, 1, 2], [0, 1, 1])
     """
 
     start: Tensor

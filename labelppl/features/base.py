@@ -32,11 +32,19 @@ CENSORED = re.compile(r"(?P<sign>[<>≤≥])=?\s*(?P<bound>.+)", re.DOTALL)
 class Column:
     """One feature of n cases, as the label model sees it.
 
-    values: (cases, ...) in the model's unit; where not observed, a harmless value inside the support.
-    observed: (cases,), or (cases, components) for a vector; True where the value was measured.
-    low, high: (cases,) bounds of the interval for censored cells, NaN elsewhere; None if nothing is censored.
-    names: the raters, where several said something. ballots: what they said, where that is kept in long form; values
-    (cases,) are then how many ballots each case has, and every case is observed, since nobody's vote is needed.
+    Args:
+        values: (cases, ...) in the model's unit; where not observed, a harmless value inside the support.
+        observed: (cases,), or (cases, components) for a vector; True where the value was measured.
+        low: (cases,) lower bounds of censored cells, NaN elsewhere; None if nothing is censored.
+        high: (cases,) upper bounds, likewise.
+        names: The raters, where several said something.
+        ballots: What they said, where that is kept in long form; values (cases,) are then how many ballots each case has, and
+            every case is observed, since nobody's vote is needed.
+
+    Examples:
+        >>> column = Column(torch.tensor([1.5, 0.0]), torch.tensor([True, False]))
+        >>> column.take(torch.tensor([0])).values.tolist()
+        [1.5]
     """
 
     values: Tensor
@@ -110,7 +118,20 @@ class Column:
 
 
 class Feature(ABC):
-    """A measurement the expert trusts. Subclass and implement ``columns`` and ``read`` to add a type."""
+    """A measurement the expert trusts. Subclass and implement ``columns`` and ``read`` to add a type.
+
+    Examples:
+        >>> class Percent(Feature):
+        ...     def columns(self, name, classes):
+        ...         return (name,)
+        ...     def read(self, rows, name, classes):
+        ...         shares = torch.as_tensor(rows.frame[name].astype(float).to_numpy() / 100)
+        ...         return Column(shares, torch.ones(len(rows), dtype=torch.bool))
+        >>> import pandas as pd
+        >>> rows = Rows(pd.DataFrame({"fat": ["12", "30"]}), np.array(["a", "b"]))
+        >>> Percent().read(rows, "fat", ("no", "yes")).values.tolist()
+        [0.12, 0.3]
+    """
 
     #: Whether values are integer codes that can be summed over.
     discrete = False
@@ -133,7 +154,18 @@ class Feature(ABC):
 
 
 class Scalar(Feature):
-    """A feature that is one number per case, in a unit, within bounds."""
+    """A feature that is one number per case, in a unit, within bounds.
+
+    Examples:
+        >>> class Kilo(Scalar):
+        ...     unit_name = "kg"
+        ...     def to_model(self, values):
+        ...         return values * 1000
+        ...     def from_model(self, values):
+        ...         return values / 1000
+        >>> Kilo().scale  # of one gram
+        0.001
+    """
 
     #: Bounds in the column's unit, and whether the bound itself is allowed.
     low: float | None = None

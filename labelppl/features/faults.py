@@ -50,7 +50,7 @@ class BadCells(InputError):  # noqa: N818 - named for what it holds
         super().__init__(f"{text} {ROWS}")
 
     @classmethod
-    def joined(cls, errors: Iterable[BadCells]) -> BadCells:
+    def join(cls, errors: Iterable[BadCells]) -> BadCells:
         """The faults of all ``errors``, in order."""
         several = list(errors)
         faults = [fault for error in several for fault in error.faults]

@@ -33,7 +33,7 @@ class Ranking(ReaderFeature):
         ('ann', 'bob')
     """
 
-    def said(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:
+    def speaking_columns(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:
         return ("ranking",)
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:

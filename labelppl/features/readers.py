@@ -23,7 +23,16 @@ ID_NAMES, RATER_NAMES = ("id", "task"), ("rater", "worker")
 
 
 class ReaderFeature(Feature):
-    """A feature that comes from several readers. raters: their names, or () to take them from the table, sorted."""
+    """A feature that comes from several readers.
+
+    Args:
+        *raters: Their names; none takes them from the table, sorted.
+
+    Examples:
+        >>> from labelppl.features import Ranking
+        >>> isinstance(Ranking("anna", "ben"), ReaderFeature)
+        True
+    """
 
     def __init__(self, *raters: str) -> None:
         self.raters = tuple(map(as_text, raters))
@@ -35,7 +44,7 @@ class ReaderFeature(Feature):
     def columns(self, name: str, classes: Sequence[str]) -> tuple[str, ...]:
         return ()
 
-    def said(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:
+    def speaking_columns(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns of a long table that hold what a reader said."""
         raise NotImplementedError
 

@@ -36,10 +36,21 @@ NO_ID = ""
 class Rows:
     """The table being read: the frame and the id of each case.
 
-    beside: feature -> what raters said about the cases: how to call that table in messages, and the long table itself.
-    where: begins each message. before: rows of the file that come before these. decimal: what text writes before the
-    decimals, '.' or ','. case: (rows,) the case of each row, where the frame has several rows a case. answers: the columns
-    of such a frame that hold what raters said, and nothing about the case itself.
+    Args:
+        frame: The table.
+        ids: (rows,) the id of each row's case.
+        beside: Feature -> what raters said about the cases: how to call that table in messages, and the long table itself.
+        where: Begins each message.
+        before: Rows of the file that come before these.
+        decimal: What text writes before the decimals, '.' or ','.
+        case: (rows,) the case of each row, where the frame has several rows a case.
+        answers: The columns of such a frame that hold what raters said, and nothing about the case itself.
+
+    Examples:
+        >>> rows = Rows(pd.DataFrame({"x": ["1.5", ""]}), np.array(["a", "b"]))
+        >>> values, wrong = rows.numbers("x", "length")
+        >>> values.tolist(), wrong.tolist()
+        ([1.5, nan], [False, False])
     """
 
     frame: pd.DataFrame

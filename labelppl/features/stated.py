@@ -48,7 +48,7 @@ class Stated(ReaderFeature):
             raise InputError(f"Stated: got unit {unit!r}, expected '' (0 to 1) or '%' (0 to 100)")
         self.unit = unit
 
-    def said(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:
+    def speaking_columns(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:
         return tuple(column for column in columns if column.startswith(f"{name}_"))
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:

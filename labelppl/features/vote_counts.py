@@ -75,6 +75,11 @@ def vote_counts(
 
     Returns:
         Counts (cases, classes) from the first `Votes` or `VoteCounts` feature, or None where there is none.
+
+    Examples:
+        >>> counts = Column(torch.tensor([[3.0, 1.0]]), torch.tensor([True]))
+        >>> vote_counts({"read": VoteCounts()}, {"read": counts}, 2).tolist()
+        [[3.0, 1.0]]
     """
     for name, feature in features.items():
         counts = feature.vote_counts(columns[name], classes)

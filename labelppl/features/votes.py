@@ -33,7 +33,7 @@ class Votes(ReaderFeature):
         ('ann', 'bob')
     """
 
-    def said(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:
+    def speaking_columns(self, name: str, columns: Sequence[str]) -> tuple[str, ...]:
         return ("label",)
 
     @staticmethod

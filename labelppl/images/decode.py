@@ -61,7 +61,7 @@ def decode(path: Path) -> Array:
 def load_pixels(path: Path, size: tuple[int, int] | None, keep_aspect: bool) -> Array:
     """As `decode`, in `size` (height, width) if given."""
     with _decoded(path) as pixels:
-        return pixels if size is None else resized(pixels, size, keep_aspect)
+        return pixels if size is None else resize_picture(pixels, size, keep_aspect)
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def planes(path: Path, picture: Array, channels: int) -> Array:
     )
 
 
-def resized(picture: Array, target: tuple[int, int], keep_aspect: bool) -> Array:
+def resize_picture(picture: Array, target: tuple[int, int], keep_aspect: bool) -> Array:
     """Bilinear with antialiasing, per channel; 16 bit and float in float32."""
     height, width = picture.shape[:2]
     if (height, width) == target:

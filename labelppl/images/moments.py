@@ -30,9 +30,9 @@ class Moments:
         """One more image; a single channel counts for all three."""
         self._count += image.shape[1] * image.shape[2]
         self._rounded |= image.dtype.kind == "f"
-        found = [_sums(channel) for channel in image]
+        sums = [_sums(channel) for channel in image]
         for i in range(3):
-            value, square = found[i if len(found) == 3 else 0]
+            value, square = sums[i if len(sums) == 3 else 0]
             self._sums[i] += value
             self._squares[i] += square
 

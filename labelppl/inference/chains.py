@@ -84,11 +84,11 @@ def chains(
         if i + 1 in ends:
             root = _learn_root(torch.stack(recent[len(recent) // 2 :]), whole)
             recent = []
-            tuning.restart(tuning.tuned()[0])
+            tuning.restart(tuning.averages()[0])
         if progress is not None:
             progress(i + 1, warmup + draws)
 
-    step, length = tuning.tuned()
+    step, length = tuning.averages()
     kept = torch.empty(
         draws, chains, density.dim, dtype=state.points.dtype, device=state.points.device
     )

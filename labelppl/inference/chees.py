@@ -37,7 +37,7 @@ def halton(i: int) -> float:
 
 
 class Chees:
-    """Tuning in progress; `tuned` gives the averages to be frozen."""
+    """Tuning in progress; `averages` gives what is to be frozen."""
 
     def __init__(self, step: float, length: float, accept: float = ACCEPT) -> None:
         self.log_length = math.log(length)
@@ -63,7 +63,7 @@ class Chees:
     def length(self) -> float:
         return math.exp(self.log_length)
 
-    def tuned(self) -> tuple[float, float]:
+    def averages(self) -> tuple[float, float]:
         """Step and length to freeze."""
         return math.exp(self._log_step_mean), math.exp(self._log_length_mean)
 

@@ -33,7 +33,7 @@ class Mixture(NamedTuple):
     def sample(self, draws: int, stream: Stream) -> Tensor:
         """Draws (draws, dim), component by component; each has its share of them, up to rounding."""
         white = standard_normals(draws, self.means.shape[1], stream).to(self.means)
-        counts = shared_out(self.shares, draws)
+        counts = share_out(self.shares, draws)
         points = []
         for m, part in enumerate(white.split(counts)):
             shifts = part @ self.roots[m].mT
@@ -76,7 +76,7 @@ def shares_of(masses: Tensor) -> Tensor:
     return (1 - EVEN_SHARE) * masses / masses.sum() + EVEN_SHARE / len(masses)
 
 
-def shared_out(shares: Tensor, n: int) -> list[int]:
+def share_out(shares: Tensor, n: int) -> list[int]:
     """``n`` draws shared out in whole numbers."""
     ends = (shares.cumsum(0) * n).round().long().tolist()
     ends[-1] = n

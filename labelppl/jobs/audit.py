@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..audit import Doubts, doubts, explain, near_duplicates
-from ..runs import check_file, read_run_json, step, verified
+from ..runs import check_file, read_run_json, step, verify
 from ..runs.csv_files import write_csv
 from ..softlabels import SoftLabels
 from ..softlabels.explanations import Explanations
@@ -24,8 +24,8 @@ def audit_job(run: Path, *, out: Path | None, images: bool, say: Teller) -> Doub
     made = read_run_json(run)
     if out is not None:
         check_file(out, suffixes=(".csv",), inputs=(made.data, made.model))
-    labels = SoftLabels.load(verified(run, "labels.parquet"))
-    explanations = Explanations.load(verified(run, "explain.parquet"))
+    labels = SoftLabels.load(verify(run, "labels.parquet"))
+    explanations = Explanations.load(verify(run, "explain.parquet"))
     cases = cases_without_model(run)
     with step(
         run, "audit", {"out": None if out is None else str(out), "images": images}, say.command_line
@@ -61,7 +61,7 @@ def audit_job(run: Path, *, out: Path | None, images: bool, say: Teller) -> Doub
 
 def explain_job(run: Path, case: str, *, say: Teller) -> None:
     """Say why the soft label of one case says what it says."""
-    explanations = Explanations.load(verified(run, "explain.parquet"))
+    explanations = Explanations.load(verify(run, "explain.parquet"))
     rows = explanations.of_case(case)
     total = float(rows["log_odds"].sum())
     first = rows.iloc[0]

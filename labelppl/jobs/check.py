@@ -16,9 +16,9 @@ from ..checks.static import check_static
 from ..errors import FailedWork
 from ..posterior import Posterior, fit
 from ..runs import check_folder, step
-from .engines import chosen_engine
+from .engines import read_engine
 from .inputs import Inputs
-from .telling import Teller, bar, fit_line, said_warnings
+from .telling import Teller, bar, fit_line, say_warnings
 
 
 def check_job(
@@ -40,7 +40,7 @@ def check_job(
     Raises FailedWork if there is an error, the fit fails, or SBC does.
     """
     check_folder(folder)
-    chosen_engine(engine)
+    read_engine(engine)
     cases = inputs.training
     model = inputs.model.for_cases(cases)
     findings = [*check_static(model, cases)]
@@ -52,7 +52,7 @@ def check_job(
             posterior = fit(
                 inputs.model,
                 cases,
-                engine=chosen_engine(engine),
+                engine=read_engine(engine),
                 seed=seed,
                 progress=progress,
                 say=say.stage,
@@ -85,7 +85,7 @@ def _calibration(
             inputs.model,
             inputs.training,
             simulations=simulations,
-            engine=chosen_engine(engine),
+            engine=read_engine(engine),
             seed=seed,
             progress=progress,
         )
@@ -111,7 +111,7 @@ def _coverage(
             inputs.model,
             inputs.training,
             simulations=tables,
-            engine=chosen_engine(engine),
+            engine=read_engine(engine),
             seed=seed,
             progress=progress,
         )
@@ -143,9 +143,9 @@ def _against(
         name = Path(other.model_name).stem
         name = name if name not in posteriors else other.model_name
         posteriors[name] = fit(
-            other.model, other.training, engine=chosen_engine(engine), seed=seed, say=say.stage
+            other.model, other.training, engine=read_engine(engine), seed=seed, say=say.stage
         )
-    with said_warnings(say):
+    with say_warnings(say):
         scores = against(posteriors)
     for line in scores.lines():
         say(line)

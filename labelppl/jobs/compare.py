@@ -21,10 +21,10 @@ from ..students.options import StudentOptions
 from ..table import Cases
 from ..training.device import check_device
 from ..training.schedule import default_schedule
-from .engines import chosen_engine, described_engine
+from .engines import describe_engine, read_engine
+from .fit_and_tell import fit_and_tell
 from .inputs import Inputs
-from .telling import Teller, refused_fit, said_warnings
-from .told_fit import told_fit
+from .telling import Teller, say_warnings, why_refused
 
 #: Draws of p(Y|Z) kept for the Dirichlet student.
 KEPT_DRAWS = 200
@@ -61,23 +61,23 @@ def compare_job(
     """
 
     def label(cases: Cases) -> SoftLabels:
-        told = told_fit(
+        told = fit_and_tell(
             inputs.model, cases.train, engine=settings.engine, seed=inputs.seed, say=say
         )
         posterior = told.posterior
         if posterior.problems and not settings.force:
-            raise FailedWork(f"{refused_fit(posterior)}; --force compares all the same")
+            raise FailedWork(f"{why_refused(posterior)}; --force compares all the same")
         return soft_labels(posterior, cases, keep_draws=KEPT_DRAWS)
 
     check_folder(folder)
     check_device(settings.device)
     check_student(settings.student.student, settings.student.weights)
-    chosen_engine(settings.engine)
+    read_engine(settings.engine)
     arguments = describe(
         {
             "methods": settings.methods,
             "repeats": settings.repeats,
-            "engine": described_engine(settings.engine),
+            "engine": describe_engine(settings.engine),
             "student": settings.student,
             "schedule": settings.schedule,
             "prior": settings.prior,
@@ -87,7 +87,7 @@ def compare_job(
         }
     )
     default = default_schedule(len(inputs.cases.train))
-    with step(folder, "compare", arguments, say.command_line), said_warnings(say):
+    with step(folder, "compare", arguments, say.command_line), say_warnings(say):
         done = compare(
             label if inputs.labels is None else inputs.labels.soft_labels(),
             inputs.cases,
@@ -106,7 +106,7 @@ def compare_job(
             device=settings.device,
             out=folder,
             resume=settings.resume,
-            identity={"model": inputs.model_record(), "engine": described_engine(settings.engine)},
+            identity={"model": inputs.model_record(), "engine": describe_engine(settings.engine)},
             progress=not settings.quiet,
             say=say,
         )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,32 +13,27 @@ import torch
 from ..arrays import Array
 from ..distillation.distill import RefitByIds, distill
 from ..distillation.few import with_few_validation
-from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
 from ..features import vote_counts
 from ..images.read import Opened, open_images
 from ..posterior import Posterior, fit
 from ..prevalence import read_prevalence
-from ..records import describe, digest_of_files, refuse_other
+from ..records import refuse_other
 from ..report.write import write_report
-from ..runs import Step, check_folder, read_json, read_run_json, record, sha256, step
-from ..runs.files import TEMPORARY
-from ..runs.folder_lock import LOCK_FILE
+from ..runs import Step, check_folder, read_json, read_run_json, record, step
 from ..softlabels import SoftLabels, soft_labels
-from ..softlabels.labels import LeaveOut
 from ..students.network import check_student
-from ..students.options import StudentOptions
 from ..table import Cases, match_ids
 from ..targets import make_target
-from ..targets.base import Target
 from ..training.device import check_device
 from ..training.schedule import default_schedule
 from ..training.stream import memory_limit
-from .engines import chosen_engine, described_engine
+from .distill_settings import DistillSettings, check_settings, run_identity
+from .engines import read_engine
 from .evaluate import EvaluateSettings, measure
 from .explain import write_explanations
-from .fit import fit_in
-from .inputs import Inputs, matches
+from .fit_and_tell import fit_and_tell
+from .inputs import Inputs
 from .table_labels import TableLabels
 from .telling import (
     Teller,
@@ -47,52 +41,11 @@ from .telling import (
     fit_record,
     in_force,
     in_words,
-    refused_fit,
-    said_warnings,
-    timed,
+    record_time,
+    say_warnings,
+    why_refused,
 )
-from .told_fit import told_fit
-
-#: What a folder may hold beside a fit, for ``distill`` to go on from it.
-OF_A_FIT = ("labels.parquet", "explain.parquet", "report.html", "audit.csv", "sbc.json", "sbc.png")
-
-
-@dataclass(frozen=True, eq=False)
-class DistillSettings:
-    """The options of ``labelppl distill``; see there.
-
-    schedule, map_schedule: fields of `Schedule` that differ from the default for the number of cases.
-    """
-
-    student: StudentOptions = field(default_factory=StudentOptions)
-    target: Target | Callable[..., Target] | str | None = None
-    schedule: Mapping[str, Any] = field(default_factory=dict)
-    map_schedule: Mapping[str, Any] = field(default_factory=dict)
-    prior: PriorOptions = field(default_factory=PriorOptions)
-    prevalence: Mapping[str, float] | None = None
-    engine: str = "auto"
-    leave_out: LeaveOut = "loo"
-    seed: int = 0
-    device: str = "auto"
-    resume: bool = False
-    force: bool = False
-    quiet: bool = False
-
-    def record(self) -> dict[str, Any]:
-        """All that decides the run."""
-        record: dict[str, Any] = describe(
-            {
-                "student": self.student,
-                "target": None if self.target is None else make_target(self.target),
-                "schedule": self.schedule,
-                "map_schedule": self.map_schedule,
-                "prior": self.prior,
-                "engine": described_engine(self.engine),
-                "leave_out": self.leave_out,
-                "device": self.device,
-            }
-        )
-        return record
+from .used_folder import refuse_other_inputs, refuse_used
 
 
 def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say: Teller) -> None:
@@ -103,12 +56,12 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
             f"{cases.path}: no column 'image'; expected the path of each case's image, relative to the table"
         )
     check_folder(folder)
-    _refuse_used(inputs, folder, settings)
-    _check_settings(settings, cases)
+    refuse_used(inputs, folder, settings)
+    check_settings(settings, cases)
     check_device(settings.device)
     check_student(settings.student.student, settings.student.weights)
     images = _opened(cases, settings)
-    identity = _identity(inputs, cases.images, settings)
+    identity = run_identity(inputs, cases.images, settings)
     arguments = {
         **settings.record(),
         "prevalence": settings.prevalence,
@@ -116,9 +69,9 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
         "resume": settings.resume,
     }
     with step(folder, "distill", {**arguments, "group": inputs.group}, say.command_line) as work:
-        _refuse_used(inputs, folder, settings)
+        refuse_used(inputs, folder, settings)
         if settings.resume:
-            _refuse_other(folder, inputs)
+            refuse_other_inputs(folder, inputs)
             refuse_other(folder, read_run_json(folder).content.get("identity", {}), identity)
 
         def begin() -> None:
@@ -142,7 +95,7 @@ def _distilled(
     """The work, in a folder that is this job's own."""
     # Where labelppl made the split itself it holds all the same: test cases never reach the label model.
     inputs = replace(inputs, cases=replace(inputs.cases, split_given=True))
-    with said_warnings(say):
+    with say_warnings(say):
         if inputs.labels is None:
             labels: SoftLabels | None = _labelled(inputs, folder, settings, begin, work, say)
         else:
@@ -174,7 +127,7 @@ def _labelled(
         begin()
         posterior = Posterior.load(path, inputs.model, inputs.cases)
     else:
-        told = told_fit(
+        told = fit_and_tell(
             inputs.model, inputs.training, engine=settings.engine, seed=settings.seed, say=say
         )
         posterior = told.posterior
@@ -184,7 +137,7 @@ def _labelled(
         work.keep()
     say(fit_line(posterior))
     if posterior.problems:
-        what = refused_fit(posterior)
+        what = why_refused(posterior)
         if not settings.force:
             raise FailedWork(f"{what}; --force trains all the same (recorded)")
         record(folder, forced=what)
@@ -193,7 +146,7 @@ def _labelled(
     whole = settings.resume and work.holds("labels.parquet")
     labels = SoftLabels.load(path) if whole else None
     if labels is None or labels.prevalence is not None:  # training lives at the study prevalence
-        with timed(folder, "label"):
+        with record_time(folder, "label"):
             labels = soft_labels(posterior, inputs.cases, leave_out=settings.leave_out)
         record(folder, label={"leave_out": settings.leave_out, "prevalence": in_force(labels)})
         labels.save(path)
@@ -226,7 +179,7 @@ def _trained(
     cases = inputs.cases
     first = replace(default_schedule(len(cases.train)), **settings.schedule)
     finished = "distill" in read_json(folder / "run.json").get("seconds", {})
-    with nullcontext() if finished else timed(folder, "distill"):
+    with nullcontext() if finished else record_time(folder, "distill"):
         student = distill(
             labels,
             cases,
@@ -259,7 +212,7 @@ def _refit(inputs: Inputs, settings: DistillSettings) -> RefitByIds:
         posterior = fit(
             inputs.model,
             cases.take(match_ids(ids, cases.ids)),
-            engine=chosen_engine(settings.engine),
+            engine=read_engine(settings.engine),
             seed=settings.seed,
         )
         return soft_labels(posterior, leave_out=settings.leave_out)
@@ -287,57 +240,3 @@ def _trained_images(cases: Cases, settings: DistillSettings) -> Array:
     """(cases,) the images that are trained on, few validation cases included where they join."""
     joins = settings.target is None or not make_target(settings.target).needs_validation
     return np.asarray((with_few_validation(cases) if joins else cases).split == "train")
-
-
-def _check_settings(settings: DistillSettings, cases: Cases) -> None:
-    if settings.prevalence is not None:
-        read_prevalence(settings.prevalence, cases.classes)
-    for split in ("train", "test"):
-        if not (cases.split == split).any():
-            raise InputError(
-                f"{cases.path}: no case in the {split} split; expected at least one; mend the split column"
-            )
-
-
-def _refuse_used(inputs: Inputs, folder: Path, settings: DistillSettings) -> None:
-    """A folder is new, holds the matching fit, or is to be resumed."""
-    resume, begun = settings.resume, {"run.json", "posterior.nc", *OF_A_FIT}
-    files = (
-        {path.name for path in folder.iterdir() if not _hidden(path)} if folder.is_dir() else set()
-    )
-    if files and not resume:
-        if inputs.labels is None and files <= begun and fit_in(folder, inputs, settings.engine):
-            return
-        raise InputError(
-            f"{folder}: holds a run already; --resume continues it, --run DIR starts another"
-        )
-    if resume and not (folder / "run.json").is_file():
-        raise InputError(f"{folder}: nothing to resume; leave --resume out")
-
-
-def _hidden(path: Path) -> bool:
-    """The lock, and what a killed command was still writing."""
-    return path.name == LOCK_FILE or TEMPORARY.fullmatch(path.name) is not None
-
-
-def _refuse_other(folder: Path, inputs: Inputs) -> None:
-    """A run continues only with the model file and the table it was started with."""
-    difference = matches(read_run_json(folder), inputs)
-    if difference:
-        raise InputError(f"{folder}: was started with {difference}; --run DIR starts another run")
-
-
-def _identity(inputs: Inputs, images: Sequence[Path], settings: DistillSettings) -> dict[str, Any]:
-    """What a resumed run must share with the one that it continues: records, and digests of data and images."""
-    assert inputs.cases.path is not None
-    identity: dict[str, Any] = describe(
-        {
-            "model": inputs.model_record(),
-            "data": {"path": inputs.cases.path.resolve(), "sha256": sha256(inputs.cases.path)},
-            "images": digest_of_files(images),
-            "group": inputs.group,
-            "seed": settings.seed,
-            **settings.record(),
-        }
-    )
-    return identity

@@ -11,13 +11,13 @@ from ..python_files import load_object, names_object
 from ..records import describe
 
 
-def described_engine(text: str) -> Any:
+def describe_engine(text: str) -> Any:
     """What tells the engine from others: its name, or the record of the user's own function with its file's digest."""
-    engine = chosen_engine(text)
+    engine = read_engine(text)
     return engine if isinstance(engine, str) else describe(engine)
 
 
-def chosen_engine(text: str) -> str | Engine:
+def read_engine(text: str) -> str | Engine:
     """The name of an engine that exists, or the user's own function; InputError for anything else."""
     if not names_object(text):
         return check_name(text)

@@ -18,7 +18,7 @@ from ..metrics.metric import Metric
 from ..metrics.metrics import Metrics
 from ..metrics.threshold import ThresholdRule
 from ..prevalence import read_prevalence
-from ..runs import check_file, read_run_json, step, verified, write_json
+from ..runs import check_file, read_run_json, step, verify, write_json
 from ..softlabels import SoftLabels
 from ..students.options import StudentLike
 from ..students.student import Student
@@ -125,7 +125,7 @@ def measure(
         rows = np.asarray(everyone.split == settings.split)
     cases = everyone.take(rows)
     for name in ("student.json", "student.safetensors"):
-        verified(run, name)
+        verify(run, name)
     student, moved = study_student(run, raw=settings.raw, network=network)
     if moved:
         say("evaluated at the study prevalence, where these cases were collected")
@@ -161,7 +161,7 @@ def _labels(run: Path, settings: EvaluateSettings, say: Teller) -> SoftLabels | 
     soft = run / "labels.parquet"
     if settings.data is not None or not soft.is_file():
         return None
-    labels = SoftLabels.load(verified(run, soft.name))
+    labels = SoftLabels.load(verify(run, soft.name))
     if labels.prevalence is not None:
         say(
             "the soft labels are at another prevalence, so kl is left out; run labelppl label to restore them"

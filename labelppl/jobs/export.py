@@ -28,13 +28,14 @@ from ..runs import (
     read_json,
     sha256,
     step,
-    verified,
+    verify,
     versions,
     write_atomically,
     write_text,
 )
 from ..seeds import stream
-from ..students.student import Student, load_student
+from ..students.load import load_student
+from ..students.student import Student
 from .inputs import cases_without_model
 from .own_student import own_network
 from .telling import Teller
@@ -85,7 +86,7 @@ def export_job(
     if browser is not None:
         check_folder(browser, "--browser")
     for name in ("student.json", STUDENT, CALIBRATION, CONFORMAL, "metrics.json"):
-        verified(run, name)
+        verify(run, name)
     network = own_network(run, student, trust=trust)
     source = load_student(run, network=network, raw=raw)
     if prevalence is not None:

@@ -15,7 +15,6 @@ from .telling import (
     fit_record,
     refused_fit,
 )
-from .told_fit import told_fit
 
 #: What is made from a posterior, by the command that makes it; a new fit makes the first of no use.
 FROM_A_FIT = {
@@ -27,8 +26,8 @@ FROM_A_FIT = {
 def fit_job(inputs: Inputs, folder: Path, *, engine: str, seed: int, say: Teller) -> Posterior:
     """Fit, write ``posterior.nc``, say how it went. Raises FailedWork, after writing, if the fit fails its checks."""
     check_folder(folder)
-    chosen_engine(engine)
-    arguments = {"engine": described_engine(engine), "group": inputs.group, "seed": seed}
+    read_engine(engine)
+    arguments = {"engine": describe_engine(engine), "group": inputs.group, "seed": seed}
     with step(folder, "fit", arguments, say.command_line) as work:
         return fit_into(inputs, folder, engine, seed, work, say)
 
@@ -37,19 +36,19 @@ def fit_into(
     inputs: Inputs, folder: Path, engine: str, seed: int, work: Step, say: Teller
 ) -> Posterior:
     stale = _stale(inputs, folder, engine)
-    told = told_fit(inputs.model, inputs.training, engine=engine, seed=seed, say=say)
+    told = fit_and_tell(inputs.model, inputs.training, engine=engine, seed=seed, say=say)
     posterior = told.posterior
     for name in stale:
         (folder / name).unlink()
         say(f"note: {folder / name} was made from another fit and is removed; run labelppl label")
     posterior.save(folder / "posterior.nc")
     work.keep(
-        **inputs.entries("fit", {"engine": described_engine(engine)}),
+        **inputs.entries("fit", {"engine": describe_engine(engine)}),
         fit=fit_record(posterior, told.findings),
     )
     say.stage(fit_line(posterior))
     if posterior.problems:
-        raise FailedWork(refused_fit(posterior))
+        raise FailedWork(why_refused(posterior))
     say(f"posterior in {folder / 'posterior.nc'}")
     return posterior
 
@@ -72,9 +71,9 @@ def fit_in(folder: Path, inputs: Inputs, engine: str) -> bool:
     if not (folder / "posterior.nc").is_file() or "model" not in content:
         return False
     made = read_run_json(folder)
-    if made.arguments.get("engine") != described_engine(engine) or matches(made, inputs):
+    if made.arguments.get("engine") != describe_engine(engine) or matches(made, inputs):
         return False
-    verified(folder, "posterior.nc")
+    verify(folder, "posterior.nc")
     return True
 
 
@@ -82,7 +81,7 @@ def load_posterior(run: Path, fitted: Inputs, say: Teller) -> Posterior:
     """The run's posterior, whole and still fitting its model and table."""
     if not (run / "posterior.nc").is_file():
         raise InputError(f"{run / 'posterior.nc'}: no such file; run labelppl fit first")
-    posterior = Posterior.load(verified(run, "posterior.nc"), fitted.model, fitted.cases)
+    posterior = Posterior.load(verify(run, "posterior.nc"), fitted.model, fitted.cases)
     if posterior.problems:
         say(f"warning: the fit must not be trusted: {'; '.join(posterior.problems)}")
     return posterior

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..python_files import load_object, names_object
-from ..runs import read_run_json, refuse_stranger, sha256, verified
+from ..runs import read_run_json, refuse_stranger, sha256, verify
 from ..students.options import StudentLike
 from ..students.spec import OWN, Spec
 
@@ -23,7 +23,7 @@ def own_network(run: Path, stated: str | None, *, trust: bool = False) -> Studen
     Raises:
         InputError: The file is gone or has changed, or the folder is a stranger's.
     """
-    spec = Spec.from_json(verified(run, "student.json"))
+    spec = Spec.from_json(verify(run, "student.json"))
     if not spec.is_own:
         if stated is not None:
             raise InputError(

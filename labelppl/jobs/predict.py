@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import InputError
-from ..runs import check_file, read_json, verified
+from ..runs import check_file, read_json, verify
 from ..students.prediction import PREDICTION_SUFFIXES, prediction_frame, write_table
 from .telling import Teller
 
@@ -35,7 +35,7 @@ def predict_job(
     own = [run / name for name in ("student.json", "student.safetensors", "run.json")]
     check_file(out, suffixes=PREDICTION_SUFFIXES, inputs=(*images, *own, *_sources(run)))
     for name in ("student.json", "student.safetensors"):
-        verified(run, name)
+        verify(run, name)
     network = own_network(run, student, trust=trust)
     write_predictions(
         run, images, out, prevalence=prevalence, raw=raw, device=device, network=network

@@ -17,9 +17,9 @@ from ..calibration.in_force import CALIBRATION, CONFORMAL, STUDENT
 from ..calibration.maps import Chosen, applicable, choose_map, gain_in_words, loss_of, open_map
 from ..calibration.temperature import Temperature
 from ..errors import InputError
-from ..metrics.evaluate import predicted
+from ..metrics.evaluate import predict_cases
 from ..python_files import names_object
-from ..runs import Step, read_run_json, sha256, step, verified, write_json
+from ..runs import Step, read_run_json, sha256, step, verify, write_json
 from ..softlabels import SoftLabels
 from ..table import Cases, match_ids
 from .inputs import cases_without_model
@@ -77,10 +77,10 @@ def _recalibrate(
             "--data FILE with cases that neither trained nor test the student"
         )
     for name in ("student.json", STUDENT):
-        verified(run, name)
+        verify(run, name)
     network = own_network(run, settings.student, trust=settings.trust)
     student, _ = study_student(run, raw=True, network=network)
-    probs = predicted(student, cases)
+    probs = predict_cases(student, cases)
     kept, reference, kind = _reference(run, cases, settings, say)
     probs, groups = probs[kept], None if cases.groups is None else np.asarray(cases.groups)[kept]
     say(f"fitted to the {_words(kind)} of {len(probs)} validation cases")
@@ -133,7 +133,7 @@ def _reference(
     if settings.to == "draws":
         labels = label_draws(run, DRAWN_LABELS, trust=settings.trust, say=say)
     elif settings.to != "hard" and settings.data is None and (run / "labels.parquet").is_file():
-        labels = SoftLabels.load(verified(run, "labels.parquet"))
+        labels = SoftLabels.load(verify(run, "labels.parquet"))
     kept = None if labels is None else _honest(labels, cases)
     if labels is not None and kept is not None:
         rows = match_ids(cases.ids, labels.ids)[kept]

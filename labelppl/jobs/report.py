@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..report.run_files import MADE_BY
 from ..report.write import write_report
-from ..runs import step, verified
+from ..runs import step, verify
 from .telling import Teller
 
 
@@ -19,7 +19,7 @@ def report_job(run: Path, *, say: Teller) -> Path:
     if not run.is_dir():
         raise InputError(f"{run}: no such folder, expected a run folder; give --run DIR")
     for name in MADE_BY:
-        verified(run, name)
+        verify(run, name)
     with step(run, "report", {}, say.command_line):
         page = write_report(run)
     say(f"report in {page}")

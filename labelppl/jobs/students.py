@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ..students.load import load_student
 from ..students.options import StudentLike
-from ..students.student import Student, load_student
+from ..students.student import Student
 
 
 def study_student(

@@ -89,7 +89,7 @@ def fit_line(posterior: Posterior) -> str:
     return f"fitted {len(posterior.cases)} cases by {posterior.sampled.engine}{why}: {measured}"
 
 
-def refused_fit(posterior: Posterior) -> str:
+def why_refused(posterior: Posterior) -> str:
     """Why a fit is refused, the cause first, and what to do about it."""
     return (
         f"{'; '.join(posterior.problems)}: the fit by {posterior.sampled.engine} must not be trusted; "
@@ -112,7 +112,7 @@ def in_words(labels: SoftLabels) -> str:
 
 
 @contextmanager
-def timed(folder: Path, what: str) -> Iterator[None]:
+def record_time(folder: Path, what: str) -> Iterator[None]:
     """Record how long the block took."""
     began = time.perf_counter()
     yield
@@ -120,7 +120,7 @@ def timed(folder: Path, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def said_warnings(say: Say) -> Iterator[None]:
+def say_warnings(say: Say) -> Iterator[None]:
     """Warnings of labelppl are told to the user as lines, without Python's file and line."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default", UserWarning)

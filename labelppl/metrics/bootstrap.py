@@ -27,6 +27,7 @@ from scipy.stats import binomtest, norm
 from scipy.stats import t as student_t
 
 from ..arrays import Floats, Ints
+from ..seeds import stream
 
 LEVEL = 0.95
 WEIGHT_NUMBERS = 1_000_000
@@ -40,7 +41,7 @@ def group_weights(groups: Ints, replicates: int, seed: int) -> Iterator[Floats]:
 
     `groups` (cases,) numbers the groups from 0 without gaps.
     """
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "bootstrap").numpy()
     count = int(groups.max()) + 1
     size = max(1, WEIGHT_NUMBERS // max(len(groups), count))
     for start in range(0, replicates, size):

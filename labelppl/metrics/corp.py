@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import Floats
 from ..calibration.pav import isotonic
-from .metric import Metric
+from .metric import detail_metric
 from .pairs import calibration_pairs
 from .scored import Scored
 
@@ -60,35 +60,23 @@ def _parts(scored: Scored) -> Corp:
 
 
 BRIER_PARTS = (
-    Metric(
+    detail_metric(
         "brier_mcb",
         "Lost to miscalibration",
         "part of the Brier score lost to miscalibration (CORP)",
-        "none",
-        needs=("labels",),
-        value=lambda scored: scored.once(_parts).miscalibration,
-        interval=None,
-        detail=True,
+        lambda scored: scored.once(_parts).miscalibration,
     ),
-    Metric(
+    detail_metric(
         "brier_dsc",
         "Gained by discrimination",
         "part of the Brier score gained by discrimination (CORP)",
-        "none",
-        needs=("labels",),
-        value=lambda scored: scored.once(_parts).discrimination,
-        interval=None,
-        detail=True,
+        lambda scored: scored.once(_parts).discrimination,
     ),
-    Metric(
+    detail_metric(
         "brier_unc",
         "Of the class frequencies",
         "Brier score of always forecasting the class frequencies (CORP)",
-        "none",
-        needs=("labels",),
-        value=lambda scored: scored.once(_parts).uncertainty,
-        interval=None,
-        detail=True,
+        lambda scored: scored.once(_parts).uncertainty,
     ),
 )
 """The parts of the Brier score, as metrics of their own."""

@@ -113,7 +113,7 @@ def _risk_coverage(scored: Scored) -> pd.DataFrame:
     order = np.argsort(-confidence, kind="stable")
     coverage = np.linspace(0, 1, POINTS + 1)[1:]
 
-    def drawn(weights: Floats) -> Floats:
+    def risks(weights: Floats) -> Floats:
         count = np.cumsum(weights[:, order], axis=1)
         risk = np.cumsum(weights[:, order] * wrong[order], axis=1)
         rows = []
@@ -122,7 +122,7 @@ def _risk_coverage(scored: Scored) -> pd.DataFrame:
             rows.append(errors[last] / some[last])
         return np.array(rows)
 
-    return _frame(scored, "risk_coverage", "", coverage, drawn)
+    return _frame(scored, "risk_coverage", "", coverage, risks)
 
 
 def _frame(scored: Scored, curve: str, name: str, x: Floats, drawn: Drawn) -> pd.DataFrame:

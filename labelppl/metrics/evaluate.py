@@ -126,7 +126,7 @@ def evaluate(
         0.6931
     """
     classes = tuple(cases.classes)
-    probs = predicted(student, cases)
+    probs = predict_cases(student, cases)
     hard = np.asarray(cases.labels)
     shares = None if prevalence is None else tuple(float(prevalence[name]) for name in classes)
     point = None
@@ -168,7 +168,7 @@ def evaluate(
     )
 
 
-def predicted(student: Predictor, cases: CasesLike) -> Floats:
+def predict_cases(student: Predictor, cases: CasesLike) -> Floats:
     """Return p(Y|X) of the cases (cases, classes), checked against their classes."""
     classes = tuple(cases.classes)
     if cases.images is None:
@@ -212,7 +212,7 @@ def _point(
     k = 1 if positive is None else classes.index(positive)
     probs = codes = None
     if rule.kind == "sensitivity" and validation is not None and len(validation.labels):
-        probs, codes = predicted(student, validation), np.asarray(validation.labels)
+        probs, codes = predict_cases(student, validation), np.asarray(validation.labels)
     known = labels[labels >= 0]
     return rule.choose(
         k,

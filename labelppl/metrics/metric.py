@@ -115,6 +115,11 @@ def mean_metric(
     )
 
 
+def detail_metric(key: str, name: str, meaning: str, value: MetricValue) -> Metric:
+    """Return the metric that explains another one: without an interval and without a row in tables."""
+    return Metric(key, name, meaning, "none", value, needs=("labels",), interval=None, detail=True)
+
+
 def mean_of_drawn(per_case: Floats, weights: Floats) -> Floats:
     """Return the mean (replicates,) of `per_case` (cases,) under `weights` (replicates, cases)."""
     return np.asarray((weights @ per_case) / weights.sum(axis=1))

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 from ..arrays import Floats, Ints
 from ..errors import InputError
 from ..probabilities import checked_probs
+from ..seeds import stream
 from .bins import bin_index, bin_sums
-from .metric import Metric
+from .metric import detail_metric
 from .pairs import Quantity, default_quantity
 from .scored import Scored
 from .smoothing import fixed_point, residual_mass
@@ -87,7 +88,7 @@ def null_band(
         raise InputError(
             f"draws, level: got {draws} and {level:g}, expected at least 1 and between 0 and 1"
         )
-    rng = np.random.default_rng(seed)
+    rng = stream(seed, "null band").numpy()
     chosen = quantity or default_quantity(p.shape[1])
     ece_draws, smece_draws = [], []
     for size in _chunks(draws, len(p)):
@@ -149,45 +150,29 @@ def _chunks(draws: int, cases: int) -> list[int]:
 
 
 NULL_BANDS = (
-    Metric(
+    detail_metric(
         "ece_null_mean",
         "Calibration error by chance",
         "mean ece of a perfectly calibrated classifier with these forecasts",
-        "none",
-        needs=("labels",),
-        value=lambda scored: scored.once(null_of).ece_mean,
-        interval=None,
-        detail=True,
+        lambda scored: scored.once(null_of).ece_mean,
     ),
-    Metric(
+    detail_metric(
         "ece_null_upper",
         "Upper calibration error by chance",
         "ece that perfect calibration exceeds once in twenty samples",
-        "none",
-        needs=("labels",),
-        value=lambda scored: scored.once(null_of).ece_upper,
-        interval=None,
-        detail=True,
+        lambda scored: scored.once(null_of).ece_upper,
     ),
-    Metric(
+    detail_metric(
         "smece_null_mean",
         "Smooth calibration error by chance",
         "mean smece of a perfectly calibrated classifier with these forecasts",
-        "none",
-        needs=("labels",),
-        value=lambda scored: scored.once(null_of).smece_mean,
-        interval=None,
-        detail=True,
+        lambda scored: scored.once(null_of).smece_mean,
     ),
-    Metric(
+    detail_metric(
         "smece_null_upper",
         "Upper smooth calibration error by chance",
         "smece that perfect calibration exceeds once in twenty samples",
-        "none",
-        needs=("labels",),
-        value=lambda scored: scored.once(null_of).smece_upper,
-        interval=None,
-        detail=True,
+        lambda scored: scored.once(null_of).smece_upper,
     ),
 )
 """The noise floor of the calibration errors, as metrics of their own."""

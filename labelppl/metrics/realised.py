@@ -26,7 +26,7 @@ from .scored import Scored
 REALISED_DRAWS = 500
 
 
-def realised(scored: Scored, key: str, of: Callable[[Floats, Ints], float | None]) -> Floats:
+def over_labellings(scored: Scored, key: str, of: Callable[[Floats, Ints], float | None]) -> Floats:
     """Return the metric `of` of every drawn labelling (draws,), NaN where one does not define it."""
     draws = scored.require("draws")
     rng = stream(scored.settings.seed, "realised", key).numpy()
@@ -42,7 +42,7 @@ def _listed(
     key: str, name: str, meaning: str, of: Callable[[Floats, Ints], float | None]
 ) -> Metric:
     def posterior(scored: Scored) -> Floats:
-        return realised(scored, key, of)
+        return over_labellings(scored, key, of)
 
     def ends(point: float, replicates: Floats, scored: Sequence[Scored]) -> Interval:
         return percentile_interval(np.mean([some.once(posterior) for some in scored], axis=0))

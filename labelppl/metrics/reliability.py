@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import Floats, Ints
 from ..errors import InputError
+from ..seeds import stream
 from .bins import bin_index, bin_sums
 from .pairs import Quantity, calibration_pairs
 from .smoothing import MESH, fixed_point, kernel_smooth, residual_mass
@@ -126,7 +127,7 @@ def reliability(
     supported = density >= SUPPORTED * density.max()
     supported[:first] = supported[last + 1 :] = False
 
-    binned, curves = _resampled(forecast, index, width, draws, np.random.default_rng(seed))
+    binned, curves = _resampled(forecast, index, width, draws, stream(seed, "reliability").numpy())
     tail = [(1 - level) / 2, (1 + level) / 2]
     lo, hi = np.nanquantile(binned[:, filled], tail, axis=0)
     smooth_lo, smooth_hi = np.nanquantile(curves[:, supported], tail, axis=0)

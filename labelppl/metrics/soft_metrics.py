@@ -11,7 +11,7 @@ expectations, close to the expected metric. More than two classes: one class aga
 The reference is the label model, so these measure agreement with it. Their interval is that of the
 population metric: each bootstrap replicate of groups is measured against one posterior draw of
 p(Y|Z), where the soft labels come with draws. Labels are never drawn as well: that would count their
-noise twice (Meng 1994). `realised` draws labels instead, for these very cases.
+noise twice (Meng 1994). `over_labellings` draws labels instead, for these very cases.
 """
 
 from __future__ import annotations

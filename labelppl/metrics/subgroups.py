@@ -36,8 +36,8 @@ def measure_subgroups(
     cases = len(out.scored)
     shown = [metric for metric in metrics if not metric.detail]
     compared = 0
-    for column, given in by.items():
-        values = np.asarray(given)
+    for column, members in by.items():
+        values = np.asarray(members)
         if values.shape != (cases,):
             raise InputError(f"by {column}: got shape {values.shape}, expected ({cases},)")
         missing = pd.isna(values)

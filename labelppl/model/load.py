@@ -36,9 +36,9 @@ def load_model(name: str | Path) -> LabelModel:
     models = [v for v, _ in named]
     models = [_called(k, path, v) for i, (v, k) in enumerate(named) if v not in models[:i]]
     if len(models) != 1:
-        found = ", ".join(model.name for model in models) or "none"
+        names = ", ".join(model.name for model in models) or "none"
         raise InputError(
-            f"{path}: expected one label model, found {found}; keep one @label_model per file"
+            f"{path}: expected one label model, found {names}; keep one @label_model per file"
         )
     return models[0]
 
@@ -71,12 +71,12 @@ def find_model(name: str | Path) -> Path:
         raise InputError(
             f"{path}: no such model file; give --model FILE.py or one of {_listed(zoo())}"
         )
-    found = zoo().get(str(name))
-    if found is None:
+    model = zoo().get(str(name))
+    if model is None:
         raise InputError(
             f"model '{name}': not in the zoo; give --model FILE.py or one of {_listed(zoo())}"
         )
-    return found
+    return model
 
 
 def find_table(model: str | Path) -> Path:

@@ -26,6 +26,7 @@ from torch import Tensor
 from ..arrays import Array
 from ..errors import InputError
 from ..features import Column
+from ..seeds import stream
 from ..table import Cases
 from .gaussian import probes
 from .structure import Structure
@@ -146,9 +147,9 @@ class Relations:
         keys = np.stack(
             [key for name in joined for key in _keys(cases.columns[name], joined[name])], 1
         )
-        found, which = np.unique(keys, axis=0, return_inverse=True)
+        different, which = np.unique(keys, axis=0, return_inverse=True)
         which = which.reshape(-1)
-        first = [int(np.flatnonzero(which == at)[0]) for at in range(len(found))]
+        first = [int(np.flatnonzero(which == at)[0]) for at in range(len(different))]
         return which, tuple(self._pattern(cases, joined, row) for row in first)
 
     def _joined(self, cases: Cases, gaps: Mapping[str, Array]) -> dict[str, Array]:
@@ -215,7 +216,7 @@ class Relations:
         rows = (~column.cases_observed).nonzero()[:, 0]
         rows = rows[torch.linspace(0, len(rows) - 1, min(len(rows), LOOKED_AT)).long()]
         index = torch.from_numpy(np.resize(rows.numpy(), max(len(rows), 2 * self.classes)))
-        generator = torch.Generator().manual_seed(0)
+        generator = stream(0, "missing").torch()
         changes = _changes(column, self.structure.codes.get(name))
         copies = 1 + len(changes)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..arrays import Array
 from ..errors import InputError
+from ..seeds import stream
 from ..table import Cases
 from .expand import expand
 from .gaussian import coefficients
@@ -33,7 +34,7 @@ def check_quadratic(cases: Cases, relations: Relations) -> None:
 
 
 def _check(cases: Cases, relations: Relations, pattern: Pattern, rows: Array) -> None:
-    generator = torch.Generator().manual_seed(0)
+    generator = stream(0, "quadratic").torch()
     directions = torch.randn(len(RADII), pattern.dim, generator=generator, dtype=torch.float64)
     radii = torch.tensor(RADII, dtype=torch.float64)
     further = radii[:, None] * directions / directions.norm(dim=1, keepdim=True)

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .figure import FAINT, MAIN, colour, styled, to_svg
+from .figure import FAINT, MAIN, colour, house_style, to_svg
 
 WIDE = 9.4
 FEW_EPOCHS = 3
@@ -21,7 +21,7 @@ def learning_curves(curve: pd.DataFrame) -> Markup | None:
     if len(curve) == 0 or not {"step", "loss"} <= set(curve.columns):
         return None
     steps = list(dict.fromkeys(curve["step"].astype(str)))
-    with styled():
+    with house_style():
         figure = Figure(figsize=(WIDE, 2.7), layout="constrained")
         for axes, step in zip(figure.subplots(1, len(steps), squeeze=False)[0], steps, strict=True):
             rows = curve[curve["step"].astype(str) == step]

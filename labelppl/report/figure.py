@@ -55,7 +55,7 @@ _STYLE: dict[Any, Any] = {
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def house_style() -> Iterator[None]:
     """Draw with the report's style; nothing global is changed afterwards."""
     with mpl.rc_context(_STYLE):
         yield

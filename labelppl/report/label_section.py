@@ -15,7 +15,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from .figure import FAINT, INK, colour, styled, to_svg, unit_axis
+from .figure import FAINT, INK, colour, house_style, to_svg, unit_axis
 
 SHOWN_CASES = 24
 LISTED = 20
@@ -49,9 +49,9 @@ class LabelSection:
 def label_section(labels: pd.DataFrame, classes: tuple[str, ...]) -> LabelSection:
     """Return the section for the table of `labels.parquet` (cases)."""
     probs = labels[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
-    given = np.asarray(pd.Index(classes).get_indexer(pd.Index(labels["label"])))
-    has = given >= 0
-    own = np.where(has, probs[np.arange(len(probs)), np.maximum(given, 0)], np.nan)
+    codes = np.asarray(pd.Index(classes).get_indexer(pd.Index(labels["label"])))
+    has = codes >= 0
+    own = np.where(has, probs[np.arange(len(probs)), np.maximum(codes, 0)], np.nan)
     doubted = np.flatnonzero(has & (own < probs.max(axis=1)))
     doubted = doubted[np.argsort(own[doubted], kind="stable")]
     khat = labels["khat"].to_numpy(dtype=np.float64)
@@ -66,8 +66,8 @@ def label_section(labels: pd.DataFrame, classes: tuple[str, ...]) -> LabelSectio
         sources=tuple((str(name), int(count)) for name, count in counts.items()),
         entropy=float(labels["entropy"].mean()),
         epistemic=float(labels["epistemic"].mean()),
-        forest=_forest(labels.iloc[order], classes, given[order]),
-        histogram=_histogram(probs, given, classes),
+        forest=_forest(labels.iloc[order], classes, codes[order]),
+        histogram=_histogram(probs, codes, classes),
         shown=len(order),
         doubted=len(doubted),
         expected=float((1 - probs[has].max(axis=1)).sum()),
@@ -92,15 +92,15 @@ def _row(
 ) -> dict[str, Any]:
     top = int(probs[i].argmax())
     label = labels["label"].iloc[i]
-    given = None if pd.isna(label) else str(label)
+    hard = None if pd.isna(label) else str(label)
     lo, hi = (
         (None, None)
-        if given is None
-        else (float(labels[f"{side}_{given}"].iloc[i]) for side in ("lo", "hi"))
+        if hard is None
+        else (float(labels[f"{side}_{hard}"].iloc[i]) for side in ("lo", "hi"))
     )
     return {
         "id": str(labels["id"].iloc[i]),
-        "given": given,
+        "given": hard,
         "own": None if np.isnan(own) else float(own),
         "lo": lo,
         "hi": hi,
@@ -111,13 +111,13 @@ def _row(
     }
 
 
-def _forest(rows: pd.DataFrame, classes: tuple[str, ...], given: np.ndarray[Any, Any]) -> Markup:
+def _forest(rows: pd.DataFrame, classes: tuple[str, ...], codes: np.ndarray[Any, Any]) -> Markup:
     """One line per case: 90 % interval and mean, of the second class or of the two likeliest."""
     binary = len(classes) == 2
-    with styled():
+    with house_style():
         figure = Figure(figsize=(9.4, 0.9 + 0.235 * max(len(rows), 3)), layout="constrained")
         axes = figure.subplots()
-        for place, ((_, row), label) in enumerate(zip(rows.iterrows(), given, strict=True)):
+        for place, ((_, row), label) in enumerate(zip(rows.iterrows(), codes, strict=True)):
             values = np.array([row[f"p_{name}"] for name in classes], dtype=np.float64)
             shown = [1] if binary else list(np.argsort(-values)[:2])
             for step, k in enumerate(shown):
@@ -145,7 +145,7 @@ def _forest(rows: pd.DataFrame, classes: tuple[str, ...], given: np.ndarray[Any,
             if binary
             else "probability of the two likeliest classes",
         )
-        used = sorted({int(g) for g in given} | (set() if binary else _leading(rows, classes)))
+        used = sorted({int(g) for g in codes} | (set() if binary else _leading(rows, classes)))
         for k in used:
             name = "unlabelled" if k < 0 else f"labelled {classes[k]}" if binary else classes[k]
             shade = FAINT if k < 0 else colour(k)
@@ -161,17 +161,17 @@ def _leading(rows: pd.DataFrame, classes: tuple[str, ...]) -> set[int]:
 
 
 def _histogram(
-    probs: np.ndarray[Any, Any], given: np.ndarray[Any, Any], classes: tuple[str, ...]
+    probs: np.ndarray[Any, Any], codes: np.ndarray[Any, Any], classes: tuple[str, ...]
 ) -> Markup:
     """All soft labels, stacked by the given label."""
     binary = len(classes) == 2
     values = probs[:, 1] if binary else probs.max(axis=1)
-    groups = [k for k in (-1, *range(len(classes))) if (given == k).any()]
-    with styled():
+    groups = [k for k in (-1, *range(len(classes))) if (codes == k).any()]
+    with house_style():
         figure = Figure(figsize=(4.6, 3.1), layout="constrained")
         axes = figure.subplots()
         axes.hist(
-            [values[given == k] for k in groups],
+            [values[codes == k] for k in groups],
             bins=list(np.linspace(0, 1, 21)),
             stacked=True,
             color=[FAINT if k < 0 else colour(k) for k in groups],

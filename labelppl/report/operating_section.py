@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..metrics.metrics import Metrics
-from .figure import BAND, FAINT, MAIN, styled, to_svg, unit_axis
+from .figure import BAND, FAINT, MAIN, house_style, to_svg, unit_axis
 
 AXES = {
     "roc": ("share of negative cases called", "sensitivity"),
@@ -101,7 +101,7 @@ def _pictures(curves: pd.DataFrame, at: tuple[float, float] | None) -> tuple[Mar
     pictures = []
     for name in AXES:
         if (curves["curve"] == name).any():
-            with styled():
+            with house_style():
                 figure = Figure(figsize=(4.6, 3.3), layout="constrained")
                 _panel(figure.subplots(), name, curves, at if name == "roc" else None)
                 pictures.append(to_svg(figure, f"{TITLES[name]}, with its 95 % band"))

@@ -11,11 +11,11 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from ..export.card import miscalibrated
+from ..export.card import is_miscalibrated
 from ..metrics.listed import METRICS, metric_of
 from ..metrics.metrics import Metrics
 from ..metrics.reliability import Reliability, reliability
-from .figure import BAND, FAINT, INK, MAIN, styled, to_svg, unit_axis
+from .figure import BAND, FAINT, INK, MAIN, house_style, to_svg, unit_axis
 
 NAME_OF = {
     metric.key: metric.name
@@ -59,11 +59,11 @@ def student_section(
     errors: tuple[dict[str, Any], ...] = ()
     if predictions is not None:
         probs = predictions[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
-        given = np.asarray(pd.Index(classes).get_indexer(pd.Index(predictions["label"])))
-        known = given >= 0
+        codes = np.asarray(pd.Index(classes).get_indexer(pd.Index(predictions["label"])))
+        known = codes >= 0
         labelled = int(known.sum())
         if labelled:
-            curve = reliability(probs[known], given[known], seed=seed)
+            curve = reliability(probs[known], codes[known], seed=seed)
             picture = _picture(curve, probs[known], classes)
             picture_of = (
                 f"the probability of {classes[1]}"
@@ -72,8 +72,8 @@ def student_section(
             )
             out = int(((curve.frequency < curve.lo) | (curve.frequency > curve.hi)).sum())
             outside = f"{out} of {len(curve.lo)} bins lie outside (hollow)"
-            confusion = _confusion(probs[known], given[known], classes)
-            errors, wrong_count = _errors(predictions[known], probs[known], given[known], classes)
+            confusion = _confusion(probs[known], codes[known], classes)
+            errors, wrong_count = _errors(predictions[known], probs[known], codes[known], classes)
     return StudentSection(
         rows=()
         if metrics is None
@@ -122,7 +122,7 @@ def _row(metrics: Metrics, key: str) -> dict[str, Any]:
 
 def _verdict(metrics: Metrics) -> str | None:
     """What the cases show about calibration, and what to do about it."""
-    if metrics.verdict is None or not miscalibrated(metrics):
+    if metrics.verdict is None or not is_miscalibrated(metrics):
         return metrics.verdict
     return (
         f"{metrics.verdict} Do not take the probabilities at face value; recalibrate them on "
@@ -143,10 +143,10 @@ def _parts(metrics: Metrics) -> str | None:
 
 
 def _confusion(
-    probs: np.ndarray[Any, Any], given: np.ndarray[Any, Any], classes: tuple[str, ...]
+    probs: np.ndarray[Any, Any], codes: np.ndarray[Any, Any], classes: tuple[str, ...]
 ) -> Confusion:
     size = len(classes)
-    table = np.bincount(given * size + probs.argmax(axis=1), minlength=size * size)
+    table = np.bincount(codes * size + probs.argmax(axis=1), minlength=size * size)
     rows = []
     for k, counts in enumerate(table.reshape(size, size)):
         total = int(counts.sum())
@@ -173,17 +173,17 @@ def _weakest(confusion: Confusion) -> tuple[dict[str, Any], ...]:
 def _errors(
     predictions: pd.DataFrame,
     probs: np.ndarray[Any, Any],
-    given: np.ndarray[Any, Any],
+    codes: np.ndarray[Any, Any],
     classes: tuple[str, ...],
 ) -> tuple[tuple[dict[str, Any], ...], int]:
     """The wrong predictions of the greatest confidence, and how many are wrong in all."""
     top = probs.argmax(axis=1)
-    wrong = np.flatnonzero(top != given)
+    wrong = np.flatnonzero(top != codes)
     wrong = wrong[np.argsort(-probs[wrong, top[wrong]], kind="stable")]
     rows = [
         {
             "id": str(predictions["id"].iloc[i]),
-            "given": classes[given[i]],
+            "given": classes[codes[i]],
             "predicted": classes[top[i]],
             "p": float(probs[i, top[i]]),
         }
@@ -196,7 +196,7 @@ def _picture(curve: Reliability, probs: np.ndarray[Any, Any], classes: tuple[str
     """The reliability curve over the histogram of its forecasts."""
     binary = curve.quantity == "positive"
     forecast = probs[:, 1] if binary else probs.max(axis=1)
-    with styled():
+    with house_style():
         figure = Figure(figsize=(4.7, 5.2), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
         percent = f"{curve.level:.0%}".replace("%", " %")

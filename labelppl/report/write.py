@@ -25,10 +25,24 @@ from .subgroup_section import subgroup_section
 
 
 def write_report(run_folder: Path | str) -> Path:
-    """Write `report.html` into the run folder and return its path.
+    """Write `report.html` into the run folder.
 
-    Made from the files that are there; a section whose file is missing says which command writes
-    it. Raises InputError where the folder is no run folder or a file in it cannot be read.
+    Made from the files that are there; a section whose file is missing says which command writes it.
+
+    Args:
+        run_folder: The folder of a run.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: Where the folder is no run folder or a file in it cannot be read.
+
+    Examples:
+        >>> write_report("no-such-run")
+        Traceback (most recent call last):
+        ...
+        labelppl.errors.InputError: no-such-run: ...
     """
     folder = Path(run_folder)
     page = render_report(folder)

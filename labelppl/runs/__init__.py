@@ -18,7 +18,7 @@ from .files import (
 )
 from .folder_lock import lock
 from .outputs import check_file, check_folder
-from .run_json import RunRecord, read_run_json, record, verified, versions
+from .run_json import RunRecord, read_run_json, record, verify, versions
 from .signature import is_own, refuse_stranger
 from .steps import Step, step
 
@@ -37,7 +37,7 @@ __all__ = [
     "sha256",
     "step",
     "sweep",
-    "verified",
+    "verify",
     "versions",
     "write_atomically",
     "write_bytes",

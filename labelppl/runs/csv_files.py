@@ -18,6 +18,16 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write ``frame`` as CSV, atomically; text that would be a formula gets a leading apostrophe.
 
     Numbers stay as they are, also those that were read as text.
+
+    Args:
+        path: The file.
+        frame: The table.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> write_csv(Path("a.csv"), pd.DataFrame({"id": ["=1+1"], "p": [0.5]}))
+        >>> Path("a.csv").read_text().splitlines()
+        ['id,p', "'=1+1,0.5"]
     """
     from pandas.api.types import is_numeric_dtype
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import InputError
-from .folder_lock import LOCK_FILE, held, try_lock
+from .folder_lock import LOCK_FILE, keep_lock, try_lock
 from .outputs import check_folder
 
 #: Seconds in which a new folder gets its lock.
@@ -33,11 +33,20 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call ``write`` with a temporary path beside ``path``, then rename; nothing half-written is left behind.
 
     The file gets the mode that the user's umask asks for, whatever ``write`` did.
+
+    Args:
+        path: The file.
+        write: Writes all of it to the path that it gets.
+
+    Examples:
+        >>> write_atomically(Path("a.txt"), lambda part: part.write_text("whole"))
+        >>> Path("a.txt").read_text()
+        'whole'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".labelppl-{secrets.token_hex(8)}{path.suffix}")
     try:
-        with _created(temporary) as file, held(file):
+        with _created(temporary) as file, keep_lock(file):
             try_lock(file)
             write(temporary)
             os.chmod(temporary, 0o666 & ~_umask())
@@ -49,17 +58,47 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write ``content``, atomically."""
+    """Write ``content``, atomically.
+
+    Args:
+        path: The file.
+        content: All of it.
+
+    Examples:
+        >>> write_bytes(Path("a.bin"), b"whole")
+        >>> Path("a.bin").read_bytes()
+        b'whole'
+    """
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, atomically."""
+    """Write ``text`` as UTF-8, atomically.
+
+    Args:
+        path: The file.
+        text: All of it.
+
+    Examples:
+        >>> write_text(Path("a.txt"), "63.6°")
+        >>> Path("a.txt").read_bytes()
+        b'63.6\\xc2\\xb0'
+    """
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write ``content`` as indented JSON, atomically; numbers that JSON has no word for become text (inf, nan)."""
+    """Write ``content`` as indented JSON, atomically; numbers that JSON has no word for become text (inf, nan).
+
+    Args:
+        path: The file.
+        content: A mapping of what JSON can hold.
+
+    Examples:
+        >>> write_json(Path("a.json"), {"lam": float("inf")})
+        >>> read_json(Path("a.json"))
+        {'lam': 'inf'}
+    """
     write_text(path, json.dumps(plain(content), indent=2, default=str, allow_nan=False) + "\n")
 
 
@@ -73,7 +112,21 @@ def plain(value: Any) -> Any:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file, empty if there is no file. Raises InputError for anything else in it."""
+    """Read the object in a JSON file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The object, empty if there is no file.
+
+    Raises:
+        InputError: For anything else in it.
+
+    Examples:
+        >>> read_json(Path("no-such-file.json"))
+        {}
+    """
     if not path.is_file():
         return {}
     try:
@@ -91,7 +144,19 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def sha256(path: Path) -> str:
-    """The file's SHA-256, in hexadecimal."""
+    """The file's SHA-256.
+
+    Args:
+        path: The file.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Examples:
+        >>> _ = Path("empty").write_bytes(b"")
+        >>> sha256(Path("empty"))[:12]
+        'e3b0c44298fc'
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -100,7 +165,20 @@ def sha256(path: Path) -> str:
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill beside ``path``, which takes its place when the block ends well; else nothing is left of it.
 
-    Raises InputError where ``path`` is there and is not an empty folder, or cannot be made.
+    Args:
+        path: Where the folder is to stand.
+
+    Yields:
+        The folder to fill.
+
+    Raises:
+        InputError: Where ``path`` is there and is not an empty folder, or cannot be made.
+
+    Examples:
+        >>> with new_folder(Path("data")) as part:
+        ...     _ = (part / "a.csv").write_text("id")
+        >>> sorted(file.name for file in Path("data").iterdir())
+        ['a.csv']
     """
     check_folder(path, "--out")
     path = path.resolve()
@@ -117,7 +195,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             f"{path}: cannot be created ({error.strerror}); name a folder you may write to"
         ) from error
     try:
-        with (part / LOCK_FILE).open("wb") as file, held(file):
+        with (part / LOCK_FILE).open("wb") as file, keep_lock(file):
             try_lock(file)
             yield part
             (part / LOCK_FILE).unlink()
@@ -131,7 +209,15 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporary files and folders that a killed process left in ``folder``; those of a living one stay."""
+    """Remove temporary files and folders that a killed process left in ``folder``; those of a living one stay.
+
+    Args:
+        folder: The folder.
+
+    Examples:
+        >>> Path("run").mkdir()
+        >>> sweep(Path("run"))
+    """
     if not folder.is_dir():
         return
     for path in folder.iterdir():

@@ -47,7 +47,22 @@ if hasattr(os, "register_at_fork"):
 def lock(folder: Path, command: str) -> Iterator[None]:
     """Keep ``folder`` for ``command`` inside the block; a folder that was made for it and stayed empty is removed.
 
-    Raises InputError at once where another command has it, naming process, host and command.
+    Args:
+        folder: The run folder.
+        command: What is at work, for the message to others.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        InputError: At once where another command has it, naming process, host and command.
+
+    Examples:
+        >>> with lock(Path("run"), "fit"):
+        ...     Path("run").is_dir()
+        True
+        >>> Path("run").is_dir()
+        False
     """
     path = folder / LOCK_FILE
     made = (
@@ -58,7 +73,7 @@ def lock(folder: Path, command: str) -> Iterator[None]:
             file.truncate(0)
             file.write(json.dumps(_owner(command)).encode())
             file.flush()
-            with held(file):
+            with keep_lock(file):
                 try:
                     yield
                 finally:
@@ -70,7 +85,7 @@ def lock(folder: Path, command: str) -> Iterator[None]:
 
 
 @contextmanager
-def held(file: IO[bytes]) -> Iterator[None]:
+def keep_lock(file: IO[bytes]) -> Iterator[None]:
     """Keep the lock of ``file`` to this process alone while the block runs."""
     _held.add(file)
     try:

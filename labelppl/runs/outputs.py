@@ -10,7 +10,18 @@ from ..errors import InputError
 
 
 def check_folder(folder: Path, what: str = "--run") -> None:
-    """Raise InputError where ``folder`` can be no folder of files: a file, a dangling link, a place one may not write to."""
+    """Refuse a path that can be no folder of files: a file, a dangling link, a place one may not write to.
+
+    Args:
+        folder: The path.
+        what: The option that named it.
+
+    Raises:
+        InputError: With what is wrong and what to give.
+
+    Examples:
+        >>> check_folder(Path("new/run"))
+    """
     if folder.is_symlink() and not folder.exists():
         raise InputError(
             f"{folder}: is a link to {os.readlink(folder)}, which does not exist; name a folder with {what}"
@@ -27,9 +38,24 @@ def check_file(
     inputs: Iterable[Path | None] = (),
     what: str = "--out",
 ) -> None:
-    """Raise InputError where ``path`` cannot be a file to write.
+    """Refuse a path that cannot be a file to write.
 
-    suffixes: what its name may end in. inputs: files that the command reads, which it must not replace.
+    Args:
+        path: The path.
+        suffixes: What its name may end in; none allows any.
+        inputs: Files that the command reads, which it must not replace.
+        what: The option that named it.
+
+    Raises:
+        InputError: With what is wrong and what to give.
+
+    Examples:
+        >>> check_file(Path("labels.parquet"), suffixes=(".parquet",))
+        >>> _ = Path("hip.csv").write_text("id")
+        >>> check_file(Path("hip.csv"), inputs=[Path("hip.csv")])
+        Traceback (most recent call last):
+        ...
+        labelppl.errors.InputError: ...
     """
     if path.is_symlink() and not path.exists():
         raise InputError(

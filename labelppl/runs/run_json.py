@@ -32,7 +32,24 @@ RECORDED = (
 class RunRecord:
     """What ``run.json`` says of the run's source, each entry checked.
 
-    model, data: path, as written. content: everything, for the signature and the steps.
+    Args:
+        command: What made the run.
+        arguments: Its options by name.
+        model: Path of the model file, as written.
+        model_sha256: Its digest.
+        model_options: Options of a model of the zoo.
+        data: Path of the table, as written.
+        data_sha256: Its digest.
+        classes: Of the label, in the order of all probabilities.
+        raters: Feature -> raters, in the order of its parameters.
+        label_name: The label's column.
+        group: The column of patients, or "".
+        seed: Of everything random.
+        content: Everything, for the signature and the steps.
+
+    Examples:
+        >>> RunRecord.__dataclass_fields__["seed"].type
+        'int'
     """
 
     command: str
@@ -51,7 +68,18 @@ class RunRecord:
 
 
 def record(folder: Path, **entries: Any) -> None:
-    """Add ``entries`` to the folder's ``run.json`` and sign it; a mapping is merged into the mapping that is there."""
+    """Add ``entries`` to the folder's ``run.json`` and sign it.
+
+    Args:
+        folder: The run folder.
+        **entries: What to record; a mapping is merged into the mapping that is there.
+
+    Examples:
+        >>> record(Path("."), seconds={"fit": 1.5})
+        >>> record(Path("."), seconds={"label": 0.5})
+        >>> read_json(Path("run.json"))["seconds"]
+        {'fit': 1.5, 'label': 0.5}
+    """
     run = read_json(folder / RUN_JSON)
     for name, value in entries.items():
         known = run.get(name)
@@ -62,9 +90,22 @@ def record(folder: Path, **entries: Any) -> None:
 
 
 def read_run_json(folder: Path) -> RunRecord:
-    """The checked record of the run in ``folder``.
+    """Read the record of the run in ``folder``.
 
-    Raises InputError where there is none, and for the first entry that is not what a run writes.
+    Args:
+        folder: The run folder.
+
+    Returns:
+        The record, checked.
+
+    Raises:
+        InputError: Where there is none, and for the first entry that is not what a run writes.
+
+    Examples:
+        >>> read_run_json(Path("no-such-run"))
+        Traceback (most recent call last):
+        ...
+        labelppl.errors.InputError: no-such-run: no run.json; ...
     """
     path = folder / RUN_JSON
     content = read_json(path)
@@ -100,10 +141,22 @@ def digests(content: Mapping[str, Any]) -> dict[str, str]:
     return files
 
 
-def verified(folder: Path, name: str) -> Path:
-    """The path of the run's file ``name``, whose digest is the one that ``run.json`` has for it, if it has one.
+def verify(folder: Path, name: str) -> Path:
+    """The path of a file of the run, whose digest is the one that ``run.json`` has for it, if it has one.
 
-    Raises InputError for a link that leads out of the folder and for a file that is not what a step wrote.
+    Args:
+        folder: The run folder.
+        name: The file's name.
+
+    Returns:
+        ``folder / name``; whether the file exists is not asked.
+
+    Raises:
+        InputError: For a link that leads out of the folder, and for a file that is not what a step wrote.
+
+    Examples:
+        >>> verify(Path("run"), "labels.parquet").name
+        'labels.parquet'
     """
     path = folder / name
     if path.exists() and not path.resolve().is_relative_to(folder.resolve()):
@@ -118,7 +171,15 @@ def verified(folder: Path, name: str) -> Path:
 
 
 def versions() -> dict[str, str]:
-    """The versions that decide the result."""
+    """The versions that decide the result.
+
+    Returns:
+        Package -> version.
+
+    Examples:
+        >>> "labelppl" in versions()
+        True
+    """
     numbers = {"python": platform.python_version(), "platform": sys.platform}
     for name in RECORDED:
         try:

@@ -34,7 +34,20 @@ def sign(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_own(content: Mapping[str, Any]) -> bool:
-    """Whether this user wrote this ``run.json`` and nobody has changed it since."""
+    """Whether this user wrote this ``run.json`` and nobody has changed it since.
+
+    Args:
+        content: What ``run.json`` holds.
+
+    Returns:
+        False also where no key can be kept on this machine.
+
+    Examples:
+        >>> is_own({"command": "fit"})
+        False
+        >>> is_own(sign({"command": "fit"}))
+        True
+    """
     stated, key = content.get(ENTRY), _key(make=False)
     if key is None or not isinstance(stated, str):
         return False
@@ -43,7 +56,19 @@ def is_own(content: Mapping[str, Any]) -> bool:
 
 
 def refuse_stranger(folder: Path, content: Mapping[str, Any], model: Path) -> None:
-    """Raise InputError where ``folder`` is not this user's own, since ``model`` would be executed."""
+    """Refuse a folder that is not this user's own, since ``model`` would be executed.
+
+    Args:
+        folder: The run folder.
+        content: What its ``run.json`` holds.
+        model: The Python file that the run names.
+
+    Raises:
+        InputError: With the file to read first, and ``--trust``.
+
+    Examples:
+        >>> refuse_stranger(Path("run"), sign({"command": "fit"}), Path("hip.py"))
+    """
     if not is_own(content):
         raise InputError(
             f"{folder}: was not made by you on this account, and this would execute {model}; read that file, then add "

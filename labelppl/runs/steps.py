@@ -17,10 +17,23 @@ _Files = dict[str, tuple[int, int, int]]
 
 
 class Step:
-    """A step at work in ``folder``; `keep` writes down what it has made so far.
+    """A step at work in a run folder; `keep` writes down what it has made so far.
 
     ``run.json`` lists the step from the first `keep` on, so that a command which is refused before it has written
     anything leaves no trace.
+
+    Args:
+        folder: The run folder.
+        command: What is at work.
+        arguments: Its options by name.
+        command_line: As it was typed, for `labelppl reproduce`.
+
+    Examples:
+        >>> one = Step(Path("."), "fit", {"seed": 0})
+        >>> _ = Path("labels.txt").write_text("a")
+        >>> one.keep()
+        >>> one.holds("labels.txt")
+        True
     """
 
     def __init__(
@@ -83,7 +96,24 @@ def step(
 ) -> Iterator[Step]:
     """Keep ``folder`` to this command, sweep what a kill left there, and record what the command does.
 
-    Raises InputError where another command has the folder.
+    Args:
+        folder: The run folder.
+        command: What is at work.
+        arguments: Its options by name.
+        command_line: As it was typed, for `labelppl reproduce`.
+
+    Yields:
+        The step, whose `keep` records what it has made.
+
+    Raises:
+        InputError: Where another command has the folder.
+
+    Examples:
+        >>> with step(Path("run"), "fit", {"seed": 0}) as one:
+        ...     _ = Path("run/labels.txt").write_text("a")
+        ...     one.keep()
+        >>> read_json(Path("run/run.json"))["steps"][0]["status"]
+        'done'
     """
     with lock(folder, command):
         sweep(folder)

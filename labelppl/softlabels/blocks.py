@@ -13,11 +13,12 @@ from torch import Tensor
 from ..arrays import Array
 from ..model import ClosedForm
 from ..posterior import Posterior
+from ..seeds import stream
 from ..table import Cases
 from . import summary
 from .deployment import PrevalenceEstimate
 from .predictive import Predictive, Used, predictive
-from .record import SoftLabels, joined
+from .record import SoftLabels, join
 
 #: Levels of ``lo`` and ``hi``: they hold 90 % of the label posterior.
 INTERVAL = (0.05, 0.95)
@@ -50,7 +51,7 @@ class Labeller:
             for kind, at in zip(SOURCE, order, strict=True)
             if len(at)
         ]
-        return joined(parts).take(np.argsort(np.concatenate(order)))
+        return join(parts).take(np.argsort(np.concatenate(order)))
 
     def _kind(self, cases: Cases, row: Array, used: Used) -> SoftLabels:
         closed = self._closed_for(cases, used)
@@ -168,6 +169,6 @@ class Labeller:
         if label.likeliest is not None:
             measured["likeliest"] = label.likeliest
         if self.keep:
-            rng = np.random.default_rng(self.posterior.seed)
-            measured["draws"] = summary.resampled(p, w, self.keep, rng.random())
+            rng = stream(self.posterior.seed, "kept draws").numpy()
+            measured["draws"] = summary.resample(p, w, self.keep, rng.random())
         return measured

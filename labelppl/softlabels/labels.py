@@ -24,7 +24,7 @@ from ..table import Cases, match_ids
 from .blocks import Labeller
 from .deployment import PrevalenceEstimate
 from .record import MOST_DRAWS, SoftLabels
-from .refits import crossfitted, mended
+from .refits import crossfit, replace_doubtful
 
 LeaveOut = Literal["loo", "crossfit", "fitted"]
 
@@ -103,8 +103,10 @@ def soft_labels(
     labeller = Labeller(posterior, shift, keep_draws, draws)
     labels = labeller.label(cases, row, used)
     if leave_out == "crossfit":
-        return crossfitted(labeller, cases, row, labels, row >= 0)
-    return mended(labeller, cases, row, labels, khat_limit(max(10, len(posterior.log_weights))))
+        return crossfit(labeller, cases, row, labels, row >= 0)
+    return replace_doubtful(
+        labeller, cases, row, labels, khat_limit(max(10, len(posterior.log_weights)))
+    )
 
 
 def fitted_rows(fitted: Cases, cases: Cases) -> Array:

@@ -101,7 +101,7 @@ class SoftLabels:
         """The same labels with the cases ``at`` taken from ``new``."""
         order = np.arange(len(self))
         order[at] = len(self) + np.arange(len(new))
-        return joined([self, new]).take(order)
+        return join([self, new]).take(order)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per case, with the columns of ``labels.parquet``."""
@@ -187,7 +187,7 @@ PER_CASE = {f.name for f in fields(SoftLabels)} - {
 }
 
 
-def joined(parts: list[SoftLabels]) -> SoftLabels:
+def join(parts: list[SoftLabels]) -> SoftLabels:
     """The cases of all ``parts``, in order; they must agree on classes, prevalence and the number of draws."""
     if len(parts) == 1:
         return parts[0]

@@ -26,7 +26,7 @@ CROSSFIT_FOLDS = 5
 MOST_REFITS = 20
 
 
-def refitted(labeller: Labeller, kept: Array, cases: Cases, source: str) -> SoftLabels:
+def refit(labeller: Labeller, kept: Array, cases: Cases, source: str) -> SoftLabels:
     """Labels of ``cases``, which are new to a fit of the fitted cases ``kept`` (rows or a mask).
 
     Raises FailedWork where that fit must not be trusted.
@@ -43,7 +43,7 @@ def refitted(labeller: Labeller, kept: Array, cases: Cases, source: str) -> Soft
     return replace(labels, source=np.full(len(cases), source))
 
 
-def mended(
+def replace_doubtful(
     labeller: Labeller, cases: Cases, row: Array, labels: SoftLabels, limit: float
 ) -> SoftLabels:
     """``labels`` with those replaced whose k-hat is ``limit`` or more; k-hat stays as leave-one-out found it."""
@@ -65,14 +65,14 @@ def mended(
     if one_by_one:
         everyone = np.arange(len(labeller.posterior.cases))
         for i in doubtful:
-            new = refitted(labeller, everyone != row[i], cases.take([int(i)]), "refit")
+            new = refit(labeller, everyone != row[i], cases.take([int(i)]), "refit")
             labels = labels.with_rows(np.array([i]), new)
     else:
-        labels = crossfitted(labeller, cases, row, labels, np.isin(np.arange(len(cases)), doubtful))
+        labels = crossfit(labeller, cases, row, labels, np.isin(np.arange(len(cases)), doubtful))
     return replace(labels, khat=khat)
 
 
-def crossfitted(
+def crossfit(
     labeller: Labeller, cases: Cases, row: Array, labels: SoftLabels, wanted: Array
 ) -> SoftLabels:
     """``labels`` with the ``wanted`` cases (a mask) labelled fold by fold.
@@ -91,7 +91,7 @@ def crossfitted(
         at = np.flatnonzero(wanted & np.isin(row, held_out))
         if len(at):
             kept = ~np.isin(everyone, held_out)
-            labels = labels.with_rows(at, refitted(labeller, kept, cases.take(at), "crossfit"))
+            labels = labels.with_rows(at, refit(labeller, kept, cases.take(at), "crossfit"))
     return labels
 
 

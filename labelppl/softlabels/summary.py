@@ -60,7 +60,7 @@ def finite_log(p: Tensor, log_p: Tensor | None = None) -> Tensor:
     return torch.log(p.clamp(min=tiny)) if log_p is None else log_p.clamp(min=float(np.log(tiny)))
 
 
-def resampled(p: Tensor, w: Tensor, n: int, offset: float) -> Tensor:
+def resample(p: Tensor, w: Tensor, n: int, offset: float) -> Tensor:
     """``n`` draws of equal weight (cases, classes, n) that stand for p with weights w, by systematic resampling."""
     edges = w.cumsum(-1)
     wanted = (torch.arange(n, dtype=w.dtype) + offset) / n * edges[:, -1:]

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
+from ..seeds import stream
 from .cnn import PaperCNN
 from .start import load_start
 
@@ -67,8 +68,7 @@ def build_network(
         InputError: An unknown name, images that the network cannot take, another number of outputs, or weights that do
             not fit.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with stream(seed, "network").torch_default():
         if isinstance(student, str):
             network = _named(student, shape, weights)
         else:

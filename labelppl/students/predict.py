@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..prevalence import read_prevalence
+from .load import load_student
 from .options import StudentLike
 from .prediction import check_table_name, prediction_frame, write_table
-from .student import load_student
 
 if TYPE_CHECKING:
     from pandas import DataFrame

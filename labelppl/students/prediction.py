@@ -83,7 +83,7 @@ def prediction_frame(
         names = np.array(prediction.classes, dtype=object)
         frame["set"] = ["|".join(names[row]) for row in sets.sets(study_probs)]
     if confidence is not None and study_probs is not None:
-        frame["answered"] = confidence.answered(study_probs)
+        frame["answered"] = confidence.answers(study_probs)
     return frame
 
 

@@ -18,24 +18,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..arrays import Array
-from ..calibration.in_force import CALIBRATION, CONFORMAL, InForce, read_in_force
+from ..calibration.in_force import CALIBRATION, CONFORMAL, InForce
 from ..errors import InputError
 from ..images.decode import FULL_SCALE
 from ..images.read import Images, from_array, read_images
 from ..runs import write_atomically, write_text
 from .logits import class_logits, prevalence_shift
-from .network import build_network
-from .options import StudentLike
 from .prediction import Prediction, Spread
 from .spec import Spec
 from .weight_posterior import (
     WeightPosterior,
-    from_tensors,
     last_linear,
     spread,
     to_tensors,
@@ -57,6 +53,7 @@ class Student:
         in_force: What maps its probabilities (`labelppl recalibrate`).
 
     Examples:
+        >>> from labelppl.students.network import build_network
         >>> spec = Spec("cnn", ("normal", "suspect"), 1, 32, 32, outputs=2, mean=(0.5,), std=(0.2,))
         >>> student = Student(build_network(spec.architecture, spec.shape), spec)
         >>> student.predict_proba(np.zeros((3, 32, 32), dtype=np.uint8)).shape
@@ -208,67 +205,6 @@ class Student:
                 f"images: got {_words(got)}, expected {_words(expected)} as the student was trained"
             )
         return images
-
-
-def load_student(
-    folder: Path | str,
-    name: str = "student",
-    device: str | torch.device = "cpu",
-    *,
-    network: StudentLike | None = None,
-    raw: bool = False,
-) -> Student:
-    """Read a saved student.
-
-    Args:
-        folder: The run folder.
-        name: `student`, or `theta_p` for the weights after step 1.
-        device: Where it is to predict.
-        network: The module or factory that a student of the user's own was made from: its file holds weights alone.
-        raw: Without what `labelppl recalibrate` put in force.
-
-    Returns:
-        The student, in evaluation mode.
-
-    Raises:
-        InputError: Files are missing or do not fit each other, or the network must be given.
-    """
-    source = Path(folder)
-    spec = Spec.from_json(source / "student.json")
-    path = source / f"{name}.safetensors"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected the weights of a finished run")
-    if spec.is_own and network is None:
-        raise InputError(
-            f"{source / 'student.json'}: the student is a network of your own, {spec.architecture}; give it again: "
-            "--student FILE.py:NAME, or load(folder, network=...)"
-        )
-    try:
-        made = build_network(network if spec.is_own and network else spec.architecture, spec.shape)
-    except InputError as error:
-        raise InputError(
-            f"{source / 'student.json'}: its architecture cannot be built ({error}); distil again"
-        ) from error
-    try:
-        state = load_file(path)
-        kept = {k.removeprefix(LAPLACE): state.pop(k) for k in list(state) if k.startswith(LAPLACE)}
-        made.load_state_dict(state)
-        posterior = from_tensors(kept) if kept else None
-    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
-        raise InputError(f"{path}: does not fit student.json beside it ({first})") from error
-    for key, tensor in (*state.items(), *kept.items()):
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise InputError(
-                f"{path}: damaged, tensor '{key}' holds numbers that are not finite; distil again"
-            )
-    in_force = InForce() if raw or name != "student" else read_in_force(source)
-    return Student(made.to(device).eval(), spec, posterior, in_force)
-
-
-def predict_files(paths: Sequence[Path | str], folder: Path | str, batch: int = 256) -> Prediction:
-    """Classify image files with the student of a run folder."""
-    return load_student(folder).predict([Path(p) for p in paths], batch)
 
 
 def normalise(pixels: Tensor, spec: Spec) -> Tensor:

@@ -86,7 +86,7 @@ def last_linear(network: nn.Module) -> nn.Linear | None:
 def with_features(network: nn.Module, layer: nn.Linear, images: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs (batch, outputs) of the network, and what entered `layer`, (batch, inputs)."""
     seen: list[Tensor] = []
-    handle = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    handle = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:
         output = network(images)
     finally:

@@ -102,7 +102,7 @@ class CaseBatches:
                 if not refused:
                     yield cases
         if refused:
-            raise BadCells.joined(refused)
+            raise BadCells.join(refused)
 
     def _read(self, rows: Rows, id_type: str) -> Cases:
         return read_rows(

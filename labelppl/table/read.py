@@ -147,7 +147,7 @@ def read_rows(
     p_true = attempt(lambda: true_probabilities(rows, classes), None)
     sides = attempt(lambda: own_split(rows), None)
     if refused:
-        raise BadCells.joined(refused)
+        raise BadCells.join(refused)
     if sides is not None and groups is not None:
         refuse_leak(groups, sides)
     return Cases(
@@ -281,7 +281,7 @@ def _rows(
     if id_name != "id":
         frame = frame.rename(columns={id_name: "id"})
     answers = frozenset(
-        column for name, kind in asked.items() for column in kind.said(name, columns)
+        column for name, kind in asked.items() for column in kind.speaking_columns(name, columns)
     )
     names = np.asarray(ids).astype(str)
     return Rows(frame, names, tables, decimal=decimal, case=case, answers=answers)

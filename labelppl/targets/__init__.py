@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ..errors import InputError
 from .auc_margin import AUCMargin
-from .base import Target, TargetData, Validation
+from .base import Target, Validation
 from .certainty import CertaintyWeighted
 from .confidence_penalty import ConfidencePenalty
 from .cpls import CPLS, confusion
@@ -36,6 +36,7 @@ from .prob import Prob
 from .raml import RAML
 from .self_distillation import SelfDistillation
 from .smooth import Smooth
+from .target_data import TargetData
 from .tfkd_reg import TfKDReg
 from .tfkd_self import TfKDSelf
 

@@ -16,16 +16,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import (
-    Base,
-    Target,
-    TargetData,
-    Validation,
-    base_labels,
-    check,
-    promote,
-    sum_over_processes,
-)
+from .base import Target, Validation, check, promote, sum_over_processes
+from .target_data import Base, TargetData, base_labels
 
 _KEEP = 0.9  # share of the running class means kept at each batch
 

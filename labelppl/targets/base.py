@@ -24,7 +24,6 @@ that the order of sharding does not matter.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -33,145 +32,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import InputError
-from ..records import described_object, digest
-
-ROW_SUM_TOLERANCE = 1e-5
-
-Base = Literal["hard", "soft"]
-
-
-@dataclass(frozen=True, eq=False)
-class TargetData:
-    """All that is known about the labels of the training cases. Give what there is, by keyword.
-
-    Args:
-        hard: Codes of the classes, (cases,) int64; -1 = unlabelled.
-        soft: p(Y|Z), (cases, classes).
-        draws: Posterior draws of p(Y|Z), (draws, cases, classes).
-        log_weights: Log weights of the draws where they differ, (draws,) or (draws, cases).
-        mean_log: Posterior mean of log p(Y|Z), (cases, classes); stands in for draws that were not kept.
-        votes: How many raters chose each class, (cases, classes).
-        teacher: A teacher's logits for the training cases, (cases, classes).
-        confusion: The teacher's counts on the validation cases, true class by predicted class, (classes, classes).
-        units: Number of the case that each image shows, where a case has several images, (cases,) int64.
-        weights: How much each case counts, positive, (cases,).
-        classes: The number of classes; needed only where there is nothing but ``hard``.
-
-    Raises:
-        InputError: Shapes disagree, a label is out of range, a weight is not positive, or a soft label is not a
-            probability vector.
-
-    Examples:
-        >>> data = TargetData(hard=torch.tensor([0, -1]), soft=torch.tensor([[0.9, 0.1], [0.4, 0.6]]))
-        >>> len(data), data.classes
-        (2, 2)
-    """
-
-    hard: Tensor
-    soft: Tensor | None = None
-    draws: Tensor | None = None
-    log_weights: Tensor | None = None
-    mean_log: Tensor | None = None
-    votes: Tensor | None = None
-    teacher: Tensor | None = None
-    confusion: Tensor | None = None
-    units: Tensor | None = None
-    weights: Tensor | None = None
-    classes: int = 0
-
-    def __post_init__(self) -> None:
-        tables = (self.soft, self.draws, self.votes, self.teacher, self.confusion)
-        known = {t.shape[-1] for t in tables if t is not None} | ({self.classes} - {0})
-        if len(known) != 1:
-            raise InputError(
-                f"evidence: got {sorted(known) or 'no'} as the number of classes, expected one "
-                "number; give soft labels, votes or `classes`"
-            )
-        n, k = self.hard.shape[0], known.pop()
-        object.__setattr__(self, "classes", k)
-        s = 0 if self.draws is None else self.draws.shape[0]
-        flat = self.log_weights is not None and self.log_weights.ndim == 1
-        shapes = {
-            "soft": (n, k),
-            "draws": (s, n, k),
-            "log_weights": (s,) if flat else (s, n),
-            "mean_log": (n, k),
-            "votes": (n, k),
-            "teacher": (n, k),
-            "confusion": (k, k),
-            "units": (n,),
-            "weights": (n,),
-        }
-        for name, shape in shapes.items():
-            value = getattr(self, name)
-            if value is not None and tuple(value.shape) != shape:
-                raise InputError(
-                    f"evidence.{name}: got shape {tuple(value.shape)}, expected {shape}"
-                )
-        wrong = (self.hard < -1) | (self.hard >= k)
-        if bool(wrong.any()):
-            row = int(wrong.nonzero()[0])
-            raise InputError(
-                f"evidence.hard, row {row}: got {int(self.hard[row])}, expected 0..{k - 1}, "
-                "or -1 = unlabelled"
-            )
-        if self.weights is not None and not bool((self.weights > 0).all()):
-            row = int((~(self.weights > 0)).nonzero()[0])
-            raise InputError(
-                f"evidence.weights, row {row}: got {float(self.weights[row]):g}, expected a number > 0"
-            )
-        if self.soft is not None:
-            wrong = ~((self.soft.sum(1) - 1).abs() <= ROW_SUM_TOLERANCE) | self.soft.lt(0).any(1)
-            if bool(wrong.any()):
-                row = int(wrong.nonzero()[0])
-                raise InputError(
-                    f"evidence.soft, row {row}: got {self.soft[row].tolist()}, expected "
-                    "probabilities that sum to 1"
-                )
-
-    def __len__(self) -> int:
-        return self.hard.shape[0]
-
-    def take(self, index: Tensor) -> TargetData:
-        """The evidence of some cases, (cases,) bool or (n,) integers; class tables stay whole."""
-        rows = {name: getattr(self, name) for name in PER_ROW}
-        cases: dict[str, Any] = {n: None if v is None else v[index] for n, v in rows.items()}
-        cases["draws"] = None if self.draws is None else self.draws[:, index]
-        if self.log_weights is not None and self.log_weights.ndim == 2:
-            cases["log_weights"] = self.log_weights[:, index]
-        return replace(self, **cases)
-
-    def row_weights(self) -> Tensor | None:
-        """How much each row counts, (cases,) float64: its weight over the images of its case.
-
-        None where every row counts as one.
-        """
-        if self.units is None and self.weights is None:
-            return None
-        each = torch.ones(len(self), dtype=torch.float64, device=self.hard.device)
-        if self.weights is not None:
-            each = self.weights.double()
-        if self.units is not None:
-            _, unit, images = self.units.unique(return_inverse=True, return_counts=True)
-            each = each / images[unit]
-        return each
-
-    def digest(self) -> str:
-        """SHA-256 of all that is known: tells apart runs on other labels."""
-        values = (getattr(self, f.name) for f in fields(self) if f.name != "classes")
-        return digest(*(None if v is None else v.detach().cpu().numpy() for v in values))
-
-    def to(self, device: torch.device | str) -> TargetData:
-        """The same evidence on another device."""
-        moved = {
-            f.name: value.to(device)
-            for f in fields(self)
-            if isinstance(value := getattr(self, f.name), Tensor)
-        }
-        return replace(self, **moved)
-
-
-PER_ROW = ("hard", "soft", "mean_log", "votes", "teacher", "units", "weights")
+from ..records import describe_object
+from .target_data import TargetData
 
 
 class Validation(NamedTuple):
@@ -226,7 +88,7 @@ class Target(ABC):
         Options are the public attributes with plain values. A target that keeps an option elsewhere
         adds it to what this returns.
         """
-        return {"target": self.name, **described_object(self)}
+        return {"target": self.name, **describe_object(self)}
 
     def usable(self, evidence: TargetData) -> Tensor:
         """Which cases this method can learn from, (cases,) bool. By default the labelled ones."""
@@ -278,33 +140,6 @@ def soft_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """-sum_k p_k log q_k per case (batch,), q = softmax(logits) in float32 at least."""
     log_q = functional.log_softmax(promote(logits), dim=1)
     return -(target.to(log_q.dtype) * log_q).sum(1)
-
-
-def one_hot(evidence: TargetData) -> Tensor:
-    """The hard labels as (cases, classes). Raises InputError where a case is unlabelled."""
-    if bool((evidence.hard < 0).any()):
-        row = int((evidence.hard < 0).nonzero()[0])
-        raise InputError(
-            f"hard labels, row {row}: unlabelled, expected a label for every training case; leave "
-            "the case out or choose a target made of soft labels"
-        )
-    dtype = torch.get_default_dtype() if evidence.soft is None else evidence.soft.dtype
-    return functional.one_hot(evidence.hard, evidence.classes).to(dtype)
-
-
-def required(evidence: TargetData, field: str, method: str) -> Tensor:
-    """A part of the evidence that `method` cannot do without. Raises InputError where absent."""
-    value = getattr(evidence, field)
-    if value is None:
-        raise InputError(
-            f"target {method}: got no evidence.{field}, expected it; see {method}'s doc"
-        )
-    return value
-
-
-def base_labels(evidence: TargetData, base: Base, method: str) -> Tensor:
-    """Hard labels as one-hot rows or the soft labels, (cases, classes)."""
-    return one_hot(evidence) if base == "hard" else required(evidence, "soft", method)
 
 
 def check(ok: bool, method: str, option: str, got: object, expected: str) -> None:

@@ -15,8 +15,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .base import Target, TargetData, Validation, check, required
+from .base import Target, Validation, check
 from .dirichlet import dirichlet_concentration
+from .target_data import TargetData, require
 
 
 class CertaintyWeighted(Target):
@@ -64,11 +65,11 @@ class CertaintyWeighted(Target):
 
     def start(self, evidence: TargetData) -> Tensor:
         if self.kind == "entropy":
-            p = required(evidence, "soft", self.name)
+            p = require(evidence, "soft", self.name)
             weights = 1 + torch.xlogy(p, p).sum(1) / math.log(evidence.classes)
         else:
             a0 = dirichlet_concentration(
-                required(evidence, "draws", self.name), evidence.log_weights
+                require(evidence, "draws", self.name), evidence.log_weights
             )
             weights = a0 / (a0 + self.scale)
         check(bool(weights.sum() > 0), self.name, "weights", 0, "a case that is not all uncertain")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from .base import Target, TargetData, check, one_hot, promote
+from .base import Target, check, promote
+from .target_data import TargetData, one_hot
 
 
 class ConfidencePenalty(Target):

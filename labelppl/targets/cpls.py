@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .base import Target, TargetData, Validation, check, one_hot
+from .base import Target, Validation, check
+from .target_data import TargetData, one_hot
 
 
 class CPLS(Target):

@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Base
 from .mixup import Mixup, draw_partners, draw_weight
+from .target_data import Base
 
 
 class CutMix(Mixup):

@@ -35,7 +35,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import huber_loss
 
-from .base import Target, TargetData, Validation, check, promote, required
+from .base import Target, Validation, check, promote
+from .target_data import TargetData, require
 
 CEILING = 1e4  # of b0: draws that agree to the last digit would make it infinite
 _FLOOR = 1e-6  # of a drawn probability, before its logarithm
@@ -82,7 +83,7 @@ class Dirichlet(Target):
     def start(self, evidence: TargetData) -> Tensor:
         self._evidence = evidence
         if evidence.draws is None:
-            required(evidence, "mean_log", self.name)
+            require(evidence, "mean_log", self.name)
             check(self.temperature == 1, self.name, "temperature", self.temperature, "1, no draws")
         if self.kind == "endd":
             return self._mean_log()
@@ -91,8 +92,8 @@ class Dirichlet(Target):
             b0 = dirichlet_concentration(draws, evidence.log_weights, self.match)[:, None]
             mean = mean_over_draws(draws, evidence.log_weights) if soft is None else soft.double()
         else:
-            mean = required(evidence, "soft", self.name).double()
-            floored = required(evidence, "mean_log", self.name).double().clamp(min=math.log(_FLOOR))
+            mean = require(evidence, "soft", self.name).double()
+            floored = require(evidence, "mean_log", self.name).double().clamp(min=math.log(_FLOOR))
             spread = 2 * (torch.xlogy(mean, mean) - mean * floored).sum(1)
             b0 = _from_spread(spread, evidence.classes)[:, None]
         if self.kind == "decoupled":
@@ -130,7 +131,7 @@ class Dirichlet(Target):
         """Mean log probability of the tempered, smoothed draws (cases, classes)."""
         draws, k = self._evidence.draws, self._evidence.classes
         if draws is None:
-            p = required(self._evidence, "mean_log", self.name).double().exp()
+            p = require(self._evidence, "mean_log", self.name).double().exp()
             return ((1 - self.smoothing) * p + self.smoothing / k).log()
         p = (draws.double().clamp(min=_FLOOR).log() / self.temperature).softmax(-1)
         p = (1 - self.smoothing) * p + self.smoothing / k

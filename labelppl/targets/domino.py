@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import InputError
-from .base import Base, Target, TargetData, base_labels, check, promote, required
+from .base import Target, check, promote
+from .target_data import Base, TargetData, base_labels, require
 
 
 class Domino(Target):
@@ -42,7 +43,7 @@ class Domino(Target):
         labels = base_labels(evidence, self.base, self.name)
         k = evidence.classes
         if self.costs is None:
-            counts = required(evidence, "confusion", self.name).to(labels)
+            counts = require(evidence, "confusion", self.name).to(labels)
             matrix = 1 - counts / counts.sum(1, keepdim=True).clamp(min=1)
         else:
             matrix = self.costs.to(labels)

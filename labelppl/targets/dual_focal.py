@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Base, check
+from .base import check
 from .focal import Focal
+from .target_data import Base
 
 
 class DualFocal(Focal):

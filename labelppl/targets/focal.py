@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .base import Base, Target, TargetData, base_labels, check, promote
+from .base import Target, check, promote
+from .target_data import Base, TargetData, base_labels
 
 
 class Focal(Target):

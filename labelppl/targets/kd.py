@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .base import Target, TargetData, check, one_hot, promote, required, soft_cross_entropy
+from .base import Target, check, promote, soft_cross_entropy
+from .target_data import TargetData, one_hot, require
 
 
 class KD(Target):
@@ -29,7 +30,7 @@ class KD(Target):
 
     def start(self, evidence: TargetData) -> Tensor:
         true = one_hot(evidence)
-        teacher = required(evidence, "teacher", self.name)
+        teacher = require(evidence, "teacher", self.name)
         return torch.cat([true, promote(teacher).to(true.dtype)], 1)
 
     def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:

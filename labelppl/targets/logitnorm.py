@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import Base, Target, TargetData, base_labels, check, promote, soft_cross_entropy
+from .base import Target, check, promote, soft_cross_entropy
+from .target_data import Base, TargetData, base_labels
 
 SHORTEST = 1e-7
 

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .base import Target, TargetData, Validation, check, one_hot, promote, sum_over_processes
+from .base import Target, Validation, check, promote, sum_over_processes
+from .target_data import TargetData, one_hot
 
 FEWEST_CLASSES = 3
 

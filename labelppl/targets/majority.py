@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ..crowds.majority import TIE_RULES, TieRule, majority
-from .base import Target, TargetData, check, required
-from .mean_vote import voted
+from .base import Target, check
+from .mean_vote import votes_of
+from .target_data import TargetData, require
 
 
 class Majority(Target):
@@ -24,11 +25,11 @@ class Majority(Target):
         self.seed = seed
 
     def usable(self, evidence: TargetData) -> Tensor:
-        votes = required(evidence, "votes", self.name)
+        votes = require(evidence, "votes", self.name)
         return (votes.sum(1) > 0) & ~self._winners(votes).isnan().any(1)
 
     def start(self, evidence: TargetData) -> Tensor:
-        votes = voted(evidence, self.name)
+        votes = votes_of(evidence, self.name)
         return self._winners(votes).to(votes)
 
     def _winners(self, votes: Tensor) -> Tensor:

@@ -11,16 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import (
-    Base,
-    Target,
-    TargetData,
-    Validation,
-    base_labels,
-    check,
-    promote,
-    soft_cross_entropy,
-)
+from .base import Target, Validation, check, promote, soft_cross_entropy
+from .target_data import Base, TargetData, base_labels
 
 
 class MaxSup(Target):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Target, TargetData, check, required
+from .base import Target, check
+from .target_data import TargetData, require
 
 
 class MeanVote(Target):
@@ -22,16 +23,16 @@ class MeanVote(Target):
         self.prior = prior
 
     def usable(self, evidence: TargetData) -> Tensor:
-        return required(evidence, "votes", self.name).sum(1) > 0
+        return require(evidence, "votes", self.name).sum(1) > 0
 
     def start(self, evidence: TargetData) -> Tensor:
-        votes = voted(evidence, self.name) + self.prior
+        votes = votes_of(evidence, self.name) + self.prior
         return votes / votes.sum(1, keepdim=True)
 
 
-def voted(evidence: TargetData, method: str) -> Tensor:
+def votes_of(evidence: TargetData, method: str) -> Tensor:
     """The vote counts (cases, classes) as floats. Raises InputError at a case without votes."""
-    votes = required(evidence, "votes", method)
+    votes = require(evidence, "votes", method)
     check(bool((votes >= 0).all()), method, "votes", float(votes.min()), "counts >= 0")
     empty = votes.sum(1) == 0
     if bool(empty.any()):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import Target, TargetData, check, one_hot, required
+from .base import Target, check
+from .target_data import TargetData, one_hot, require
 
 
 class Mixed(Target):
@@ -22,5 +23,5 @@ class Mixed(Target):
         self.alpha = alpha
 
     def start(self, evidence: TargetData) -> Tensor:
-        soft = required(evidence, "soft", self.name)
+        soft = require(evidence, "soft", self.name)
         return self.alpha * one_hot(evidence) + (1 - self.alpha) * soft

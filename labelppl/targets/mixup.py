@@ -13,7 +13,8 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
-from .base import Base, Target, TargetData, base_labels, check
+from .base import Target, check
+from .target_data import Base, TargetData, base_labels
 
 
 class Mixup(Target):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import Target, TargetData, check, one_hot
+from .base import Target, check
+from .target_data import TargetData, one_hot
 
 
 class PaperSoft(Target):

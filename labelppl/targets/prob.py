@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Target, TargetData, required
+from .base import Target
+from .target_data import TargetData, require
 
 
 class Prob(Target):
@@ -22,4 +23,4 @@ class Prob(Target):
         return torch.ones_like(evidence.hard, dtype=torch.bool)
 
     def start(self, evidence: TargetData) -> Tensor:
-        return required(evidence, "soft", self.name)
+        return require(evidence, "soft", self.name)

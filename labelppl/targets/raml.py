@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .base import Target, TargetData, check, one_hot
+from .base import Target, check
+from .target_data import TargetData, one_hot
 
 
 class RAML(Target):

@@ -12,7 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Target, TargetData, Validation, check, one_hot, promote, sum_over_processes
+from .base import Target, Validation, check, promote, sum_over_processes
+from .target_data import TargetData, one_hot
 
 
 class SelfDistillation(Target):

@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .base import Target, TargetData, check, one_hot, promote, soft_cross_entropy
+from .base import Target, check, promote, soft_cross_entropy
+from .target_data import TargetData, one_hot
 
 
 class TfKDReg(Target):

@@ -34,7 +34,7 @@ def predict_logits(network: nn.Module, source: Source, device: torch.device) -> 
     return torch.cat(parts).clone()
 
 
-def pooled(logits: Tensor, held: Held) -> tuple[Tensor, Tensor]:
+def pool(logits: Tensor, held: Held) -> tuple[Tensor, Tensor]:
     """Per case: the mean of its images' logits (cases, classes), and its label (cases,)."""
     hard = held.hard.to(logits.device)
     if held.units is None:

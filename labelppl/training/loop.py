@@ -16,15 +16,17 @@ from torch import Tensor, nn
 
 from ..errors import FailedWork, InputError
 from ..records import refuse_other
+from ..seeds import Stream, stream
 from ..students.logits import class_logits
 from ..students.options import Augment
-from ..targets.base import Target, TargetData, Validation
+from ..targets.base import Target, Validation
+from ..targets.target_data import TargetData
 from . import checkpoint as ckpt
 from .average import Average
 from .curve import Epoch
-from .held import Held, held_out_nll, pooled, predict_logits
+from .held import Held, held_out_nll, pool, predict_logits
 from .optimiser import Rates, hold_statistics, make_optimiser, set_rate
-from .order import derived, partition
+from .order import partition
 from .progress import Bar
 from .schedule import Schedule
 from .source import Source
@@ -109,16 +111,23 @@ class TrainingLoop:
         )
 
     def epoch(self, batches: int, bar: Bar | None) -> None:
-        """One pass over the training cases, and what is learnt from it."""
+        """One pass over the training cases, and what is learnt from it.
+
+        Its random numbers depend on the seed and on the epoch's number, not on the step or on lambda: candidates are
+        compared on the same numbers, and a run that goes on is the same run.
+        """
+        gpus = [self.fabric.device] if self.fabric.device.type == "cuda" else []
+        own = stream(self.plan.seed, "training", "epoch", len(self.history))
+        with own.stream("process", self.fabric.global_rank).torch_default(gpus):
+            self._pass(own, batches, bar)
+
+    def _pass(self, own: Stream, batches: int, bar: Bar | None) -> None:
+        """The updates of an epoch, whose random numbers are those of `own`."""
         began, m, number = time.perf_counter(), len(self.where), len(self.history)
         fabric, plan, schedule = self.fabric, self.plan, self.plan.schedule
         rank, world, device = fabric.global_rank, fabric.world_size, fabric.device
-        mine = derived(plan.seed, number, 1 + rank)
-        torch.manual_seed(mine)
-        mixing = torch.Generator().manual_seed(mine)
-        order = torch.randperm(
-            m, generator=torch.Generator().manual_seed(derived(plan.seed, number, 0))
-        )
+        mixing = own.stream("mixing", rank).torch()
+        order = torch.randperm(m, generator=own.stream("order").torch())
         parts = [part[rank::world] for part in order.split(partition(m, schedule.batch_size))]
         self.module.train()
         hold_statistics(self.network, every=plan.freeze_norm)
@@ -184,7 +193,7 @@ class TrainingLoop:
         held = self.plan.held
         if held is not None:
             logits = predict_logits(self.network, held.source, self.fabric.device)
-            logits, hard = pooled(logits, held)
+            logits, hard = pool(logits, held)
             validation = Validation(logits, hard)
             labelled = hard >= 0
             if bool(labelled.any()):
@@ -203,7 +212,7 @@ class TrainingLoop:
             Epoch(self.plan.step, number, rate, loss, penalty, nll, accuracy, seconds, speed)
         )
 
-    def stopped(self) -> bool:
+    def is_over(self) -> bool:
         """Whether patience has run out."""
         patience = self.plan.schedule.patience
         if patience is None or self.best_epoch < 0:

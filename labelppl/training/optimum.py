@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..students.logits import class_logits
-from ..targets.base import Target, TargetData
+from ..targets.base import Target
+from ..targets.target_data import TargetData
 from .held import EVALUATION_BATCH
 from .source import Source
 from .weight_prior import WeightPrior

@@ -22,7 +22,7 @@ from ..images.memory import available_memory
 from ..records import digest_of_files
 from .source import indexable
 
-SHARE = 0.25
+MEMORY_SHARE = 0.25
 MOST_WORKERS = 16
 
 
@@ -101,7 +101,7 @@ def memory_limit(device: torch.device, stream: bool | None) -> float:
     free = available_memory()
     if device.type == "cuda":
         free = min(free, torch.cuda.mem_get_info(device)[0])
-    return SHARE * free
+    return MEMORY_SHARE * free
 
 
 def default_workers() -> int:

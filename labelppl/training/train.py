@@ -17,14 +17,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning_fabric import Fabric
 from torch import nn
 
 from ..errors import InputError
 from ..records import describe, network_record
 from ..students.options import Augment
-from ..targets.base import Target, TargetData
+from ..targets.base import Target
+from ..targets.target_data import TargetData
 from .device import make_fabric
 from .held import Held
 from .loop import Plan, Trained, TrainingLoop
@@ -122,13 +122,12 @@ def train(
     loop = TrainingLoop(network, source, where, evidence.take(usable), target, plan, fabric)
     if resume and checkpoint is not None:
         loop.restore(checkpoint, identity)
-    gpus = [fabric.device] if fabric.device.type == "cuda" else []
     batches = len(partition(m, schedule.batch_size))
     shown: AbstractContextManager[Bar | None] = nullcontext()
     if progress and fabric.global_rank == 0:
         shown = Bar(step, schedule.epochs * m, len(loop.history) * m)
-    with torch.random.fork_rng(devices=gpus), shown as bar:
-        while len(loop.history) < plan.stop_after and not loop.stopped():
+    with shown as bar:
+        while len(loop.history) < plan.stop_after and not loop.is_over():
             loop.epoch(batches, bar)
             if checkpoint is not None and fabric.global_rank == 0:
                 loop.save(checkpoint, identity)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 
 from labelppl.calibration import Conformal, choose_confidence, fit_conformal
-from labelppl.calibration.confidence import Confidence, normalised
+from labelppl.calibration.confidence import Confidence, scaled_largest
 from labelppl.calibration.conformal import coverage_range, set_scores
 from labelppl.calibration.risk_coverage import aurc, coverage_at_risk, excess_aurc
 from labelppl.errors import InputError
@@ -135,9 +135,9 @@ def test_normalised_confidence() -> None:
     logits = np.array([[3.0, 1, 0], [6, 2, 0]])
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert p.max(axis=1) == pytest.approx([0.84380, 0.97963], abs=1e-5)
-    assert normalised(p, 2.0) == pytest.approx([0.77152] * 2, abs=5e-6)
+    assert scaled_largest(p, 2.0) == pytest.approx([0.77152] * 2, abs=5e-6)
     with pytest.raises(InputError, match="two classes"):
-        normalised(p[:, :2] / p[:, :2].sum(axis=1, keepdims=True), 2.0)
+        scaled_largest(p[:, :2] / p[:, :2].sum(axis=1, keepdims=True), 2.0)
 
 
 def test_the_largest_probability_is_kept_unless_the_other_ranks_better() -> None:
@@ -147,7 +147,7 @@ def test_the_largest_probability_is_kept_unless_the_other_ranks_better() -> None
     chosen = choose_confidence(p, p, risk=0.2)
     assert (chosen.kind, chosen.exponent, chosen.risk) == ("largest", 0.0, 0.2)
     errors = 1 - p.max(axis=1)
-    kept = chosen.answered(p)
+    kept = chosen.answers(p)
     assert errors[kept].mean() <= 0.2
     assert kept.mean() == pytest.approx(chosen.coverage)
     # A student whose sharpness says nothing of its risk: each case's logits are scaled at random.

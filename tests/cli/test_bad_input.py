@@ -177,7 +177,7 @@ def test_a_failed_fit_stops_distillation_unless_forced(
     import json
     from dataclasses import replace
 
-    from labelppl.jobs import told_fit as job
+    from labelppl.jobs import fit_and_tell as job
     from labelppl.posterior import fit
 
     def failing(*args: object, **kwargs: object):  # type: ignore[no-untyped-def]

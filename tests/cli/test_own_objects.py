@@ -14,7 +14,7 @@ MINE = '''
 """A network, a target and an augmentation."""
 from torch import nn
 from labelppl.targets import Target
-from labelppl.targets.base import one_hot
+from labelppl.targets.target_data import one_hot
 
 def small(*, channels, outputs, image_size):
     return nn.Sequential(

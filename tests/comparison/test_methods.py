@@ -5,7 +5,7 @@ import pytest
 
 from labelppl.comparison import ABLATIONS, METHODS
 from labelppl.comparison.methods import Known, choose_methods, make_method
-from labelppl.comparison.spoiled import flipped, shuffled, uniform
+from labelppl.comparison.spoiled import flip, shuffle, uniform
 from labelppl.errors import InputError
 from labelppl.targets import make_target
 
@@ -82,7 +82,7 @@ def test_what_cannot_run_is_refused(names, message):
 
 def test_shuffling_stays_within_class_and_split(cases, label):
     labels = label(cases)
-    moved = shuffled(labels, cases, seed=1)
+    moved = shuffle(labels, cases, seed=1)
     test = cases.split == "test"
     assert (moved.ids == labels.ids).all()
     np.testing.assert_array_equal(moved.probs[test], labels.probs[test])
@@ -93,20 +93,20 @@ def test_shuffling_stays_within_class_and_split(cases, label):
         np.testing.assert_array_equal(np.sort(before[:, 0]), np.sort(after[:, 0]))
         # Mean and draws of a case move together.
         np.testing.assert_array_equal(moved.draws[0][rows], after)
-    again = shuffled(labels, cases, seed=1)
+    again = shuffle(labels, cases, seed=1)
     np.testing.assert_array_equal(moved.probs, again.probs)
 
 
 def test_shuffling_finds_cases_by_id(cases, label):
     backwards = label(cases).take(np.arange(len(cases))[::-1])
-    moved = shuffled(backwards, cases, seed=0)
+    moved = shuffle(backwards, cases, seed=0)
     place = {name: i for i, name in enumerate(moved.ids)}
     test = np.flatnonzero(cases.split == "test")
     got = moved.probs[[place[cases.ids[i]] for i in test]]
     np.testing.assert_array_equal(got, label(cases).probs[test])
 
 
-@pytest.mark.parametrize("spoil", [uniform, flipped])
+@pytest.mark.parametrize("spoil", [uniform, flip])
 def test_misleading_labels_are_given_to_training_cases_alone(cases, label, spoil):
     labels = label(cases)
     spoiled = spoil(labels, cases, seed=0)
@@ -114,7 +114,7 @@ def test_misleading_labels_are_given_to_training_cases_alone(cases, label, spoil
     np.testing.assert_array_equal(spoiled.probs[test], labels.probs[test])
     np.testing.assert_allclose(spoiled.probs.sum(1), 1, atol=1e-12)
     assert spoiled.draws is None
-    if spoil is flipped:
+    if spoil is flip:
         np.testing.assert_allclose(spoiled.probs[~test], labels.probs[~test][:, ::-1])
     else:
         assert (spoiled.probs[~test] != labels.probs[~test]).all()

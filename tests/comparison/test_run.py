@@ -141,7 +141,7 @@ def test_without_validation_the_label_model_is_refitted_in_every_fold(cases, lab
 
 
 def test_a_run_that_diverges_is_left_out_and_said(cases, label, monkeypatch):
-    room = import_module("labelppl.comparison.compare")  # the room's name is the function's too
+    room = import_module("labelppl.comparison.one_method")
     real = room.distill
 
     def diverging(labels, cases, *, target, **options):

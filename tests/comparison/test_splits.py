@@ -26,7 +26,8 @@ def test_validation_is_set_aside_from_training_groups_only(cases):
 def test_repeats_differ_and_seeds_repeat(cases):
     one, two = split_of(cases, 0, 5, 0.25), split_of(cases, 1, 5, 0.25)
     assert (one.split != two.split).any()
-    assert (two.split == split_of(cases, 0, 6, 0.25).split).all()
+    assert (two.split == split_of(cases, 1, 5, 0.25).split).all()
+    assert (two.split != split_of(cases, 0, 6, 0.25).split).any()  # a repeat is not the next seed's
 
 
 def test_a_table_without_a_split_gets_new_test_cases_each_time(cases):

@@ -22,7 +22,7 @@ from labelppl.distillation.distill import distill
 from labelppl.distillation.prior_options import PriorOptions
 from labelppl.errors import InputError
 from labelppl.images.read import read_images
-from labelppl.students.student import load_student
+from labelppl.students.load import load_student
 from labelppl.table import match_ids
 from labelppl.training.schedule import Schedule
 
@@ -54,7 +54,7 @@ def test_learns_writes_and_predicts_without_pyro(study: Study, tmp_path: Path) -
         load_student(out, "theta_p").predict_proba(files), done.theta_p.predict_proba(files)
     )
     script = (
-        "import sys; from labelppl.students.student import predict_files; "
+        "import sys; from labelppl.students.load import predict_files; "
         f"predict_files([{str(files[0])!r}], {str(out)!r}); "
         "bad = {'pyro', 'arviz', 'pandas'} & set(sys.modules); sys.exit(str(bad) if bad else 0)"
     )

@@ -21,9 +21,9 @@ from labelppl.distillation.lam import (
 from labelppl.distillation.prior_options import descending
 from labelppl.errors import InputError
 from labelppl.softlabels import SoftLabels
-from labelppl.targets.base import TargetData
 from labelppl.targets.hard import Hard
 from labelppl.targets.prob import Prob
+from labelppl.targets.target_data import TargetData
 from labelppl.training.held import Held
 from labelppl.training.loop import Trained
 from labelppl.training.schedule import Schedule

@@ -18,8 +18,8 @@ from torch.func import functional_call, hessian
 from labelppl.distillation import last_layer as module
 from labelppl.distillation.distill import distill
 from labelppl.distillation.last_layer import last_layer_posterior
+from labelppl.students.load import load_student
 from labelppl.students.logits import class_logits
-from labelppl.students.student import load_student
 from labelppl.students.weight_posterior import Full, Kronecker, spread
 from labelppl.training.schedule import Schedule
 from labelppl.training.source import Resident

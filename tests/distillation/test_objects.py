@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from labelppl import InputError, PriorOptions, Schedule, StudentOptions, distill
 from labelppl.distillation.distilled import Distilled
-from labelppl.students.student import load_student
-from labelppl.targets.base import Target, TargetData, one_hot
+from labelppl.students.load import load_student
+from labelppl.targets.base import Target
 from labelppl.targets.dirichlet import Dirichlet
 from labelppl.targets.focal import Focal
+from labelppl.targets.target_data import TargetData, one_hot
 
 Study = Callable[..., tuple[Any, Any]]
 QUICK = Schedule(epochs=3, batch_size=16, lr=1e-3)

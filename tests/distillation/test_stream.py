@@ -169,7 +169,7 @@ from torch import nn
 from labelppl.training.schedule import Schedule
 from labelppl.training.source import Resident
 from labelppl.training.stream import Streamed
-from labelppl.targets.base import TargetData
+from labelppl.targets.target_data import TargetData
 from labelppl.targets.hard import Hard
 from labelppl.training.train import train
 from labelppl.images import read
@@ -181,7 +181,7 @@ paths = sorted(Path(sys.argv[1]).glob("*.png")) * 40
 def peak():  # ru_maxrss would start from the parent's
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
-def scaled(x):
+def scale(x):
     return x.float() / 255
 def run(paths):
     if sys.argv[2] == "stream":

@@ -23,7 +23,8 @@ from labelppl.export.card import CardFacts
 from labelppl.export.model_card import model_card
 from labelppl.jobs import export as job
 from labelppl.runs import read_json, sha256, write_json
-from labelppl.students.student import Student, load_student
+from labelppl.students.load import load_student
+from labelppl.students.student import Student
 
 pytest.importorskip("onnxruntime", reason="the [export] extra is not installed")
 pytest.importorskip("onnxscript", reason="the [export] extra is not installed")

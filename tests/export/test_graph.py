@@ -23,7 +23,7 @@ from labelppl.errors import InputError
 from labelppl.export.graph import StudentGraph, _digamma
 from labelppl.export.map_layers import map_layer
 from labelppl.export.resize import resize
-from labelppl.images.decode import decode, planes, resized
+from labelppl.images.decode import decode, planes, resize_picture
 from labelppl.students.student import Student
 
 TURN = np.array([[1.1, -0.2, 0.1], [0.0, 0.8, 0.2], [0.1, 0.1, 0.9]])
@@ -49,7 +49,7 @@ def test_pictures_are_resized_to_the_bit_as_pillow_does(
     rng = np.random.default_rng(3)
     scale = {"uint8": 255, "uint16": 65535, "float32": 1}[depth]
     picture = (rng.random(shape) * scale).astype(depth)
-    expected = resized(picture, (12, 9), keep_aspect)
+    expected = resize_picture(picture, (12, 9), keep_aspect)
     pixels = torch.from_numpy(picture.astype(np.int32 if depth == "uint16" else depth))
     got = resize(pixels[None, None], (12, 9), depth, keep_aspect)[0, 0].numpy()
     np.testing.assert_allclose(got, expected, atol=0 if depth != "float32" else 1e-6)
@@ -149,4 +149,4 @@ def test_pillow_is_the_reference() -> None:
     """The library's own resize is Pillow's, so that the identity above reaches Pillow itself."""
     picture = np.arange(63, dtype=np.uint8).reshape(7, 9)
     expected = np.asarray(Image.fromarray(picture).resize((4, 3), Image.Resampling.BILINEAR))
-    assert np.abs(resized(picture, (3, 4), False).astype(int) - expected).max() <= 1
+    assert np.abs(resize_picture(picture, (3, 4), False).astype(int) - expected).max() <= 1

@@ -143,8 +143,8 @@ def test_laws_combine_and_missing_entries_integrate_out(simulate: Any) -> None:
 
 def test_a_hand_written_model_and_the_one_line_family_are_the_same(simulate: Any) -> None:
     one_line = f.independent(y=Y, a=f.VonMises(ARC), c=f.LogitNormal(Ratio(), (0.5, 0.1)))
-    alpha = f.VonMises(ARC).named("a")
-    coverage = f.LogitNormal(Ratio(), (0.5, 0.1)).named("c")
+    alpha = f.VonMises(ARC).with_name("a")
+    coverage = f.LogitNormal(Ratio(), (0.5, 0.1)).with_name("c")
 
     @label_model(y=Y, a=ARC, c=Ratio())
     def by_hand(cases):  # type: ignore[no-untyped-def]

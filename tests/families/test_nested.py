@@ -48,7 +48,7 @@ def test_the_pyro_function_and_the_sampler_have_one_model(classes: int) -> None:
     assert ballots is not None
     votes = ballots.table(cases.ids, (), cases.classes)
     run = sample_labels(votes, nested.Crowd.start(3, classes), sweeps=10, most_sweeps=10)
-    law = f.NestedDawidSkene(Votes(), None).named("votes")
+    law = f.NestedDawidSkene(Votes(), None).with_name("votes")
     values = {name: value[0] for name, value in law._sites(run).items()}
     joint = density.class_log_joint(values).joint
     for s, state in enumerate(run.draws[0]):
@@ -95,7 +95,7 @@ def test_without_the_design_effect_labels_are_dawid_and_skenes_own() -> None:
 
 def test_the_power_is_one_over_the_design_effect() -> None:
     cases, _ = crowd(30)
-    law = f.NestedDawidSkene(Votes(), None).named("votes")
+    law = f.NestedDawidSkene(Votes(), None).with_name("votes")
     column = cases.columns["votes"]
     power = law.power(column, {"rho": 0.25})
     expected = 1 / (1 + 0.25 * np.maximum(column.values.numpy() - 1, 0))

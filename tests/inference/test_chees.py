@@ -50,13 +50,13 @@ def test_a_standard_normal_wants_about_a_quarter_period(
     is rounded up to whole steps, which makes the tuned T shorter.
     """
     density = gaussian(torch.zeros(10, dtype=torch.float64), torch.eye(10, dtype=torch.float64))
-    _, length = _tune(density, start, seed=0).tuned()
+    _, length = _tune(density, start, seed=0).averages()
     assert math.pi / 4 < length < 2.5
 
 
 def test_the_step_reaches_its_acceptance(gaussian: Callable[[Tensor, Tensor], Any]) -> None:
     density = gaussian(torch.zeros(20, dtype=torch.float64), torch.eye(20, dtype=torch.float64))
-    step, length = _tune(density, 1.0, seed=1).tuned()
+    step, length = _tune(density, 1.0, seed=1).averages()
     generator = torch.Generator().manual_seed(2)
     root = torch.ones(20, dtype=torch.float64)
     state = state_at(density, density.start(1000, 0))
@@ -75,4 +75,4 @@ def test_wide_targets_get_longer_trajectories(gaussian: Callable[[Tensor, Tensor
         torch.zeros(2, dtype=torch.float64), torch.diag(torch.tensor([1.0, 100.0]).double())
     )
     tuned = _tune(wide, 1.0, seed=3, transitions=400)
-    assert tuned.tuned()[1] > 4.0
+    assert tuned.averages()[1] > 4.0

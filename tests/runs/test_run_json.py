@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from labelppl import InputError
-from labelppl.runs import is_own, read_json, read_run_json, record, refuse_stranger, step, verified
+from labelppl.runs import is_own, read_json, read_run_json, record, refuse_stranger, step, verify
 
 ENTRIES: dict[str, Any] = {
     "command": "fit",
@@ -143,7 +143,7 @@ def test_every_step_is_listed_with_the_digests_of_its_files(run: Path) -> None:
     assert [(s["command"], s["status"]) for s in steps] == [("fit", "done"), ("label", "done")]
     assert [sorted(s["files"]) for s in steps] == [["note.txt", "posterior.nc"], ["labels.parquet"]]
     assert steps[0]["arguments"] == {"engine": "auto"}
-    assert verified(run, "labels.parquet").read_bytes() == b"three"
+    assert verify(run, "labels.parquet").read_bytes() == b"three"
 
 
 def test_a_file_that_no_step_wrote_is_refused_by_name(run: Path) -> None:
@@ -153,10 +153,10 @@ def test_a_file_that_no_step_wrote_is_refused_by_name(run: Path) -> None:
     with pytest.raises(
         InputError, match=r"labels.parquet: damaged, or not the file that the run wrote"
     ):
-        verified(run, "labels.parquet")
+        verify(run, "labels.parquet")
     with step(run, "label", {}):
         (run / "labels.parquet").write_bytes(b"five")
-    verified(run, "labels.parquet")
+    verify(run, "labels.parquet")
 
 
 def test_a_link_out_of_the_folder_is_refused(
@@ -166,7 +166,7 @@ def test_a_link_out_of_the_folder_is_refused(
     elsewhere.write_bytes(b"x")
     (run / "labels.parquet").symlink_to(elsewhere)
     with pytest.raises(InputError, match="leads out of the run folder"):
-        verified(run, "labels.parquet")
+        verify(run, "labels.parquet")
 
 
 def test_a_step_that_is_refused_leaves_no_trace(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_information_is_never_negative() -> None:
 @pytest.mark.parametrize("n", [1, 7, 500])
 def test_resampled_draws_keep_the_mean(n: int) -> None:
     p, w = draws(5, 3, 2000)
-    kept = summary.resampled(p, w, n, 0.37)
+    kept = summary.resample(p, w, n, 0.37)
     assert kept.shape == (5, 3, n)
     # Systematic resampling: every draw appears n w times, rounded up or down.
     for i in range(5):

@@ -14,9 +14,10 @@ from scipy.special import digamma
 from torch import nn
 
 from labelppl.errors import InputError
+from labelppl.students.load import load_student, predict_files
 from labelppl.students.network import build_network
 from labelppl.students.spec import Spec
-from labelppl.students.student import Student, load_student, normalise, predict_files
+from labelppl.students.student import Student, normalise
 
 SPEC = Spec(
     architecture="cnn",

@@ -16,10 +16,11 @@ from scipy.stats import norm
 from torch import Tensor, nn
 
 from labelppl.errors import InputError
+from labelppl.students.load import load_student
 from labelppl.students.network import build_network
 from labelppl.students.predict import write_predictions
 from labelppl.students.spec import Spec
-from labelppl.students.student import Student, load_student
+from labelppl.students.student import Student
 from labelppl.students.weight_posterior import (
     Full,
     Kronecker,

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from labelppl.errors import InputError
 from labelppl.targets import TARGETS
-from labelppl.targets.base import TargetData
 from labelppl.targets.logitnorm import LogitNorm
 from labelppl.targets.lspp import LSPP
 from labelppl.targets.maxsup import MaxSup
 from labelppl.targets.mbls import MbLS
 from labelppl.targets.paper_soft import PaperSoft
 from labelppl.targets.smooth import Smooth
+from labelppl.targets.target_data import TargetData
 
 Z = torch.tensor([[2.0, 1.0, 0.0, -1.0]], dtype=torch.float64)
 HARD = TargetData(hard=torch.tensor([1]), classes=4)

@@ -13,8 +13,8 @@ from torch import nn
 from labelppl.distillation.map_step import map_step
 from labelppl.distillation.prior_options import PriorOptions
 from labelppl.errors import InputError
-from labelppl.targets.base import TargetData
 from labelppl.targets.hard import Hard
+from labelppl.targets.target_data import TargetData
 from labelppl.training.optimum import LINEAR_TOLERANCE, distance_to_optimum, reach_optimum
 from labelppl.training.schedule import Schedule
 from labelppl.training.source import Resident

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from labelppl.errors import InputError
-from labelppl.targets.base import TargetData
 from labelppl.targets.hard import Hard
+from labelppl.targets.target_data import TargetData
 from labelppl.training.average import Average
 from labelppl.training.optimiser import make_optimiser, set_rate
 from labelppl.training.schedule import Schedule

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from labelppl.errors import FailedWork, InputError
 from labelppl.images.augment import augmentation
-from labelppl.targets.base import TargetData
 from labelppl.targets.focal import Focal
 from labelppl.targets.hard import Hard
 from labelppl.targets.ols import OLS
 from labelppl.targets.prob import Prob
+from labelppl.targets.target_data import TargetData
 from labelppl.training.held import Held
 from labelppl.training.loop import Trained
 from labelppl.training.order import partition
@@ -277,7 +277,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from labelppl.training.schedule import Schedule
 from labelppl.training.source import Resident
-from labelppl.targets.base import TargetData
+from labelppl.targets.target_data import TargetData
 from labelppl.targets.ols import OLS
 from labelppl.training.train import train
 from torch import nn

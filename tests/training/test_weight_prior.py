@@ -14,8 +14,8 @@ from scipy.optimize import brentq
 from torch import Tensor, nn
 
 from labelppl.errors import InputError
-from labelppl.targets.base import TargetData
 from labelppl.targets.hard import Hard
+from labelppl.targets.target_data import TargetData
 from labelppl.training.schedule import Schedule
 from labelppl.training.source import Resident
 from labelppl.training.train import train

@@ -75,7 +75,7 @@ class GaussianFactor(Factor):
             count,
             kappa,
             mean * (count / kappa)[:, None],
-            torch.from_numpy(sums.pulled(kappa0, floor)),
+            torch.from_numpy(sums.pull(kappa0, floor)),
             torch.from_numpy(shared.scale),
             torch.from_numpy(shared.worth),
             torch.from_numpy(shared.log_weights),
@@ -137,7 +137,7 @@ def _learn(
         return shared, class_sums(z[some], labels[some], classes), ()
     if z.shape[1] == 1:
         sums = class_sums(z[some], labels[some], classes)
-        return on_grid(sums.pulled(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count), sums, ()
+        return on_grid(sums.pull(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count), sums, ()
     sampled = by_gibbs(z, labels, classes, rng)
     problems = tuple(f"feature '{site}': {problem}" for problem in sampled.problems)
     return sampled.shared, sampled.sums, problems

@@ -111,8 +111,7 @@ class ExactPosterior(ClosedForm):
 
     def draw(self, n: int, seed: int) -> dict[str, Tensor]:
         """`n` independent posterior draws of every parameter by site name, each (draws, ...)."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with stream(seed, "exact").torch_default():
             draws = {} if self.prevalence.fixed else {self.prevalence_site: self.prevalence.draw(n)}
             for factor in self.factors:
                 draws |= factor.draw(n)

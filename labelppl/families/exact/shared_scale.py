@@ -62,7 +62,7 @@ class ClassSums:
     mean: Floats
     scatter: Floats
 
-    def pulled(self, kappa0: float, floor: float) -> Floats:
+    def pull(self, kappa0: float, floor: float) -> Floats:
         """W_k (..., classes, d, d)."""
         d = self.mean.shape[-1]
         weight = kappa0 * self.count / (kappa0 + self.count)

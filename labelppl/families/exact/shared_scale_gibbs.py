@@ -110,7 +110,7 @@ class _Sampler:
         v = np.diagonal(scale, axis1=-2, axis2=-1).copy()
         nodes: list[tuple[Array, ...]] = []
         for sweep in range(burn_in + kept * thin):
-            w = sums.pulled(KAPPA0, SPREAD_FLOOR)
+            w = sums.pull(KAPPA0, SPREAD_FLOOR)
             worth = self._draw_worth(scale, w)
             if sweep >= burn_in and (sweep - burn_in) % thin == 0:
                 nodes.append((scale, worth, np.sqrt(v), sums.mean, sums.scatter))

@@ -49,7 +49,7 @@ def posterior(factor: GaussianFactor, labels: torch.Tensor, classes: int = 2) ->
 
 def test_one_number_by_quadrature() -> None:
     sums = class_sums(Z[:, None], Y, 2)
-    shared = on_grid(sums.pulled(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count)
+    shared = on_grid(sums.pull(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count)
     weights = np.exp(shared.log_weights)
     assert weights.sum() == pytest.approx(1)
     worth = [weights[shared.worth == w].sum() for w in WORTHS[:3]]
@@ -72,7 +72,7 @@ def test_gibbs_agrees_with_the_quadrature(monkeypatch: pytest.MonkeyPatch) -> No
     log_s = np.log(sampled.shared.scale[:, 0, 0])
     assert log_s.mean() == pytest.approx(-2.469, abs=4 * log_s.std() / math.sqrt(sampled.ess))
     sums = class_sums(Z[:, None], Y, 2)
-    shared = on_grid(sums.pulled(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count)
+    shared = on_grid(sums.pull(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count)
     rng = np.random.default_rng(0)
     node = rng.choice(len(shared.worth), 8000, p=np.exp(shared.log_weights))
     log_v = np.log(draw_spread(shared.scale[:, 0, 0], node, rng))

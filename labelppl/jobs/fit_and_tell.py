@@ -9,18 +9,20 @@ from ..checks.static import refuse_errors
 from ..model import LabelModel
 from ..posterior import Posterior, fit
 from ..table import Cases
-from .engines import chosen_engine
-from .telling import Teller, bar, said_warnings
+from .engines import read_engine
+from .telling import Teller, bar, say_warnings
 
 
-class ToldFit(NamedTuple):
+class FitWithFindings(NamedTuple):
     """posterior: the fit. findings: what a check of it warns of, in words."""
 
     posterior: Posterior
     findings: tuple[str, ...]
 
 
-def told_fit(model: LabelModel, cases: Cases, *, engine: str, seed: int, say: Teller) -> ToldFit:
+def fit_and_tell(
+    model: LabelModel, cases: Cases, *, engine: str, seed: int, say: Teller
+) -> FitWithFindings:
     """Fit ``model`` to ``cases`` by the engine of that name or ``FILE.py:NAME``.
 
     A line tells when an engine starts and when it ends, also without a terminal. Raises InputError for what
@@ -29,11 +31,11 @@ def told_fit(model: LabelModel, cases: Cases, *, engine: str, seed: int, say: Te
     refuse_errors(model.for_cases(cases), cases)
     with bar("fit", say) as progress, said_warnings(say):
         posterior = fit(
-            model, cases, engine=chosen_engine(engine), seed=seed, progress=progress, say=say.stage
+            model, cases, engine=read_engine(engine), seed=seed, progress=progress, say=say.stage
         )
     findings: tuple[str, ...] = ()
     if not posterior.problems:
         findings = tuple(str(finding) for finding in check_dependence(posterior, seed=seed))
     for finding in findings:
         say(finding)
-    return ToldFit(posterior, findings)
+    return FitWithFindings(posterior, findings)

@@ -1,0 +1,83 @@
+"""One method of a comparison: trained on the cases of a repeat, then asked about its test cases."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, Floats
+from ..distillation.distill import RefitByIds, distill
+from ..distillation.distilled import Distilled
+from ..distillation.prior_options import PriorOptions
+from ..errors import FailedWork
+from ..softlabels import SoftLabels
+from ..table import Cases, match_ids
+from ..targets import make_target
+from ..training.schedule import Schedule, default_schedule
+from .methods import Method
+
+Labelled = Callable[[Cases], SoftLabels]
+
+
+def train_method(
+    method: Method,
+    labels: SoftLabels | None,
+    cases: Cases,
+    schedule: Schedule | None,
+    prior: PriorOptions,
+    seed: int,
+    label: Labelled | None,
+    **options: Any,
+) -> tuple[dict[str, Any], Floats | None]:
+    """Train one method and predict the test cases: its record, and (cases, classes) or None where it failed."""
+    first = schedule or default_schedule(int((cases.split == "train").sum()))
+    second = first.for_map()
+    both = replace(first, epochs=first.epochs + second.epochs)
+    soft = None if labels is None else method.soft(labels, cases, seed)
+    record: dict[str, Any] = {"method": method.record()}
+    began = time.perf_counter()
+    try:
+        done = distill(
+            soft,
+            cases,
+            target=method.target,
+            prior=prior if method.prior else replace(prior, lam=math.inf),
+            refit=None if label is None else _within_folds(label, method, cases, seed),
+            schedule=first if method.prior else both,
+            map_schedule=second,
+            seed=seed,
+            **options,
+        )
+    except FailedWork as failure:
+        return record | {"failed": str(failure)}, None
+    taught = make_target(method.target).needs_teacher
+    test = cases.test
+    predicted = done.predict_proba(test.images)  # type: ignore[arg-type]
+    return record | {
+        "seconds": round(time.perf_counter() - began, 2),
+        "epochs": len(done.history) + (both.epochs if taught else 0),
+        "lam": str(_lam_of(done)) if method.prior else None,
+        "notes": [note for note in done.notes if method.prior],
+    }, predicted
+
+
+def _within_folds(label: Labelled, method: Method, cases: Cases, seed: int) -> RefitByIds:
+    """Soft labels of some cases by a label model that has seen those cases alone."""
+
+    def refit(ids: Array) -> SoftLabels:
+        some = cases.take(match_ids(ids, cases.ids))
+        some = replace(some, split=np.full(len(some), "train"))
+        made = method.soft(label(some), some, seed)
+        return made.take(match_ids(some.ids, made.ids))
+
+    return refit
+
+
+def _lam_of(done: Distilled) -> float:
+    chosen = done.student.spec.training["lam"]["lam"]
+    return float(chosen)
