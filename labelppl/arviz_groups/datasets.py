@@ -49,7 +49,24 @@ MOST_MEASURED = 2**20
 
 
 def groups(posterior: Posterior, rows: Sequence[int] | None = None) -> dict[str, xr.Dataset]:
-    """The ArviZ groups of ``posterior`` by name; rows: the fitted cases of the pointwise groups, by default `shown_cases`."""
+    """The ArviZ groups of ``posterior`` by name.
+
+    Args:
+        posterior: A fit.
+        rows: The fitted cases of the pointwise groups; None takes those of `shown_cases`.
+
+    Returns:
+        Group -> data set: posterior, log_likelihood, posterior_predictive, sample_stats, observed_data, constant_data.
+
+    Examples:
+        >>> from labelppl.families import gaussian
+        >>> from labelppl.table import cases_from_frame
+        >>> frame = pd.DataFrame({"y": ["a", "b"] * 10, "x": [0.1 * i + 5 * (i % 2) for i in range(20)]})
+        >>> model = gaussian(y=Label("a", "b"), x=Real("mm"))
+        >>> posterior = fit(model, cases_from_frame(frame, "y", model.label, model.features), seed=0)
+        >>> groups(posterior)["posterior_predictive"]["y_probs"].dims
+        ('chain', 'draw', 'case', 'class')
+    """
     model = posterior.model
     chains, draws = _chains(posterior)
     at = _rows(posterior, chains, draws)
@@ -103,7 +120,21 @@ def groups(posterior: Posterior, rows: Sequence[int] | None = None) -> dict[str,
 
 
 def as_arviz(datasets: dict[str, xr.Dataset], library: Any) -> Any:
-    """InferenceData if ArviZ, given as the module ``library``, still has it (0.x), else a DataTree (1.x)."""
+    """InferenceData if ArviZ still has it (0.x), else a DataTree (1.x).
+
+    Args:
+        datasets: Group -> data set, from `groups`.
+        library: ArviZ, as the imported module.
+
+    Returns:
+        What ``arviz.summary`` and ``arviz.plot_posterior`` read.
+
+    Examples:
+        >>> import arviz
+        >>> data = as_arviz({"posterior": xr.Dataset({"mean": (("chain", "draw"), [[0.0, 1.0]])})}, arviz)
+        >>> float(data["posterior"]["mean"].mean())
+        0.5
+    """
     if hasattr(library, "InferenceData"):
         return library.InferenceData(attrs=None, **datasets)
     return xr.DataTree.from_dict(datasets)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from ..errors import FailedWork, InputError
 from ..posterior import Posterior
-from ..runs import Step, check_folder, read_json, read_run_json, step, verified
-from .engines import chosen_engine, described_engine
+from ..runs import Step, check_folder, read_json, read_run_json, step, verify
+from .engines import describe_engine, read_engine
+from .fit_and_tell import fit_and_tell
 from .inputs import Inputs, matches
 from .telling import (
     Teller,
     fit_line,
     fit_record,
-    refused_fit,
+    why_refused,
 )
 
 #: What is made from a posterior, by the command that makes it; a new fit makes the first of no use.

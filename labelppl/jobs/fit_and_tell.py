@@ -29,7 +29,7 @@ def fit_and_tell(
     ``labelppl check`` calls an error before any engine runs.
     """
     refuse_errors(model.for_cases(cases), cases)
-    with bar("fit", say) as progress, said_warnings(say):
+    with bar("fit", say) as progress, say_warnings(say):
         posterior = fit(
             model, cases, engine=read_engine(engine), seed=seed, progress=progress, say=say.stage
         )

@@ -19,12 +19,12 @@ from ..softlabels.deployment import PAIRS, PrevalenceEstimate, estimate_prevalen
 from ..softlabels.labels import LeaveOut
 from ..softlabels.parquet import BATCH_DRAWS
 from ..table import CaseBatches, Cases, Delimiters, TableFile, open_table
-from .engines import chosen_engine, described_engine
+from .engines import describe_engine, read_engine
 from .explain import write_explanations
 from .fit import fit_in, fit_into, load_posterior
 from .inputs import Inputs
 from .label_folder import Workers, label_folder
-from .telling import Teller, bar, in_force, in_words, said_warnings
+from .telling import Teller, bar, in_force, in_words, say_warnings
 from .workers import cores
 
 #: Cases that a prevalence is estimated from: at least, and at most, where their own number adds no uncertainty any more.
@@ -71,8 +71,8 @@ def label_model_job(
     assert inputs.model.source is not None
     _check_label(folder, settings, inputs.model.source, inputs.cases.path)
     check_folder(folder)
-    chosen_engine(engine)
-    arguments = {**_arguments(settings), "engine": described_engine(engine)}
+    read_engine(engine)
+    arguments = {**_arguments(settings), "engine": describe_engine(engine)}
     with step(folder, "label", arguments, say.command_line) as work:
         if fit_in(folder, inputs, engine):
             say.stage(f"the fit in {folder} is of the same model, table and seed, and is used")
@@ -148,7 +148,7 @@ def _label(
     if prevalence == "auto":
         prevalence = _estimated(posterior, cases, run if own else None, say)
     most: dict[str, Any] = {} if settings.draws is None else {"draws": settings.draws}
-    with said_warnings(say):
+    with say_warnings(say):
         labels = soft_labels(
             posterior,
             cases,
@@ -203,7 +203,7 @@ def _label_in_batches(
             classes=fitted.classes, delimiters=written,
         ).sample(MOST_TO_ESTIMATE)  # fmt: skip
         prevalence = _estimated(posterior, sample, None, say, draws)
-    with said_warnings(say), bar("label", say) as progress:
+    with say_warnings(say), bar("label", say) as progress:
         rows = label_parquet(
             posterior,
             data,

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from .. import __version__
 from ..errors import InputError
 from ..posterior import Posterior
-from ..runs import sha256, sweep, verified
+from ..runs import sha256, sweep, verify
 from ..softlabels import label_parquet
 from ..softlabels.labels import LeaveOut
 from ..table import Delimiters
@@ -93,7 +93,7 @@ def label_folder(
         "prevalence": None if prevalence is None else dict(prevalence),
         "draws": draws,
         "delimiters": delimiters.record(),
-        "posterior": sha256(verified(run, "posterior.nc")),
+        "posterior": sha256(verify(run, "posterior.nc")),
         "labelppl": __version__,
     }
     tasks = [
@@ -177,7 +177,7 @@ def made_of(path: Path) -> str | None:
 def _posterior(run: Path, trust: bool) -> Posterior:
     """The run's posterior, read once by each worker."""
     fitted = Inputs.of_run(run, trust=trust)
-    return Posterior.load(verified(run, "posterior.nc"), fitted.model, fitted.cases)
+    return Posterior.load(verify(run, "posterior.nc"), fitted.model, fitted.cases)
 
 
 def _stem(table: Path) -> str:

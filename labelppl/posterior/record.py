@@ -24,6 +24,7 @@ from ..errors import InputError
 from ..inference.base import Draws
 from ..model import ClosedForm, LabelDensity, LabelModel
 from ..runs import write_bytes
+from ..seeds import stream
 from ..table import Cases
 from .fitted_cases import fitted_cases
 
@@ -95,7 +96,7 @@ class Posterior:
         Systematic resampling by ``seed``: a draw of weight w appears n w times, rounded up or down.
         """
         edges = np.cumsum(self.log_weights.exp().numpy())
-        offset = np.random.default_rng(self.seed).random()
+        offset = stream(self.seed, "equal weights").numpy().random()
         at = np.searchsorted(edges / edges[-1], (np.arange(n) + offset) / n)
         return torch.from_numpy(np.minimum(at, len(edges) - 1))
 

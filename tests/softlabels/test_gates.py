@@ -19,7 +19,7 @@ from labelppl.psis import LEAST_TAIL, pareto_smooth
 from labelppl.softlabels import SoftLabels, blocks, refits, soft_labels
 from labelppl.softlabels.blocks import SPREAD_DRAWS, SPREAD_NUMBERS, Labeller
 from labelppl.softlabels.predictive import predictive
-from labelppl.softlabels.record import MOST_DRAWS, joined
+from labelppl.softlabels.record import MOST_DRAWS, join
 from labelppl.split import held_out_folds
 from labelppl.table import Cases
 
@@ -113,15 +113,15 @@ def test_a_k_hat_at_the_limit_is_refitted_and_one_below_is_not(fitted: Posterior
     labeller, cases = Labeller(fitted, None, 0, MOST_DRAWS), fitted.cases
     labels, row = soft_labels(fitted, leave_out="fitted"), np.arange(len(cases))
     below = doubting(labels, {3: np.nextafter(0.6, 0)})
-    assert refits.mended(labeller, cases, row, below, 0.6) is below
+    assert refits.replace_doubtful(labeller, cases, row, below, 0.6) is below
     at = doubting(labels, {3: 0.6})
     with pytest.warns(UserWarning, match=r"1 of 40 cases have a k-hat of 0\.60 or more \(c3\)"):
-        mended = refits.mended(labeller, cases, row, at, 0.6)
+        mended = refits.replace_doubtful(labeller, cases, row, at, 0.6)
     assert list(np.flatnonzero(mended.source == "refit")) == [3]
     np.testing.assert_array_equal(mended.khat, at.khat)
     # What needed no weights is exact, and not in doubt even at a limit of nought.
     exact = doubting(labels, {})
-    assert refits.mended(labeller, cases, row, exact, 0.0) is exact
+    assert refits.replace_doubtful(labeller, cases, row, exact, 0.0) is exact
 
 
 @pytest.mark.parametrize(("doubtful", "how"), [(20, "refit"), (21, "crossfit")])
@@ -137,7 +137,7 @@ def test_up_to_twenty_cases_are_refitted_one_by_one(
 
     monkeypatch.setattr(refits, "refitted", counted)
     with pytest.warns(UserWarning, match=f"^{doubtful} of 40 cases"):
-        mended = refits.mended(
+        mended = refits.replace_doubtful(
             Labeller(fitted, None, 0, MOST_DRAWS),
             fitted.cases,
             np.arange(40),
@@ -157,7 +157,7 @@ def test_a_message_names_five_cases(
     monkeypatch.setattr(refits, "refitted", lambda _, kept, some, source: labels.take([0]))
     khat = dict.fromkeys(range(cases), 0.9)
     with pytest.warns(UserWarning, match="refitted without its label") as told:
-        refits.mended(
+        refits.replace_doubtful(
             Labeller(fitted, None, 0, MOST_DRAWS),
             fitted.cases,
             np.arange(40),
@@ -188,7 +188,7 @@ def test_a_refit_that_fails_its_checks_labels_nothing(
     monkeypatch.setattr(refits, "fit", failing)
     labeller = Labeller(fitted, None, 0, MOST_DRAWS)
     with pytest.raises(FailedWork, match="without c0 must not be trusted: the chains have not met"):
-        refits.refitted(labeller, np.arange(40) > 0, fitted.cases.take([0]), "refit")
+        refits.refit(labeller, np.arange(40) > 0, fitted.cases.take([0]), "refit")
 
 
 def test_folds_and_refits_have_the_seed_of_the_posterior(
@@ -391,15 +391,15 @@ def test_a_case_with_a_cell_more_or_less_is_another_case(
 def test_joined_labels_carry_the_likeliest_class_of_all(fitted: Posterior) -> None:
     labels = soft_labels(fitted, leave_out="fitted", keep_draws=4)
     one, other = labels.take(np.arange(10)), labels.take(np.arange(10, 40))
-    both = joined([one, other])
+    both = join([one, other])
     same(both, labels)
     np.testing.assert_array_equal(both.draws, labels.draws)
     assert both.likeliest is None
     told = replace(one, likeliest=np.zeros(10, dtype=int))
-    mixed = joined([told, other])
+    mixed = join([told, other])
     np.testing.assert_array_equal(mixed.likeliest[:10], 0)
     np.testing.assert_array_equal(mixed.likeliest[10:], other.probs.argmax(1))
-    assert joined([told]) is told
+    assert join([told]) is told
     swapped = labels.with_rows(np.array([3, 7]), labels.take(np.array([7, 3])))
     assert list(swapped.ids[[3, 7]]) == ["c7", "c3"]
     np.testing.assert_array_equal(swapped.probs[[3, 7]], labels.probs[[7, 3]])
