@@ -104,7 +104,7 @@ class ChainTrace(Generic[S]):
         self.sweeps, self.kept = sweeps, kept
         self.labels = np.zeros((2, items, classes))
         self.draws: list[S] = []
-        self.moments: list[Moments] = []
+        self.moments: list[RunningMoments] = []
         self.shared = 0
 
     def add(self, sweep: int, state: S, probs: Floats) -> None:
@@ -113,14 +113,14 @@ class ChainTrace(Generic[S]):
         vector = np.concatenate([state.prevalence, state.shared, state.confusion.ravel()])
         self.shared = len(state.prevalence) + len(state.shared)
         if half == len(self.moments):
-            self.moments.append(Moments(vector))
+            self.moments.append(RunningMoments(vector))
         self.moments[half].add(vector)
         self.labels[half] += probs
         if (sweep + 1) * self.kept // self.sweeps > sweep * self.kept // self.sweeps:
             self.draws.append(state)
 
 
-class Moments:
+class RunningMoments:
     """Mean and variance of a vector, sum by sum, about its first value."""
 
     def __init__(self, origin: Floats) -> None:
