@@ -83,6 +83,7 @@ def read_cells(column: pd.Series[Any], refuse: Refuse) -> pa.Array:
 def names_of(cells: pa.Array) -> pa.Array:
     """Cells from `read_cells` as names: text, null where empty."""
     if pa.types.is_floating(cells.type):
+        cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
         values = cells.to_numpy(zero_copy_only=False)
         whole = np.mod(values, 1) == 0
         if whole[~np.isnan(values)].all() and not (np.abs(values) > 2**53).any():
@@ -116,6 +117,9 @@ def numbers_of(cells: pa.Array, decimal: str = ".") -> tuple[Array, Array]:
         numeric = pc.match_substring_regex(cells, READABLE)
     readable = pc.if_else(numeric, cells, pa.scalar(None, TEXT)).cast(pa.float64())
     values = readable.to_numpy(zero_copy_only=False).copy()
+    if (values == 0).any():  # 1e-400 is nearer to 0 than floating point can be, and is no 0
+        above = pc.fill_null(pc.match_substring_regex(cells, r"^[+-]?[0.]*[1-9]"), False)
+        values[(values == 0) & above.to_numpy(zero_copy_only=False)] = np.nan
     return values, np.isnan(values) & cells.is_valid().to_numpy(zero_copy_only=False)
 
 
@@ -165,6 +169,8 @@ def _clean(cells: pa.Array, refuse: Refuse) -> pa.Array:
 def _typed(column: pd.Series[Any], refuse: Refuse) -> pa.Array:
     """The column as an Arrow array of an allowed type."""
     dtype = column.dtype
+    if isinstance(dtype, pd.ArrowDtype):  # pandas does not know what its newer types are
+        return _from_arrow(_in_one(pa.array(column, from_pandas=True)), refuse)
     if isinstance(dtype, pd.CategoricalDtype):
         codes = pa.array(column.cat.codes, pa.int64(), mask=column.isna().to_numpy())
         return _typed(pd.Series(dtype.categories), refuse).take(codes)
@@ -174,9 +180,11 @@ def _typed(column: pd.Series[Any], refuse: Refuse) -> pa.Array:
         cells = pa.array(column, from_pandas=True)
     except pa.ArrowException:  # a type that Arrow has not, such as complex numbers
         return _from_objects(list(column.astype(object)), refuse)
-    return _from_arrow(
-        cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells, refuse
-    )
+    return _from_arrow(_in_one(cells), refuse)
+
+
+def _in_one(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
 
 
 def _from_arrow(cells: pa.Array, refuse: Refuse) -> pa.Array:

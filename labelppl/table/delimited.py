@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from ..errors import InputError
+from ..features.cells import clean_text
 from ..features.faults import MOST_TOLD, ROWS
 from .files import SEPARATORS, Delimiters, TableFile
 from .sniff import GZIP, encoding_of, first_bytes
@@ -63,7 +64,8 @@ class DelimitedFile(TableFile):
         self._refuse_other_separator(lines)
         if self._quotes:
             self._refuse_open_quotes()
-        super().__init__(path, self._read_header())
+        header = self._read_header()
+        super().__init__(path, header, header[0] if header and not clean_text(header[0]) else None)
 
     @cached_property
     def rows(self) -> int:

@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import InputError
-from ..features.cells import clean_text
+from ..features.cells import clean_text, same_but_for_spelling
+from ..features.readers import ID_NAMES
 
 #: Rows read at once where the whole table is wanted; measured, more is no faster.
 ROWS_IN_MEMORY = 100_000
@@ -66,6 +67,7 @@ class TableFile(ABC):
     Args:
         path: The file.
         header: Names of the columns as written; ``names`` has them without outer white space.
+        index: The one of them that holds a data frame's index without a name: the ids, where no column is named so.
 
     Attributes:
         guesses_types: Whether its cells are text that may hold numbers.
@@ -82,10 +84,12 @@ class TableFile(ABC):
 
     guesses_types: bool
 
-    def __init__(self, path: Path, header: Sequence[str]) -> None:
+    def __init__(self, path: Path, header: Sequence[str], index: str | None = None) -> None:
         self.path = path
         self._header = header
         names = [clean_text(name) for name in header]
+        if index is not None:
+            names[header.index(index)] = "" if has_ids(names) else ID_NAMES[0]
         repeated = [name for at, name in enumerate(names) if name and name in names[:at]]
         if repeated:
             raise InputError(f"{path}: column '{repeated[0]}': appears twice; rename or remove one")
@@ -132,6 +136,11 @@ class TableFile(ABC):
 
     def _chosen(self, columns: Sequence[str] | None) -> tuple[str, ...]:
         return self.names if columns is None else tuple(c for c in self.names if c in set(columns))
+
+
+def has_ids(names: Sequence[str]) -> bool:
+    """Whether a column is named like one of ids, perhaps in another spelling."""
+    return any(name in names or same_but_for_spelling(name, names) for name in ID_NAMES)
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:

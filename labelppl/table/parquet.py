@@ -27,10 +27,14 @@ class ParquetTable(TableFile):
         with self._opened(path) as file:
             schema = file.schema_arrow
             rows = int(file.metadata.num_rows)
-        stored = [name for name in schema.names if not name.startswith(UNNAMED)]
-        self._ranges = _named_ranges(schema.metadata or {})
+        self._ranges = _ranges(schema.metadata or {})
+        names = [*schema.names, *(name for name in self._ranges if name not in schema.names)]
+        nameless = [name for name in names if name.startswith(UNNAMED)]
+        index = nameless[0] if len(nameless) == 1 else None
         self._rows = rows
-        super().__init__(path, [*stored, *(name for name in self._ranges if name not in stored)])
+        super().__init__(
+            path, [name for name in names if name == index or name not in nameless], index
+        )
 
     @cached_property
     def rows(self) -> int:
@@ -68,16 +72,21 @@ class ParquetTable(TableFile):
             raise InputError(f"{path}: not a readable table ({_line(error)})") from error
 
 
-def _named_ranges(metadata: dict[bytes, bytes]) -> dict[str, tuple[int, int]]:
-    """Index levels that pandas stores as a rule and not as cells: name -> (first, step)."""
+def _ranges(metadata: dict[bytes, bytes]) -> dict[str, tuple[int, int]]:
+    """Index levels that pandas stores as a rule and not as cells, but for the row numbers: name -> (first, step)."""
     try:
         levels: list[Any] = json.loads(metadata.get(b"pandas", b"{}")).get("index_columns", [])
     except (ValueError, AttributeError):
         return {}
+    ranges = {
+        level["name"] or f"{UNNAMED}{at}": (int(level["start"]), int(level["step"]))
+        for at, level in enumerate(levels)
+        if isinstance(level, dict) and level.get("kind") == "range"
+    }
     return {
-        level["name"]: (int(level["start"]), int(level["step"]))
-        for level in levels
-        if isinstance(level, dict) and level.get("kind") == "range" and level.get("name")
+        name: rule
+        for name, rule in ranges.items()
+        if not name.startswith(UNNAMED) or rule != (0, 1)
     }
 
 

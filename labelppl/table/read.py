@@ -31,7 +31,7 @@ from ..features.rows import NO_ID
 from ..split import LazySplit, make_split, refuse_leak
 from .cases import Cases
 from .classes import open_classes
-from .files import Delimiters, open_table
+from .files import Delimiters, has_ids, open_table
 from .ids import TEXT_IDS, id_type_of, read_ids
 from .roles import group_names, image_paths, own_split, true_probabilities
 
@@ -227,7 +227,16 @@ def tables_beside(
 
 
 def _with_clean_header(frame: pd.DataFrame, path: Path | None) -> pd.DataFrame:
-    """The frame with its named index levels as columns, and names without outer white space, each once."""
+    """The frame with its named index levels as columns, and names without outer white space, each once.
+
+    An index without a name is the ids, where no column is named so and it is more than the rows' numbers.
+    """
+    if (
+        frame.index.names == [None]
+        and not frame.index.equals(pd.RangeIndex(len(frame)))
+        and not has_ids([clean_text(str(name)) for name in frame.columns])
+    ):
+        frame = frame.rename_axis(index=ID_NAMES[0])
     levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
     if levels:
         frame = frame.reset_index(level=levels)
