@@ -1,8 +1,9 @@
 """`make matrix`: labelppl built, installed elsewhere, and used, in every environment it promises.
 
 The wheel and the sdist are built from a clean copy of the tracked files. Each environment is a new virtual environment in
-a temporary folder; the package runs there from outside the repository: simulate, check, distil, label, predict, report, and
-ArviZ reading the posterior. One line each: what was installed, seconds, and either "works" or the first line that failed.
+a temporary folder; the package runs there from outside the repository: simulate, check, distil, label, predict, report,
+ArviZ reading the posterior, and a selection of the tests. What is printed about each: what was installed, seconds, and either
+"works" or the first line that failed.
 
     python tests/matrix.py [--only NAME ...] [--keep]
 """
@@ -22,7 +23,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SHOWN = ("torch", "pyro-ppl", "numpy", "pandas", "arviz", "pyarrow", "scikit-learn", "click")
+SHOWN = ("pyro-ppl", "numpy", "pandas", "arviz", "xarray", "pyarrow", "scikit-learn", "click")
+TEST_TOOLS = ("pytest", "hypothesis")
+TORCH = "import torch; print('torch', torch.__version__, f'(CUDA {torch.version.cuda})' if torch.version.cuda else '(CPU)')"
+#: Tests of what depends most on the versions of other packages: tables, files, images, random streams, calibration maps.
+TESTS = (
+    "tests/conftest.py",
+    "tests/table/test_ids_of_a_data_frame.py",
+    "tests/features/test_read.py",
+    "tests/runs",
+    "tests/images/conftest.py",
+    "tests/images/test_read.py",
+    "tests/calibration",
+)
 
 STEPS = (
     "labelppl --version",
@@ -37,6 +50,7 @@ STEPS = (
     "python -c \"import arviz; print(arviz.__version__, sorted(arviz.from_netcdf('hips/run/posterior.nc').children "
     "if hasattr(arviz.from_netcdf('hips/run/posterior.nc'), 'children') else "
     "arviz.from_netcdf('hips/run/posterior.nc').groups()))\"",
+    "python -m pytest -q -x --import-mode=importlib -p no:cacheprovider tests",
 )
 
 
@@ -120,7 +134,7 @@ def try_out(environment: Environment, package: Path, folder: Path) -> str:
     if not run([python, "-m", "venv", str(home / "venv")], work, log):
         return f"FAILED to make a virtual environment: {log}"
     binaries = home / "venv" / "bin"
-    install = [str(binaries / "python"), "-m", "pip", "install", "-q", str(package)]
+    install = [str(binaries / "python"), "-m", "pip", "install", "-q", str(package), *TEST_TOOLS]
     if environment.versions == "tested":
         install += ["-c", str(ROOT / "constraints.txt")]
     elif environment.versions == "oldest":
@@ -133,7 +147,11 @@ def try_out(environment: Environment, package: Path, folder: Path) -> str:
         capture_output=True, text=True, check=False,
     ).stdout  # fmt: skip
     versions = dict(re.findall(r"^(.+?)==(.+)$", listed, re.MULTILINE))
-    shown = ", ".join(f"{name} {versions.get(name, 'absent')}" for name in SHOWN)
+    torch = subprocess.run(
+        [str(binaries / "python"), "-c", TORCH], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    shown = ", ".join([torch, *(f"{name} {versions.get(name, 'absent')}" for name in SHOWN)])
+    copy_tests(work)
     for step in STEPS:
         if not run(step, work, log, str(binaries)):
             return f"FAILED at `{step.split(' -c ')[0]}`: {last_line(log)} ({log})\n    {shown}"
@@ -141,6 +159,14 @@ def try_out(environment: Environment, package: Path, folder: Path) -> str:
         return f"FAILED: a traceback in {log}\n    {shown}"
     used = time.perf_counter() - begin - seconds
     return f"works, {len(STEPS)} steps in {used:.0f} s, installed in {seconds:.0f} s\n    {shown}"
+
+
+def copy_tests(work: Path) -> None:
+    """The selected tests, so that they run beside the installed package and not beside its source."""
+    for name in TESTS:
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, work / name)
 
 
 def last_line(log: Path) -> str:

@@ -205,7 +205,11 @@ def _from_arrow(cells: pa.Array, refuse: Refuse) -> pa.Array:
 def _from_objects(cells: list[Any], refuse: Refuse) -> pa.Array:
     """From Python's own values, of which a column may mix several kinds."""
     empty = [
-        c is None or c is pd.NA or c is pd.NaT or (isinstance(c, float) and math.isnan(c))
+        c is None
+        or c is pd.NA
+        or c is pd.NaT
+        or (isinstance(c, float) and math.isnan(c))
+        or (isinstance(c, Decimal) and c.is_nan())
         for c in cells
     ]
     values = [

@@ -16,7 +16,7 @@ import pyarrow as pa
 from ..arrays import Array
 from ..errors import InputError
 from .base import Feature
-from .cells import as_text, near_match
+from .cells import as_text, near_match, refuse_confusable
 from .rows import NO_ID, Rows, first_values, is_filled, places
 
 ID_NAMES, RATER_NAMES = ("id", "task"), ("rater", "worker")
@@ -76,6 +76,9 @@ def statements(rows: Rows, name: str, feature: ReaderFeature) -> Statements | No
         long.refuse_all(id_name, unknown, first_values(ids, unknown), "the id of a case", mend)
     answered = required_names(long, rater_name)
     raters = feature.raters or sorted_names(answered)
+    refuse_confusable(
+        f"{where}column '{rater_name}'", raters, "write one of them where it is one rater"
+    )
     rater = places(answered, raters)
     unknown = np.flatnonzero(rater < 0)
     if len(unknown):

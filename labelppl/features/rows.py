@@ -28,6 +28,8 @@ from .cells import (
 )
 from .faults import MOST_TOLD, BadCells, Fault
 
+#: Characters of a cell that a message shows.
+MOST_SHOWN = 80
 #: The id of a row whose id is not known yet, so that messages leave it out.
 NO_ID = ""
 
@@ -147,10 +149,8 @@ class Rows:
                 where=self.where,
                 column=column,
                 row=self.before + int(in_file[row]) + 1,
-                case=f" (id {str(self.ids[row])!r})" if self.ids[row] != NO_ID else "",
-                got="an empty cell"
-                if cell is None
-                else repr(cell.item() if isinstance(cell, np.generic) else cell),
+                case=f" (id {_shown(str(self.ids[row]))})" if self.ids[row] != NO_ID else "",
+                got="an empty cell" if cell is None else _shown(cell),
                 expected=expected,
                 mend=mend if isinstance(mend, str) else mend(int(row)),
             )
@@ -193,6 +193,12 @@ class Rows:
                 f"{', '.join(names)}; {mend} or change the model file's declaration"
             )
         return self.frame[name]
+
+
+def _shown(cell: object) -> str:
+    """A cell as a message writes it, cut where it would fill the screen."""
+    text = repr(cell.item() if isinstance(cell, np.generic) else cell)
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 2]}…{text[-1]}"
 
 
 def first_values(cells: pa.Array, rows: Array) -> list[object]:

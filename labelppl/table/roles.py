@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import Array, Floats, Ints
 from ..errors import InputError
 from ..features import Rows
+from ..features.cells import refuse_confusable
 from ..features.readers import as_strings
 from ..features.rows import first_values, is_filled
 from ..split import SPLITS
@@ -29,6 +30,9 @@ def group_names(rows: Rows, group: str) -> Array:
             "a patient or group",
             "write one; cases alone get their own",
         )
+    refuse_confusable(
+        f"column '{group}'", names.unique().to_pylist(), "write one of them where it is one patient"
+    )
     return as_strings(names)
 
 

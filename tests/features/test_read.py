@@ -25,6 +25,7 @@ from labelppl.features import (
     Vector,
     VoteCounts,
 )
+from labelppl.table import cases_from_frame
 
 CLASSES = ("a", "b")
 
@@ -276,3 +277,23 @@ def test_degrees_and_radians_are_read_alike_or_refused_alike(degrees, low, width
     again = read_one(other, pd.array(radians, dtype="Float64"))
     assert torch.equal(column.observed, again.observed)
     assert torch.allclose(column.values[column.observed], again.values[again.observed], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"), [("P1", "p1", "only in case"), ("7", "07", "the same number")]
+)
+def test_patients_whose_names_could_be_mistaken_are_refused(
+    first: str, second: str, words: str
+) -> None:
+    frame = pd.DataFrame({"id": ["i", "j"], "y": ["a", "b"], "group": [first, second]})
+    with pytest.raises(
+        InputError, match=f"column 'group': the names '{first}' and '{second}' .*{words}"
+    ):
+        cases_from_frame(frame, "y", Label("a", "b"), {})
+
+
+def test_a_message_does_not_repeat_a_whole_book() -> None:
+    frame = pd.DataFrame({"id": ["i" * 5000, "j"], "y": ["a", "b"], "x": ["9" * 50_000 + "x", "1"]})
+    with pytest.raises(InputError, match="column 'x', row 1") as refused:
+        cases_from_frame(frame, "y", Label("a", "b"), {"x": Real()})
+    assert len(str(refused.value)) < 500

@@ -273,3 +273,23 @@ def test_a_rounded_third_is_accepted():
     frame = pd.DataFrame({"belief_a": [0.33], "belief_b": [0.33], "belief_c": [0.33]})
     column = read(model(Stated(), "a", "b", "c", name="belief"), frame).columns["belief"]
     assert (column.values == 0.33).all()
+
+
+@pytest.mark.parametrize("other", ["ANN", "Ann"])
+def test_raters_that_differ_only_in_case_are_refused(other: str) -> None:
+    said = pd.DataFrame({"id": ["i", "j"], "rater": ["ann", other], "label": ["a", "b"]})
+    cases = pd.DataFrame({"id": ["i", "j"]})
+    with pytest.raises(InputError, match=f"'{other}' and 'ann' differ only in case"):
+        cases_from_frame(cases, "y", Label("a", "b"), {"v": Votes()}, beside={"v": said})
+
+
+def test_raters_whose_names_are_the_same_number_are_refused() -> None:
+    said = pd.DataFrame({"id": ["i", "j"], "rater": ["7", "07"], "label": ["a", "b"]})
+    with pytest.raises(InputError, match="'07' and '7' are the same number"):
+        cases_from_frame(
+            pd.DataFrame({"id": ["i", "j"]}),
+            "y",
+            Label("a", "b"),
+            {"v": Votes()},
+            beside={"v": said},
+        )
