@@ -77,3 +77,21 @@ def test_the_shared_data_are_not_copied_here() -> None:
         for name in tracked
         if name.endswith((".csv", ".png", ".parquet", ".zip")) and not name.startswith("docs/")
     ]
+
+
+def test_the_map_of_the_code_names_files_and_functions_that_exist() -> None:
+    """CONTRIBUTING.md walks through the code: each file that it names is there, and each function in one of them."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    walks = text.split("## Four walks through the code")[1].split("## How to add something")[0]
+    for paragraph in re.split(r"\n(?=\d\. )", walks):
+        files = re.findall(r"`([a-z_]+/\w+\.py|\w+\.py)`", paragraph)
+        sources = ""
+        for name in files:
+            places = [path for path in (ROOT / "labelppl" / name, ROOT / name) if path.is_file()]
+            assert places, f"CONTRIBUTING.md: {name} is gone"
+            sources += places[0].read_text(encoding="utf-8")
+        for name in re.findall(r"`([a-z_]{4,})`", paragraph) if files else ():
+            known = name in sources or (ROOT / "labelppl" / name).is_dir()
+            assert known or name in ("alpha", "majority"), (
+                f"CONTRIBUTING.md: {name} is not in {', '.join(files)}"
+            )

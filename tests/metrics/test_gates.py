@@ -18,7 +18,7 @@ from labelppl.metrics.macro_accuracy import macro_accuracy, macro_accuracy_repli
 from labelppl.metrics.nll import nll
 from labelppl.metrics.null_band import null_band
 from labelppl.metrics.operating_point import log_ratio_interval
-from labelppl.metrics.realised import REALISED, REALISED_DRAWS, realised
+from labelppl.metrics.realised import REALISED, REALISED_DRAWS, over_labellings
 from labelppl.metrics.reliability import SUPPORTED, WIDEST, reliability
 from labelppl.metrics.scored import Scored
 from labelppl.metrics.smece import smece
@@ -219,7 +219,7 @@ def test_accuracy_on_these_cases_has_the_law_of_its_labels(binary) -> None:
     sd = np.sqrt((right * (1 - right)).sum()) / 5
     assert REALISED_DRAWS == 500
     assert metric.value(scored) == pytest.approx(right.mean(), abs=4 * sd / REALISED_DRAWS**0.5)
-    values = realised(scored, "k", lambda probs, labels: float(labels.mean()))
+    values = over_labellings(scored, "k", lambda probs, labels: float(labels.mean()))
     assert len(values) == REALISED_DRAWS
     assert values.mean() == pytest.approx(p.mean(), abs=4 * sd / REALISED_DRAWS**0.5)
     assert values.std() == pytest.approx(sd, rel=0.15)

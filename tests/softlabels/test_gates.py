@@ -14,7 +14,8 @@ import torch
 from labelppl.errors import FailedWork, InputError
 from labelppl.inference.base import Draws
 from labelppl.inference.convergence import khat_limit
-from labelppl.posterior import Posterior, _points, fit
+from labelppl.posterior import Posterior, fit
+from labelppl.posterior.fitting import _points
 from labelppl.psis import LEAST_TAIL, pareto_smooth
 from labelppl.softlabels import SoftLabels, blocks, refits, soft_labels
 from labelppl.softlabels.blocks import SPREAD_DRAWS, SPREAD_NUMBERS, Labeller
