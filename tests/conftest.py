@@ -85,3 +85,12 @@ def page(chromium: ModuleType) -> Iterator[Any]:
     """One tab of a browser that reaches nothing but this machine."""
     with chromium.browser(chromium.executable()) as tab:
         yield tab
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what the tests of pages had to work with."""
+    path = _chromium().executable()
+    axe = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
+    browser = path or "none, the tests of pages were skipped: apt-get install chromium"
+    axe_core = "installed" if axe.is_file() else "none, its test was skipped: npm install"
+    terminalreporter.write_line(f"browser: {browser}; axe-core: {axe_core}")

@@ -34,6 +34,7 @@ from .evaluate import EvaluateSettings, measure
 from .explain import write_explanations
 from .fit_and_tell import fit_and_tell
 from .inputs import Inputs
+from .report import pictures_of
 from .table_labels import TableLabels
 from .telling import (
     Teller,
@@ -108,7 +109,7 @@ def _distilled(
     metrics = measure(
         folder, EvaluateSettings(seed=settings.seed), say=say, network=network, images=images.images
     )
-    write_report(folder)
+    write_report(folder, pictures_of(inputs.cases))
     record(folder, status="done")
     say(f"done: {folder.resolve()} ({len(metrics.values)} metrics, report.html)")
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..audit import cohort_of
 from ..posterior import Posterior
 from ..softlabels import SoftLabels
+from ..softlabels.densities import class_densities
 from ..softlabels.explain import explain_labels
 from ..table import Cases
 
@@ -24,4 +25,7 @@ def write_explanations(run: Path, posterior: Posterior, labels: SoftLabels, case
         p = np.where(labels.labels >= 0, labels.probs[rows, labels.labels], 1 + labels.probs.max(1))
         rows = np.sort(np.argsort(p, kind="stable")[:MOST_EXPLAINED])
     terms = explain_labels(posterior, labels.take(rows), cases.take(rows))
-    replace(terms, cohort=cohort_of(cases)).save(run / "explain.parquet")
+    whole = replace(
+        terms, cohort=cohort_of(cases), densities=class_densities(posterior, posterior.cases)
+    )
+    whole.save(run / "explain.parquet")

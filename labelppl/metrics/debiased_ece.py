@@ -106,7 +106,7 @@ def _replicates(scored: Scored, weights: Floats) -> Floats:
 ECE_DEBIASED = Metric(
     "ece_debiased",
     "Calibration error, debiased",
-    "ece with the upward bias of its own sampling noise removed",
+    "calibration error in bins with the upward bias of its own sampling noise removed",
     "down",
     needs=("labels",),
     value=lambda scored: float(_replicates(scored, np.ones((1, len(scored))))[0]),

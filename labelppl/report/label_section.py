@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
-from .figure import FAINT, INK, colour, house_style, to_svg, unit_axis
+from ..plots.labels import forest, label_histogram
+from .case_section import SOURCES, source_in_words
+from .svg import drawn
 
 SHOWN_CASES = 24
 LISTED = 20
+PICTURED = 12
 KHAT = 0.7
 
 
@@ -32,12 +34,13 @@ class LabelSection:
     cases: int
     labelled: int
     mean_probs: tuple[float, ...]
-    sources: tuple[tuple[str, int], ...]
+    sources: tuple[tuple[str, int, str], ...]
     entropy: float
     epistemic: float
     forest: Markup
     histogram: Markup
     shown: int
+    doubtful_rows: tuple[dict[str, Any], ...]
     doubted: int
     expected: float
     doubted_rows: tuple[dict[str, Any], ...]
@@ -63,12 +66,26 @@ def label_section(labels: pd.DataFrame, classes: tuple[str, ...]) -> LabelSectio
         cases=len(labels),
         labelled=int(has.sum()),
         mean_probs=tuple(float(p) for p in probs.mean(axis=0)),
-        sources=tuple((str(name), int(count)) for name, count in counts.items()),
+        sources=tuple(
+            (source_in_words(str(name)), int(count), SOURCES.get(str(name), ("", ""))[1])
+            for name, count in counts.items()
+        ),
         entropy=float(labels["entropy"].mean()),
         epistemic=float(labels["epistemic"].mean()),
-        forest=_forest(labels.iloc[order], classes, codes[order]),
-        histogram=_histogram(probs, codes, classes),
+        forest=drawn(
+            (9.4, 0.9 + 0.235 * max(len(order), 3)),
+            "Label posteriors of the most doubtful cases with 90 % intervals",
+            lambda axes: forest(axes, labels.iloc[order], classes),
+        ),
+        histogram=drawn(
+            (4.6, 3.1),
+            "Histogram of all soft labels by given label",
+            lambda axes: label_histogram(axes, labels, classes),
+        ),
         shown=len(order),
+        doubtful_rows=tuple(
+            _row(labels, classes, probs, i, own[i], khat[i]) for i in order[:PICTURED]
+        ),
         doubted=len(doubted),
         expected=float((1 - probs[has].max(axis=1)).sum()),
         doubted_rows=tuple(
@@ -107,87 +124,5 @@ def _row(
         "believed": classes[top],
         "p": float(probs[i, top]),
         "khat": None if np.isnan(khat) else float(khat),
-        "source": str(labels["source"].iloc[i]),
+        "source": source_in_words(str(labels["source"].iloc[i])),
     }
-
-
-def _forest(rows: pd.DataFrame, classes: tuple[str, ...], codes: np.ndarray[Any, Any]) -> Markup:
-    """One line per case: 90 % interval and mean, of the second class or of the two likeliest."""
-    binary = len(classes) == 2
-    with house_style():
-        figure = Figure(figsize=(9.4, 0.9 + 0.235 * max(len(rows), 3)), layout="constrained")
-        axes = figure.subplots()
-        for place, ((_, row), label) in enumerate(zip(rows.iterrows(), codes, strict=True)):
-            values = np.array([row[f"p_{name}"] for name in classes], dtype=np.float64)
-            shown = [1] if binary else list(np.argsort(-values)[:2])
-            for step, k in enumerate(shown):
-                y = place if binary else place + 0.34 * (step - 0.5)
-                known = label if binary else k
-                shade = FAINT if known < 0 else colour(int(known))
-                span = [row[f"lo_{classes[k]}"], row[f"hi_{classes[k]}"]]
-                axes.plot(span, [y, y], color=shade, linewidth=1.8, solid_capstyle="butt")
-                full = binary or k == label
-                axes.plot(
-                    values[k],
-                    y,
-                    "o",
-                    color=shade,
-                    markersize=5,
-                    markerfacecolor=shade if full else "white",
-                )
-        axes.set_yticks(range(len(rows)), [_short(str(i)) for i in rows["id"]])
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.axvline(0.5, color=FAINT, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
-        axes.tick_params(axis="y", length=0)
-        unit_axis(
-            axes,
-            f"probability of {classes[1]}, given the measurements"
-            if binary
-            else "probability of the two likeliest classes",
-        )
-        used = sorted({int(g) for g in codes} | (set() if binary else _leading(rows, classes)))
-        for k in used:
-            name = "unlabelled" if k < 0 else f"labelled {classes[k]}" if binary else classes[k]
-            shade = FAINT if k < 0 else colour(k)
-            if k >= 0 or binary:
-                axes.plot([], [], "o-", color=shade, label=_short(name, 28), markersize=5)
-        figure.legend(loc="outside upper left", ncols=4, fontsize=8)
-        return to_svg(figure, "Label posteriors of the most doubtful cases with 90 % intervals")
-
-
-def _leading(rows: pd.DataFrame, classes: tuple[str, ...]) -> set[int]:
-    values = rows[[f"p_{name}" for name in classes]].to_numpy()
-    return {int(k) for k in np.argsort(-values, axis=1)[:, :2].ravel()}
-
-
-def _histogram(
-    probs: np.ndarray[Any, Any], codes: np.ndarray[Any, Any], classes: tuple[str, ...]
-) -> Markup:
-    """All soft labels, stacked by the given label."""
-    binary = len(classes) == 2
-    values = probs[:, 1] if binary else probs.max(axis=1)
-    groups = [k for k in (-1, *range(len(classes))) if (codes == k).any()]
-    with house_style():
-        figure = Figure(figsize=(4.6, 3.1), layout="constrained")
-        axes = figure.subplots()
-        axes.hist(
-            [values[codes == k] for k in groups],
-            bins=list(np.linspace(0, 1, 21)),
-            stacked=True,
-            color=[FAINT if k < 0 else colour(k) for k in groups],
-            label=["unlabelled" if k < 0 else _short(classes[k], 20) for k in groups],
-            edgecolor="white",
-            linewidth=0.4,
-        )
-        unit_axis(
-            axes, f"soft label of {_short(classes[1], 24)}" if binary else "largest soft label"
-        )
-        axes.set_ylabel("cases", color=INK)
-        if len(groups) <= 8:
-            figure.legend(loc="outside upper left", ncols=3, fontsize=8)
-        return to_svg(figure, "Histogram of all soft labels by given label")
-
-
-def _short(name: str, length: int = 22) -> str:
-    """Keep the end of a long name: ids differ there."""
-    return name if len(name) <= length else "…" + name[-(length - 1) :]

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..metrics.metrics import Metrics
-from .figure import BAND, FAINT, MAIN, house_style, to_svg, unit_axis
-
-AXES = {
-    "roc": ("share of negative cases called", "sensitivity"),
-    "precision_recall": ("sensitivity (recall)", "precision"),
-    "net_benefit": ("threshold", "net benefit per case"),
-    "risk_coverage": ("share of cases answered", "share of errors among them"),
-}
-TITLES = {
-    "roc": "ROC",
-    "precision_recall": "Precision and recall",
-    "net_benefit": "Decision curve",
-    "risk_coverage": "Errors against coverage",
-}
+from ..plots.evaluation import TITLES, evaluation_curve
+from .svg import drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,37 +85,14 @@ def _known(curves: pd.DataFrame, point: Any) -> pd.DataFrame | None:
 
 def _pictures(curves: pd.DataFrame, at: tuple[float, float] | None) -> tuple[Markup, ...]:
     pictures = []
-    for name in AXES:
+    for name in TITLES:
         if (curves["curve"] == name).any():
-            with house_style():
-                figure = Figure(figsize=(4.6, 3.3), layout="constrained")
-                _panel(figure.subplots(), name, curves, at if name == "roc" else None)
-                pictures.append(to_svg(figure, f"{TITLES[name]}, with its 95 % band"))
+            point = at if name == "roc" else None
+            pictures.append(
+                drawn(
+                    (4.6, 3.3),
+                    f"{TITLES[name]}, with its 95 % band",
+                    partial(evaluation_curve, curves=curves, name=name, at=point),
+                )
+            )
     return tuple(pictures)
-
-
-def _panel(axes: Axes, name: str, curves: pd.DataFrame, at: tuple[float, float] | None) -> None:
-    rows = curves[curves["curve"] == name].dropna(subset=["y"])
-    x, y = rows["x"].to_numpy(dtype=float), rows["y"].to_numpy(dtype=float)
-    banded = rows.dropna(subset=["lo"])
-    if len(banded):
-        axes.fill_between(
-            banded["x"].to_numpy(dtype=float), banded["lo"].to_numpy(dtype=float),
-            banded["hi"].to_numpy(dtype=float), color=BAND, linewidth=0,
-        )  # fmt: skip
-    axes.plot(x, y, color=MAIN, linewidth=1.8)
-    if name == "roc":
-        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (2, 2)))
-        if at is not None:
-            axes.plot(*at, "o", color=MAIN, markerfacecolor="white", markersize=8)
-    if name == "net_benefit":
-        everyone = curves[curves["curve"] == "treat_all"]
-        axes.plot(everyone["x"], everyone["y"], color=FAINT, linewidth=1, linestyle=(0, (3, 2)))
-        axes.axhline(0, color=FAINT, linewidth=0.8)
-        top = float(np.nanmax([*y, 0.05]))
-        axes.set_ylim(-0.35 * top, 1.15 * top)
-    else:
-        axes.set_ylim(-0.02, 1.02 if name != "risk_coverage" else max(0.1, 1.3 * float(y.max())))
-    axes.set_title(TITLES[name], fontsize=9, loc="left")
-    unit_axis(axes, AXES[name][0])
-    axes.set_ylabel(AXES[name][1])

@@ -34,7 +34,7 @@ class PosteriorSection:
     draws: int
 
 
-def posterior_section(path: Path) -> PosteriorSection:
+def posterior_section(path: Path, classes: tuple[str, ...] = ()) -> PosteriorSection:
     """Return the section for `posterior.nc`; raises InputError where it cannot be read."""
     import arviz as az
     import xarray as xr
@@ -56,7 +56,7 @@ def posterior_section(path: Path) -> PosteriorSection:
         axis=1,
     )
     rows = [
-        {"name": str(name), "lo": float(ends[0, i]), "hi": float(ends[1, i])}
+        {"name": _named(str(name), classes), "lo": float(ends[0, i]), "hi": float(ends[1, i])}
         | {column: float(row[column]) for column in SUMMARY_COLUMNS if column in row}
         for i, (name, row) in enumerate(summary.head(SUMMARY_ROWS).iterrows())
     ]
@@ -72,3 +72,13 @@ def posterior_section(path: Path) -> PosteriorSection:
         left_out=max(0, len(summary) - SUMMARY_ROWS),
         draws=posterior.sizes.get("chain", 1) * posterior.sizes.get("draw", 0),
     )
+
+
+def _named(name: str, classes: tuple[str, ...]) -> str:
+    """`prevalence[1]` with the name of the class, where the file has only its number."""
+    if not name.startswith("prevalence["):
+        return name
+    place = name.removeprefix("prevalence[").removesuffix("]")
+    if place.isdigit() and int(place) < len(classes):
+        return f"prevalence[{classes[int(place)]}]"
+    return name

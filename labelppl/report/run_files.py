@@ -14,8 +14,10 @@ from typing import Any
 
 import pandas as pd
 
+from ..comparison import Comparison
 from ..errors import InputError
 from ..metrics.metrics import Metrics
+from ..softlabels.explanations import Explanations
 
 MADE_BY = {
     "run.json": "labelppl fit or distill",
@@ -29,11 +31,18 @@ MADE_BY = {
 """The files a report reads, and the command that writes each."""
 
 
+COMPARED = "compare.json"
+PAGE_SOURCES = ("explain.parquet", "audit.csv", "duplicates.csv", "curves.csv", COMPARED)
+"""What else a report reads where it is there."""
+EMBEDDING = "embedding.parquet"
+"""Where `labelppl report` keeps the places of images as the student sees them."""
+
+
 @dataclass(frozen=True, eq=False)
 class RunFiles:
     """The contents of a run folder; None (an empty dict for JSON) where a file is missing.
 
-    `labels`, `predictions`, `curve` (of the training) and `curves` (of the evaluation) are the tables as written; `posterior` is a path.
+    `labels`, `predictions`, `curve` (of the training) and `curves` (of the evaluation) are the tables as written; `posterior` is a path; `embedding` holds id, x and y.
     """
 
     folder: Path
@@ -46,7 +55,15 @@ class RunFiles:
     curve: pd.DataFrame | None
     curves: pd.DataFrame | None
     posterior: Path | None
+    explanations: Explanations | None
+    embedding: pd.DataFrame | None
+    comparison: Comparison | None
     missing: tuple[str, ...]
+
+    @property
+    def cohort(self) -> pd.DataFrame | None:
+        """Counts of cases, labels and missing cells by split."""
+        return None if self.explanations is None else self.explanations.cohort
 
     def why_missing(self, name: str) -> str:
         """Return the sentence that stands in for a section without its file."""
@@ -62,7 +79,7 @@ def read_run(folder: Path) -> RunFiles:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder, expected a run folder; give --run DIR")
     missing = tuple(name for name in MADE_BY if not (folder / name).is_file())
-    if len(missing) == len(MADE_BY):
+    if len(missing) == len(MADE_BY) and not (folder / COMPARED).is_file():
         raise InputError(
             f"{folder}: holds none of {', '.join(MADE_BY)}; expected a run folder; run labelppl "
             "distill first"
@@ -82,8 +99,23 @@ def read_run(folder: Path) -> RunFiles:
         curve=_csv(folder / "curve.csv"),
         curves=_csv(folder / "curves.csv"),
         posterior=None if "posterior.nc" in missing else folder / "posterior.nc",
+        explanations=Explanations.load(folder / "explain.parquet")
+        if (folder / "explain.parquet").is_file()
+        else None,
+        embedding=_embedding(folder / EMBEDDING),
+        comparison=Comparison.load(folder) if (folder / COMPARED).is_file() else None,
         missing=missing,
     )
+
+
+def _embedding(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    try:
+        frame = pd.read_parquet(path, columns=["id", "x", "y"])
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a table of places ({error}); run labelppl report") from None
+    return frame
 
 
 def _classes(

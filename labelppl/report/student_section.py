@@ -15,15 +15,15 @@ from ..export.card import is_miscalibrated
 from ..metrics.listed import METRICS, metric_of
 from ..metrics.metrics import Metrics
 from ..metrics.reliability import Reliability, reliability
-from .figure import BAND, FAINT, INK, MAIN, house_style, to_svg, unit_axis
+from ..plots.evaluation import reliability_curve
+from ..plots.style import INK, MAIN, house_style, unit_axis
+from .svg import to_svg
 
+ABBREVIATED = ("auc", "nll", "ece", "smece", "kl", "aurc", "ppv", "npv")
 NAME_OF = {
-    metric.key: metric.name
-    for metric in METRICS
-    if "_" in metric.key or metric.key in ("auc", "nll", "ece", "smece", "kl", "aurc")
+    metric.key: metric.name for metric in METRICS if "_" in metric.key or metric.key in ABBREVIATED
 }
 """Keys that are no words, and the names of their metrics."""
-"""Below this p-value of the smooth calibration error the reader is told to recalibrate."""
 ERRORS_LISTED = 10
 WEAKEST_LISTED = 12
 
@@ -50,9 +50,16 @@ class StudentSection:
 
 
 def student_section(
-    metrics: Metrics | None, predictions: pd.DataFrame | None, classes: tuple[str, ...], seed: int
+    metrics: Metrics | None,
+    predictions: pd.DataFrame | None,
+    classes: tuple[str, ...],
+    seed: int,
+    labels: pd.DataFrame | None = None,
 ) -> StudentSection:
-    """Return the section for `metrics.json` and `predictions.parquet`, either of which may miss."""
+    """Return the section for `metrics.json` and `predictions.parquet`, either of which may miss.
+
+    labels: the table `labels.parquet`, for what the label model believes of the disagreements.
+    """
     picture, outside, picture_of = None, "", ""
     confusion: Confusion | None = None
     wrong_count, labelled = 0, 0
@@ -74,6 +81,7 @@ def student_section(
             outside = f"{out} of {len(curve.lo)} bins lie outside (hollow)"
             confusion = _confusion(probs[known], codes[known], classes)
             errors, wrong_count = _errors(predictions[known], probs[known], codes[known], classes)
+            errors = _with_beliefs(errors, labels, classes)
     return StudentSection(
         rows=()
         if metrics is None
@@ -192,6 +200,24 @@ def _errors(
     return tuple(rows), len(wrong)
 
 
+def _with_beliefs(
+    errors: tuple[dict[str, Any], ...], labels: pd.DataFrame | None, classes: tuple[str, ...]
+) -> tuple[dict[str, Any], ...]:
+    """The disagreements with what the label model finds most probable, None where it has no word on the case."""
+    known: dict[str, tuple[str, float]] = {}
+    if labels is not None:
+        wanted = {row["id"] for row in errors}
+        rows = labels[labels["id"].astype(str).isin(wanted)]
+        probs = rows[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
+        for case, p in zip(rows["id"].astype(str), probs, strict=True):
+            known[case] = (classes[int(p.argmax())], float(p.max()))
+    nothing = (None, None)
+    return tuple(
+        row | dict(zip(("believed", "believed_p"), known.get(row["id"], nothing), strict=True))
+        for row in errors
+    )
+
+
 def _picture(curve: Reliability, probs: np.ndarray[Any, Any], classes: tuple[str, ...]) -> Markup:
     """The reliability curve over the histogram of its forecasts."""
     binary = curve.quantity == "positive"
@@ -199,33 +225,7 @@ def _picture(curve: Reliability, probs: np.ndarray[Any, Any], classes: tuple[str
     with house_style():
         figure = Figure(figsize=(4.7, 5.2), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-        percent = f"{curve.level:.0%}".replace("%", " %")
-        upper.fill_between(
-            curve.at,
-            curve.smooth_lo,
-            curve.smooth_hi,
-            color=BAND,
-            linewidth=0,
-            label=f"{percent} band",
-        )
-        upper.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (2, 2)))
-        upper.vlines(curve.forecast, curve.lo, curve.hi, color=FAINT, linewidth=2.4)
-        upper.plot(curve.at, curve.smooth, color=MAIN, linewidth=1.8, label="student, smoothed")
-        outside = (curve.frequency < curve.lo) | (curve.frequency > curve.hi)
-        for where, face in ((~outside, MAIN), (outside, "white")):
-            upper.scatter(
-                curve.forecast[where],
-                curve.frequency[where],
-                s=18 + 90 * curve.count[where] / curve.count.max(),
-                facecolor=face,
-                edgecolor=MAIN,
-                linewidth=1.3,
-                zorder=3,
-            )
-        upper.plot([], [], "o", color=MAIN, label="bins")
-        upper.set_ylim(-0.02, 1.02)
-        upper.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
-        upper.set_ylabel(f"share that is {classes[1]}" if binary else "share predicted correctly")
+        reliability_curve(upper, curve, classes[1])
         figure.legend(loc="outside upper left", fontsize=8, handlelength=1.6, ncols=3)
         lower.hist(forecast, bins=list(np.linspace(0, 1, 41)), color=MAIN, alpha=0.75)
         lower.set_ylabel("cases", color=INK)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -40,10 +41,12 @@ class Explanations:
             measured. The terms of a case sum to the log-odds of its soft label. ``rarity`` is the share of the fitted
             cases with the same measurements that are at least as unlikely.
         cohort: Counts of cases, labels, missing and censored cells by split, or None.
+        densities: What each measurement looks like by class, see `labelppl.softlabels.densities`.
     """
 
     frame: pd.DataFrame
     cohort: pd.DataFrame | None = None
+    densities: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def of(cls, terms: list[Term], labels: SoftLabels, rarity: Floats) -> Explanations:
@@ -80,10 +83,11 @@ class Explanations:
         return rows.iloc[np.argsort(-rows["log_odds"].abs().to_numpy(), kind="stable")]
 
     def save(self, path: str | Path) -> None:
-        """Write ``explain.parquet``; the cohort stands in the file's metadata."""
+        """Write ``explain.parquet``; cohort and densities stand in the file's metadata."""
         frame = self.frame.copy()
         if self.cohort is not None:
             frame.attrs["cohort"] = self.cohort.to_dict("list")
+        frame.attrs["densities"] = [dict(one) for one in self.densities]
         write_atomically(Path(path), lambda temporary: frame.to_parquet(temporary, index=False))
 
     @classmethod
@@ -101,4 +105,5 @@ class Explanations:
         if lost:
             raise InputError(f"{path}: no column '{min(lost)}'; run labelppl label again")
         counts = frame.attrs.pop("cohort", None)
-        return cls(frame, None if counts is None else pd.DataFrame(counts))
+        densities = frame.attrs.pop("densities", [])
+        return cls(frame, None if counts is None else pd.DataFrame(counts), tuple(densities))

@@ -183,13 +183,14 @@ class Student:
             return
         paths = [Path(p) for p in images]
         with ThreadPoolExecutor(1) as pool:
-            coming = [pool.submit(self._read, paths[:batch])]
+            coming = [pool.submit(self.read, paths[:batch])]
             for start in range(batch, max(1, len(paths)) + batch, batch):
                 if start < len(paths):
-                    coming.append(pool.submit(self._read, paths[start : start + batch]))
+                    coming.append(pool.submit(self.read, paths[start : start + batch]))
                 yield coming.pop(0).result()
 
-    def _read(self, paths: Sequence[Path]) -> Images:
+    def read(self, paths: Sequence[Path]) -> Images:
+        """Read image files as this student was trained on them. Raises InputError as `predict` does."""
         spec = self.spec
         size = (spec.height, spec.width)
         return self._checked(

@@ -1,21 +1,13 @@
-"""Figures as SVG inside the page.
-
-Text is drawn as outlines, so the picture is the same on every machine, and nothing is fetched. No
-text is read as mathematics: a class may be called `$5`.
-"""
+"""Colours and settings of all pictures. No text is read as mathematics: a class may be called `$5`."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
-from markupsafe import Markup, escape
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 INK = "#1f2933"
 FAINT = "#9aa5b1"
@@ -56,7 +48,7 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw with the report's style; nothing global is changed afterwards."""
+    """Draw with the style of the report; nothing global is changed afterwards."""
     with mpl.rc_context(_STYLE):
         yield
 
@@ -66,19 +58,13 @@ def colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
-def to_svg(figure: Figure, description: str) -> Markup:
-    """Return the figure as an SVG element that screen readers call by its description."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    body = text[text.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    label = escape(description)
-    return Markup(body.replace("<svg", f'<svg role="img" aria-label="{label}"', 1))
-
-
 def unit_axis(axes: Axes, label: str) -> None:
     """Make the horizontal axis a probability from 0 to 1."""
     axes.set_xlim(-0.01, 1.01)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
     axes.set_xlabel(label)
+
+
+def short(name: str, length: int = 22) -> str:
+    """Keep the end of a long name: ids differ there."""
+    return name if len(name) <= length else "…" + name[-(length - 1) :]

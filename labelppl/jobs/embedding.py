@@ -1,0 +1,69 @@
+"""``embedding.parquet``: where images lie for the student, t-SNE of what enters its last layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..errors import InputError
+from ..report.picture_section import perplexity_of
+from ..report.run_files import EMBEDDING
+from ..runs import write_atomically
+from ..students.student import load_student, normalise
+from ..students.weight_posterior import last_linear, with_features
+from ..table import Cases
+from .own_student import own_network
+
+MOST_IMAGES = 2000
+"""t-SNE of more takes minutes and shows no more."""
+FEWEST_IMAGES = 12
+PLACED_AT_ONCE = 64
+
+
+def write_embedding(run: Path, cases: Cases, seed: int) -> str | None:
+    """Write the places (id, x, y) of the run's images, test cases first.
+
+    Returns the reason where there is nothing to place.
+    """
+    if cases.images is None:
+        return "the table has no images"
+    try:
+        network = own_network(run, None)
+        student = load_student(run, network=network)
+    except InputError as error:
+        return str(error)
+    layer = last_linear(student.network)
+    if layer is None:
+        return "the student's last layer is not linear"
+    order = np.argsort(np.asarray(cases.split) != "test", kind="stable")[:MOST_IMAGES]
+    rows = [int(i) for i in order if cases.images[i].is_file()]
+    if len(rows) < FEWEST_IMAGES:
+        return f"only {len(rows)} images are at hand"
+    parts = []
+    for first in range(0, len(rows), PLACED_AT_ONCE):
+        images = student.read([cases.images[i] for i in rows[first : first + PLACED_AT_ONCE]])
+        with torch.inference_mode():
+            pixels = normalise(torch.from_numpy(images.pixels), student.spec)
+            parts.append(with_features(student.network, layer, pixels)[1].float().numpy())
+    places = _places(np.concatenate(parts), seed)
+    frame = pd.DataFrame(
+        {"id": [str(cases.ids[i]) for i in rows], "x": places[:, 0], "y": places[:, 1]}
+    )
+    write_atomically(run / EMBEDDING, lambda path: frame.to_parquet(path, index=False))
+    return None
+
+
+def _places(features: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
+    """t-SNE of (images, inputs) standardised features, (images, 2)."""
+    from sklearn.manifold import TSNE
+
+    spread = features.std(axis=0)
+    kept = features[:, spread > 0] / spread[spread > 0]
+    if kept.shape[1] < 2:
+        return np.zeros((len(features), 2))
+    tsne = TSNE(perplexity=perplexity_of(len(kept)), random_state=seed, init="pca")
+    return np.asarray(tsne.fit_transform(kept - kept.mean(axis=0)))
