@@ -13,7 +13,8 @@ from ..errors import InputError
 from ..report.picture_section import perplexity_of
 from ..report.run_files import EMBEDDING
 from ..runs import write_atomically
-from ..students.student import load_student, normalise
+from ..students.load import load_student
+from ..students.student import normalise
 from ..students.weight_posterior import last_linear, with_features
 from ..table import Cases
 from .own_student import own_network

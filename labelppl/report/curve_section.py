@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..plots.style import house_style
 from ..plots.training import lambda_path, learning_curve
-from .svg import drawn, to_svg
+from .svg import svg_of, to_svg
 
 WIDE = 9.4
 
@@ -42,7 +42,7 @@ def lambda_curve(student: Mapping[str, Any]) -> Markup | None:
     table = np.atleast_2d(np.array(nll, dtype=np.float64))
     if table.shape[1] != len(grid):
         return None
-    return drawn(
+    return svg_of(
         (4.6, 3.1),
         "Log loss on held-out cases against λ",
         lambda axes: lambda_path(axes, [float(value) for value in grid], table, float(lam["lam"])),

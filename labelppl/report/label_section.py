@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from ..plots.labels import forest, label_histogram
 from .case_section import SOURCES, source_in_words
-from .svg import drawn
+from .svg import svg_of
 
 SHOWN_CASES = 24
 LISTED = 20
@@ -72,12 +72,12 @@ def label_section(labels: pd.DataFrame, classes: tuple[str, ...]) -> LabelSectio
         ),
         entropy=float(labels["entropy"].mean()),
         epistemic=float(labels["epistemic"].mean()),
-        forest=drawn(
+        forest=svg_of(
             (9.4, 0.9 + 0.235 * max(len(order), 3)),
             "Label posteriors of the most doubtful cases with 90 % intervals",
             lambda axes: forest(axes, labels.iloc[order], classes),
         ),
-        histogram=drawn(
+        histogram=svg_of(
             (4.6, 3.1),
             "Histogram of all soft labels by given label",
             lambda axes: label_histogram(axes, labels, classes),

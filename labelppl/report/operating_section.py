@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ..metrics.metrics import Metrics
 from ..plots.evaluation import TITLES, evaluation_curve
-from .svg import drawn
+from .svg import svg_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def _pictures(curves: pd.DataFrame, at: tuple[float, float] | None) -> tuple[Mar
         if (curves["curve"] == name).any():
             point = at if name == "roc" else None
             pictures.append(
-                drawn(
+                svg_of(
                     (4.6, 3.3),
                     f"{TITLES[name]}, with its 95 % band",
                     partial(evaluation_curve, curves=curves, name=name, at=point),

@@ -13,7 +13,7 @@ from ..plots.evaluation import student_against_labels
 from ..plots.measurements import densities
 from ..softlabels.explanations import Explanations
 from .run_files import RunFiles
-from .svg import drawn
+from .svg import svg_of
 
 FEWEST_DOTS = 3
 PERPLEXITY = 30.0
@@ -41,7 +41,7 @@ def agreement_picture(
     believed = both[[f"{column}_soft" for column in columns]].to_numpy(dtype=np.float64)
     student = both[columns].to_numpy(dtype=np.float64)
     codes = np.asarray(pd.Index(classes).get_indexer(pd.Index(both["label"])))
-    return drawn(
+    return svg_of(
         (4.4, 4.2),
         "Probabilities of the student against those of the label model",
         partial(
@@ -55,7 +55,7 @@ def density_pictures(explanations: Explanations | None) -> tuple[Markup, ...]:
     if explanations is None:
         return ()
     return tuple(
-        drawn(
+        svg_of(
             (4.6, 2.7),
             f"Densities of {one['feature']} by class over what was measured",
             partial(densities, measurement=one),
@@ -80,7 +80,7 @@ def embedding_picture(files: RunFiles) -> Markup | None:
         if len(known) < FEWEST_DOTS:
             continue
         of = files.classes[1] if binary else "the likeliest class"
-        return drawn(
+        return svg_of(
             (6.4, 4.6),
             f"Images as the student sees them, coloured by the probability of {of}",
             partial(

@@ -1,6 +1,6 @@
 """Figures as SVG inside the page.
 
-Text is drawn as outlines, so the picture is the same on every machine, and nothing is fetched.
+Text is svg_of as outlines, so the picture is the same on every machine, and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from ..plots.style import house_style
 
 
-def drawn(size: tuple[float, float], description: str, draw: Callable[[Axes], Any]) -> Markup:
-    """Return one pair of axes, drawn by `draw`, as an SVG element; size in inches."""
+def svg_of(size: tuple[float, float], description: str, draw: Callable[[Axes], Any]) -> Markup:
+    """Return one pair of axes, svg_of by `draw`, as an SVG element; size in inches."""
     with house_style():
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots())

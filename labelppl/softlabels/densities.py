@@ -58,7 +58,7 @@ def class_densities(posterior: Posterior, cases: Cases) -> tuple[dict[str, Any],
     ]
     made = []
     for part in parts:
-        seen = part.seen(cases.columns[part.column])
+        seen = part.values_of(cases.columns[part.column])
         values = part.feature.from_model(seen[~np.isnan(seen)])
         if len(values) < 2 or not values.max() > values.min():
             continue
@@ -74,7 +74,7 @@ class _Part(NamedTuple):
     component: int | None
     feature: Scalar
 
-    def seen(self, column: Column) -> Floats:
+    def values_of(self, column: Column) -> Floats:
         """The measured values (cases,) in the model's unit, NaN where there is none."""
         values, observed = column.values.double(), column.observed
         if self.component is not None:
