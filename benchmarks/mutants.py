@@ -98,6 +98,12 @@ class Copy:
         self.reached: dict[str, dict[str, list[str]]] = record["reached"]
         self.server = Popen([*server, "serve", str(map_file)], cwd=self.tree, env=environment,
                             stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True, bufsize=1)  # fmt: skip
+        outcome, by = self._run(self._quickest(self.seconds))
+        if outcome != "survived":
+            self.close()
+            raise SystemExit(
+                f"the unchanged tests pass, but not where mutants are tried: {outcome} {by}"
+            )
 
     def close(self) -> None:
         """Stop the server and remove the copy."""
@@ -134,18 +140,26 @@ class Copy:
             return Mutant(place.path, place.line, place.operator, before, after, "unreached", "")
         self._write(file, changed)
         try:
-            job = {
-                "tests": tests,
-                "seconds": {test: self.seconds[test] for test in tests},
-                "grace": self.grace,
-            }
-            assert self.server.stdin is not None
-            assert self.server.stdout is not None
-            self.server.stdin.write(json.dumps(job) + "\n")
-            outcome, by = json.loads(self.server.stdout.readline())
+            outcome, by = self._run(tests)
         finally:
             self._write(file, source)
         return Mutant(place.path, place.line, place.operator, before, after, outcome, by)
+
+    def _run(self, tests: list[str]) -> tuple[str, str]:
+        """What became of these tests in a fork: the outcome, and the test that failed."""
+        job = {
+            "tests": tests,
+            "seconds": {test: self.seconds[test] for test in tests},
+            "grace": self.grace,
+        }
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        self.server.stdin.write(json.dumps(job) + "\n")
+        answer = self.server.stdout.readline()
+        if not answer:
+            raise SystemExit("the process that tries mutants has ended")
+        outcome, by = json.loads(answer)
+        return outcome, by
 
     def _write(self, file: Path, text: str) -> None:
         """Every version gets a time of its own, so that no compiled version is taken for another."""

@@ -31,8 +31,6 @@ class Recorder:
     """A pytest plugin: the lines and seconds of every test."""
 
     def __init__(self, seen: list[str]) -> None:
-        beside = str(Path(__file__).parent)  # where a file is called coverage.py too
-        sys.path[:] = [place for place in sys.path if place != beside]
         import coverage
 
         inside = [part for room in seen for part in (room, f"{room}/*", f"{room}/**/*")]
@@ -113,6 +111,9 @@ def serve(file: Path) -> None:
             importlib.import_module(name)
         except Exception:  # an optional part of a package; the tests load what they need themselves
             continue
+    ours = [name for name in sys.modules if name.split(".")[0] in OURS]
+    if ours:
+        sys.exit(f"{ours[0]} is imported before the fork: its mutants would survive unseen")
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     gc.freeze()
     for line in sys.stdin:
@@ -148,6 +149,8 @@ def _attempt(tests: list[str], seconds: dict[str, float], grace: float) -> tuple
 
 
 if __name__ == "__main__":
+    beside = str(Path(__file__).parent)  # where a file is called coverage.py, as a package is
+    sys.path[:] = [place for place in sys.path if place != beside]
     if sys.argv[1] == "map":
         split = sys.argv.index("--")
         sys.exit(write_map(Path(sys.argv[2]), sys.argv[3:split], sys.argv[split + 1 :]))

@@ -62,6 +62,17 @@ def test_a_prior_around_a_spread_expects_that_spread(d: int) -> None:
     torch.testing.assert_close(prior.mean, center)
 
 
+def test_a_prior_of_ones_own_refuses_the_first_row_measured_in_part() -> None:
+    prior = NIW.around(torch.zeros(2, dtype=F64), torch.ones(2, dtype=F64))
+    nan = math.nan
+    rows = column([[1.0, 2.0], [nan, nan], [1.0, nan], [nan, 3.0]])
+    with pytest.raises(InputError, match="feature 'z', row 3: measured in part"):
+        GaussianFactor.fit("z", rows, torch.tensor([0, 1, 0, 1]), 2, prior)
+    # A row without any number is no row of the Gaussian.
+    factor = GaussianFactor.fit("z", rows.take(torch.arange(2)), torch.tensor([0, 1]), 2, prior)
+    assert factor.new({"z": column([[nan, nan]])}).log_predictive.tolist() == [[0.0, 0.0]]
+
+
 def test_the_least_degrees_of_freedom_and_belief() -> None:
     mean, scale = torch.zeros(3), torch.eye(3)
     NIW(mean, 1e-9, 2.0 + 1e-9, scale)
@@ -159,21 +170,24 @@ def test_labels_are_known_and_of_the_classes() -> None:
     with pytest.raises(InputError, match="row 2: no label"):
         labelled(torch.tensor([0, -1, -1]), 3)
     with pytest.raises(InputError, match="row 3: got class 3, expected 0 to 2"):
-        labelled(torch.tensor([0, 2, 3]), 3)
+        labelled(torch.tensor([0, 2, 3, 4]), 3)
 
 
 def test_a_censored_cell_is_refused_by_row() -> None:
-    low = torch.tensor([math.nan, 1.0])
-    cells = Column(torch.ones(2), torch.tensor([True, False]), low, torch.full((2,), math.inf))
+    low = torch.tensor([math.nan, 1.0, 1.0])
+    cells = Column(torch.ones(3), torch.isnan(low), low, torch.full((3,), math.inf))
     with pytest.raises(InputError, match="column 'x', row 2: a censored entry"):
         refuse_censored("x", cells)
     refuse_censored("x", cells.take(torch.tensor([0])))
 
 
 def test_a_response_without_its_angle_is_refused_by_row() -> None:
-    columns = {"t": column([0.1, math.nan, math.nan]), "x": column([1.0, math.nan, 2.0])}
+    columns = {
+        "t": column([0.1, math.nan, math.nan, math.nan]),
+        "x": column([1.0, math.nan, 2.0, 2.0]),
+    }
     with pytest.raises(InputError, match="row 3: 'x' measured without 't'"):
-        RegressionFactor.fit("t", "x", columns, torch.tensor([0, 1, 1]), 2, LINE)
+        RegressionFactor.fit("t", "x", columns, torch.tensor([0, 1, 1, 0]), 2, LINE)
     # An angle without its response adds nothing, and a row without either neither.
     columns = {"t": column([0.1, 0.4, math.nan]), "x": column([1.0, math.nan, math.nan])}
     factor = RegressionFactor.fit("t", "x", columns, torch.tensor([0, 1, 1]), 2, LINE)
