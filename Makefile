@@ -2,6 +2,7 @@
 # make demo   the whole job on simulated hips       make test   the tests
 # make check  ruff, mypy, import layers             make mutants ROOM=labelppl/metrics   mutation testing
 # Each sets up its own virtual environment first.
+# make lines  which lines of each room the tests execute
 # make torture  broken inputs, kills, full disks: all of them, with counts by kind
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ DEMO := demo
 ROOM := labelppl/metrics
 SAMPLE := 150
 
-.PHONY: demo test torture check docs mutants matrix clean
+.PHONY: demo test torture check docs mutants lines matrix clean
 
 demo: $(VENV)/.runtime
 	rm -rf $(DEMO)
@@ -42,6 +43,12 @@ docs: $(VENV)/.development
 
 mutants: $(VENV)/.development
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py $(ROOM) --sample $(SAMPLE)
+
+lines: $(VENV)/.development
+	$(BIN)/python -m coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest tests
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python tests/lines_by_room.py
 
 $(VENV)/.runtime: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

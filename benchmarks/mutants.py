@@ -84,7 +84,12 @@ class Copy:
         if (root.parent / "shared").is_dir():
             (self.folder / "shared").symlink_to((root.parent / "shared").resolve())
         server = [sys.executable, str(Path(__file__).with_name("mutants_server.py"))]
-        environment = {**os.environ, "PYTHONPATH": str(self.tree), "PYTHONHASHSEED": "0"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.tree),
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "",  # a fork must not compile what did not change
+        }
         map_file = self.folder / "map.json"
         done = run([*server, "map", str(map_file), *seen, "--", "-k", TIMED, *tests],
                    cwd=self.tree, env=environment, capture_output=True, text=True, check=False)  # fmt: skip
