@@ -6,8 +6,8 @@ A sweep draws the parameters given the classes (`nested`, `flat`) and the classe
 
 where the sum is one product with a sparse table of votes. Labels are averages of these probabilities over the sweeps
 (Rao-Blackwell). Half of the chains start from the shares of votes, half from shares sharpened towards the majority, because
-crowds can have several modes. Until the gate (`gibbs_run`) is passed, the sweeps so far become warm-up and as many again
-are made, up to `MOST_SWEEPS`.
+crowds can have several modes. Until the gate (`gibbs_run`) is passed, the sweeps so far become warm-up and twice as many or
+more are made, as the gate asks, up to `MOST_SWEEPS`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ from .gibbs_run import ChainState, ChainTrace, GibbsRun, S, gather
 from .vote_table import VoteTable
 
 CHAINS, WARM_UP, SWEEPS, MOST_SWEEPS = 4, 80, 160, 5120
-#: Where a sweep is cheap, with at most `SHARED_VOTES` votes, the first attempt makes so many.
-CHEAP_SWEEPS = 320
+#: Where a sweep is cheap, with at most `CHEAP_VOTES` votes, the first attempt makes so many.
+CHEAP_SWEEPS, CHEAP_VOTES = 320, 60_000
 #: What the raters share moves slowly and costs a pass over the votes: it is drawn so often in a sweep that about
-#: `SHARED_VOTES` votes are passed, at most `MOST_TIMES`; where there are more votes, once in every third sweep.
-SHARED_VOTES, MOST_TIMES, EVERY = 60_000, 2, 3
+#: `SHARED_VOTES` votes are passed, at most `MOST_TIMES`; where there are more votes, once in every other sweep.
+SHARED_VOTES, MOST_TIMES, EVERY = 20_000, 2, 2
+#: An attempt has at most so many times the sweeps of the one before, and so much more than the gate asks for.
+MOST_GROWTH, MARGIN = 6, 1.2
 #: Draws kept of each chain, and numbers kept of all: 128 MiB.
 MOST_KEPT, KEPT_NUMBERS = 250, 2**24
 #: Pseudo-votes of the starting shares, and the power to which half of the chains raise them.
@@ -60,7 +62,7 @@ def sample_labels(
         known: (items,) codes of classes that are known for certain, -1 elsewhere.
         seed: Each chain has a stream of its own.
         chains: Parallel chains.
-        sweeps: Of each chain that count in the first attempt; doubled until the gate is passed. None: `SWEEPS`, or
+        sweeps: Of each chain that count in the first attempt; at least doubled until the gate is passed. None: `SWEEPS`, or
             `CHEAP_SWEEPS` for few votes.
         warm_up: Sweeps of each chain before those.
         most_sweeps: No attempt counts more than these.
@@ -69,7 +71,7 @@ def sample_labels(
     """
     sampler = _Sampler(votes, known)
     if sweeps is None:
-        sweeps = min(most_sweeps, CHEAP_SWEEPS if len(votes) <= SHARED_VOTES else SWEEPS)
+        sweeps = min(most_sweeps, CHEAP_SWEEPS if len(votes) <= CHEAP_VOTES else SWEEPS)
     each = [_Chain(sampler, start, seed, c) for c in range(chains)]
     _run_all(each, warm_up, None, threads, None)
     while True:
@@ -82,7 +84,8 @@ def sample_labels(
         result: GibbsRun[S] = gather(traces)
         if not result.problems or 2 * sweeps > most_sweeps:
             return result
-        sweeps *= 2
+        growth = min(max(2.0, MARGIN * result.sweeps_short), MOST_GROWTH)
+        sweeps = min(int(growth * sweeps), most_sweeps)
 
 
 class _Sampler:

@@ -103,17 +103,22 @@ class Crowd:
 
 @dataclass(frozen=True)
 class SeenVotes:
-    """The votes' counts, ready for draws of the strengths: right (J, K), missed (J, K) and wrong (J, K, K - 1)."""
+    """The votes' counts, ready for draws of the strengths: right (J, K), missed (J, K) and wrong (J, K, K - 1).
+
+    cells: where, in the flat (J, K), there are any.
+    """
 
     right: Guests
     missed: Guests
     wrong: Guests
+    cells: Ints
 
     @classmethod
     def of(cls, counts: Floats) -> SeenVotes:
         """From counts (raters, classes, answers)."""
         right, wrong = _split(counts)
-        return cls(Guests(right), Guests(wrong.sum(2)), Guests(wrong))
+        cells = np.flatnonzero(counts.sum(2))
+        return cls(Guests(right), Guests(wrong.sum(2)), Guests(wrong), cells)
 
 
 def draw_rates(rng: np.random.Generator, crowd: Crowd, counts: Floats) -> Crowd:
@@ -207,30 +212,31 @@ def jump(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
             crowd, here = moved, there
     step = np.exp(rng.choice(WALK_WIDTHS) * rng.standard_normal(crowd.shift.shape))
     shift = np.maximum(crowd.shift * step, LEAST_STRENGTH)
+    there = _log_evidence(replace(crowd, shift=shift), seen)
     gain = (_log_gamma(shift, SHIFT) - _log_gamma(crowd.shift, SHIFT)).sum(1)
-    gain = gain + _log_evidence(replace(crowd, shift=shift), seen) - here
-    taken = np.log(rng.random(len(gain))) < gain
-    return _jump_ability(
-        rng, replace(crowd, shift=np.where(taken[:, None], shift, crowd.shift)), seen
-    )
+    taken = np.log(rng.random(len(gain))) < gain + (there - here).sum(0)
+    crowd = replace(crowd, shift=np.where(taken[:, None], shift, crowd.shift))
+    return _jump_ability(rng, crowd, seen, np.where(taken, there, here).sum(1))
 
 
-def _jump_ability(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
-    """The same of each r on its log-odds, then of s0 and m given all r, which costs nothing and is done several times."""
+def _jump_ability(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes, here: Floats) -> Crowd:
+    """The same of each r on its log-odds, then of s0 and m given all r, which costs nothing and is done several times.
+
+    here: (J,) the log evidence of each rater's answers.
+    """
     odds = np.log(crowd.ability) - np.log1p(-crowd.ability)
     odds = odds + rng.choice(WALK_WIDTHS) * rng.standard_normal(len(odds))
     ability = 1 / (1 + np.exp(-odds))
-    moved = replace(crowd, ability=ability)
     up, down = crowd.likeness * crowd.level, crowd.likeness * (1 - crowd.level)
     # r^up (1 - r)^down is the prior's density of the log-odds.
     gain = up * np.log(ability / crowd.ability) + down * np.log((1 - ability) / (1 - crowd.ability))
-    gain = gain + _log_evidence(moved, seen, 1) - _log_evidence(crowd, seen, 1)
+    gain = gain + _log_evidence(replace(crowd, ability=ability), seen).sum(1) - here
     inside = (ability > ABILITY_EDGE) & (ability < 1 - ABILITY_EDGE)
     taken = inside & (np.log(rng.random(len(gain))) < gain)
     r = np.where(taken, ability, crowd.ability)
     sums = len(r), float(np.log(r).sum()), float(np.log1p(-r).sum())
     likeness, level = crowd.likeness, crowd.level
-    here = _log_level(likeness, level, sums)
+    last = _log_level(likeness, level, sums)
     for width in rng.choice(WALK_WIDTHS, LEVEL_STEPS):
         step = width * rng.standard_normal(2)
         s0 = likeness * float(np.exp(step[0]))
@@ -238,8 +244,8 @@ def _jump_ability(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Cr
         if s0 < LEAST_STRENGTH or not ABILITY_EDGE < m < 1 - ABILITY_EDGE:
             continue
         there = _log_level(s0, m, sums)
-        if np.log(rng.random()) < there - here:
-            likeness, level, here = s0, m, there
+        if np.log(rng.random()) < there - last:
+            likeness, level, last = s0, m, there
     return replace(crowd, ability=r, likeness=likeness, level=level)
 
 
@@ -254,11 +260,12 @@ def _log_level(likeness: float, level: float, sums: tuple[int, float, float]) ->
     return evidence + prior
 
 
-def _log_evidence(crowd: Crowd, seen: SeenVotes, axis: int = 0) -> Floats:
-    """Log probability of right and wrong answers, c summed out, up to a constant: by class (K,), or by rater (axis 1)."""
-    a, b = _strengths(crowd)
-    each = betaln(a + seen.right.number, b + seen.missed.number) - betaln(a, b)
-    total: Floats = each.sum(axis)
+def _log_evidence(crowd: Crowd, seen: SeenVotes) -> Floats:
+    """(J, K) log probability of the right and wrong answers, c summed out, up to a constant; 0 where there is none."""
+    total: Floats = np.zeros(crowd.right.shape)
+    a, b = (strength.ravel()[seen.cells] for strength in _strengths(crowd))
+    right, missed = (guests.number.ravel()[seen.cells] for guests in (seen.right, seen.missed))
+    total.ravel()[seen.cells] = betaln(a + right, b + missed) - betaln(a, b)
     return total
 
 

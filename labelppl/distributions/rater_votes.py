@@ -89,9 +89,11 @@ class RaterVotes(_BallotLaw):
         log p(v) = sum over raters j who voted of log C_j[y, v_j]
 
     Args:
-        log_probs: log C, of each answer of each rater, for each class ``row`` an item may have, (rows, raters, classes).
+        log_probs: log C, of each answer of each rater, for each class ``row`` an item may have, (rows, raters, classes); where
+            ``strangers``, one rater more, for all whose code is not below the number of raters.
         row: The class y of each item, (batch,), or one for all.
         design: Who votes on what when votes are drawn; without it every rater votes on every item.
+        strangers: Whether the last rater of ``log_probs`` stands for raters who were not in the fit.
         validate_args: Whether values are checked; None as torch does.
 
     Examples:
@@ -108,11 +110,12 @@ class RaterVotes(_BallotLaw):
         row: Tensor | int,
         *,
         design: Ballots | None = None,
+        strangers: bool = False,
         validate_args: bool | None = None,
     ) -> None:
         (self.log_probs,) = as_tensors(log_probs)
         self.classes = log_probs.shape[-1]
-        super().__init__(row, log_probs.shape[-2], design, validate_args)
+        super().__init__(row, log_probs.shape[-2] - strangers, design, validate_args)
 
     def draw(self, design: Ballots, row: Tensor) -> Tensor:
         logits = self.log_probs[row[design.case], design.rater]

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..features import Label
+from ..features import Label, ReaderFeature
 from ..model import CasePlate, LabelModel, SiteSampler
 from ..table import Cases
 from .exact import ExactPosterior, Prevalence
@@ -90,6 +90,11 @@ class Family(LabelModel):
             return ExactPosterior(Prevalence.fit(labels, prior), factors, labels)
         fixed = torch.tensor(self.prevalence, dtype=torch.float64)
         return ExactPosterior(Prevalence(fixed, fixed=True), factors, labels)
+
+    @property
+    def takes_strangers(self) -> bool:
+        readers = [law for law in self.evidence if isinstance(law.feature, ReaderFeature)]
+        return bool(readers) and all(law.takes_strangers for law in readers)
 
     @property
     def named_by_answers(self) -> bool:

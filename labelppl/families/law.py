@@ -82,6 +82,9 @@ class Law(ABC):
     #: Whether parameters say how often an answer is right, whatever its class: the answers then name the classes.
     named_by_answers: ClassVar[bool] = False
 
+    #: Whether the law has a table for raters who were not in the fit; its code follows those of the others.
+    takes_strangers: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         if not isinstance(self.feature, self.accepts):
             expected = " or ".join(kind.__name__ for kind in self.accepts)

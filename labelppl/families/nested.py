@@ -35,7 +35,8 @@ class NestedDawidSkene(Law):
 
     With K classes and J raters the sites are ``<name>_level`` m (), ``<name>_likeness`` s0 (), ``<name>_ability`` r
     (J,), ``<name>_evenness`` s1 (), ``<name>_shift`` (K, 2) a and b, and ``<name>_right`` (J, K) c; beyond two classes
-    also ``<name>_slip_prior`` (K, K - 1) alpha and ``<name>_slips`` (J, K, K - 1) D.
+    also ``<name>_slip_prior`` (K, K - 1) alpha and ``<name>_slips`` (J, K, K - 1) D. A new case may have votes of raters
+    who were not in the fit: each counts by the mean table of raters like those of the crowd, given m, s1, a, b and alpha.
 
     Args:
         feature: A `Votes` feature.
@@ -56,6 +57,7 @@ class NestedDawidSkene(Law):
 
     accepts = (Votes,)
     named_by_answers = True
+    takes_strangers = True
 
     def tune(self, columns: Mapping[str, Column]) -> Self:
         return self
@@ -73,21 +75,26 @@ class NestedDawidSkene(Law):
         a = evenness * ability[:, None] + shift[:, 0]
         b = evenness * (1 - ability[:, None]) + shift[:, 1]
         right = pyro.sample(f"{n}_right", dist.Beta(a, b).to_event(2))
-        share = torch.ones(j, k, 1)
+        share, usual_share = torch.ones(j, k, 1), torch.ones(1, k, 1)
         if k > 2:
             law = dist.Gamma(nested.SLIP_SHAPE, (k - 1) / 2).expand([k, k - 1]).to_event(2)
             slip_prior = pyro.sample(f"{n}_slip_prior", law)
             slips = dist.Dirichlet(slip_prior.expand(j, k, k - 1)).to_event(2)
             share = pyro.sample(f"{n}_slips", slips)
-        wrong = torch.log1p(-right)[..., None] + torch.log(share)
+            usual_share = (slip_prior / slip_prior.sum(-1, keepdim=True))[None]
+        # A rater who was not in the fit, of whom a case has one vote: the mean of such raters' tables.
+        usual = evenness * level + shift[:, 0]
+        usual = usual / (evenness + shift.sum(-1))
+        right = torch.cat([right, usual[None]])
+        wrong = torch.log1p(-right)[..., None] + torch.log(torch.cat([share, usual_share]))
         answers = torch.cat([torch.log(right)[..., None], wrong], -1)
         # The right answer first, then the others in their order; `order` puts the right one on the diagonal.
         order = torch.tensor([[0 if c == i else c + (c < i) for c in range(k)] for i in range(k)])
-        table = answers.gather(-1, order.expand(j, k, k)).movedim(1, 0)
+        table = answers.gather(-1, order.expand(j + 1, k, k)).movedim(1, 0)
         design = design_of(cases, self)
 
         def observe(y: Tensor) -> Any:
-            return pyro.sample(n, laws.RaterVotes(table, y.long(), design=design))
+            return pyro.sample(n, laws.RaterVotes(table, y.long(), design=design, strangers=True))
 
         return observe
 

@@ -61,7 +61,7 @@ def vote_table(column: Column, classes: tuple[str, ...]) -> VoteTable:
 class DawidSkene(Law):
     """The law of votes given the class, with one confusion matrix for each rater.
 
-    The site is ``<name>_confusion`` (classes, raters, votes). Source: Dawid and Skene (1979).
+    The site is ``<name>_confusion`` (classes, raters, votes). A rater who was not in the fit is as the prior expects. Source: Dawid and Skene (1979).
 
     Args:
         feature: A `Votes` feature.
@@ -83,6 +83,7 @@ class DawidSkene(Law):
     elsewhere: float = 1.5
 
     accepts = (Feature,)
+    takes_strangers = True
 
     def tune(self, columns: Mapping[str, Column]) -> Self:
         return self
@@ -91,11 +92,15 @@ class DawidSkene(Law):
         k, r = len(cases.classes), raters_in(cases, self)
         rows_prior = heavy(k, self.diagonal, self.elsewhere)
         rows = dist.Dirichlet(rows_prior[:, None, :].expand(k, r, k)).to_event(2)
-        log_confusion = torch.log(pyro.sample(f"{self.name}_confusion", rows))
+        confusion = pyro.sample(f"{self.name}_confusion", rows)
+        usual = rows_prior / rows_prior.sum(-1, keepdim=True)
+        log_confusion = torch.log(torch.cat([confusion, usual[:, None]], 1))
         design = design_of(cases, self)
 
         def observe(y: Tensor) -> Any:
-            return pyro.sample(self.name, laws.RaterVotes(log_confusion, y, design=design))
+            return pyro.sample(
+                self.name, laws.RaterVotes(log_confusion, y, design=design, strangers=True)
+            )
 
         return observe
 

@@ -20,7 +20,7 @@ class Ballots:
 
     Args:
         start: (cases + 1,) where the ballots of each case begin; those of case i are ``start[i]:start[i + 1]``.
-        rater: (ballots,) codes below ``raters``.
+        rater: (ballots,) codes below ``raters``, or ``raters`` itself for anyone else.
         said: (ballots, ...) what the rater said, such as the code of a class.
         raters: How many raters there are, of whom some may have said nothing.
 
@@ -84,7 +84,7 @@ class Ballots:
         return Ballots(start, self.rater[at], self.said[at], self.raters)
 
     def of_raters(self, chosen: Tensor) -> Ballots:
-        """Only the ballots of the raters for whom ``chosen`` (raters,) is True; the cases stay."""
+        """Only the ballots of the raters for whom ``chosen`` (raters,) is True, or (raters + 1,) with anyone else last; the cases stay."""
         kept = chosen[self.rater]
         start = torch.zeros_like(self.start)
         start[1:] = torch.bincount(self.case[kept], minlength=len(self)).cumsum(0)

@@ -6,6 +6,7 @@ either the main table itself or lies beside the cases table as ``<stem>_<feature
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,6 +34,9 @@ class ReaderFeature(Feature):
         >>> isinstance(Ranking("anna", "ben"), ReaderFeature)
         True
     """
+
+    #: Whether others than ``raters`` may speak too; they all get the code that follows.
+    strangers = False
 
     def __init__(self, *raters: str) -> None:
         self.raters = tuple(map(as_text, raters))
@@ -81,16 +85,24 @@ def statements(rows: Rows, name: str, feature: ReaderFeature) -> Statements | No
     )
     rater = places(answered, raters)
     unknown = np.flatnonzero(rater < 0)
-    if len(unknown):
+    if len(unknown) and not feature.strangers:
         mend = "remove the row, or fit again with this rater"
         expected = f"one of {name_list(raters)}"
         long.refuse_all(rater_name, unknown, first_values(answered, unknown), expected, mend)
-    again = np.flatnonzero(pd.Series(case * len(raters) + rater).duplicated())
+    again = np.flatnonzero(pd.DataFrame({"case": case, "rater": as_strings(answered)}).duplicated())
     if len(again):
         mend = "keep one, or give the second reading a rater name of its own"
         long.refuse_all(
             rater_name, again, first_values(answered, again), "each rater once per case", mend
         )
+    if len(unknown):
+        names = sorted(set(as_strings(answered)[unknown]))
+        warnings.warn(
+            f"{where}column '{rater_name}': {len(unknown)} rows are by raters who were not in the fit, such as "
+            f"'{names[0]}' ({len(names)} in all); they count as raters of whom nothing is known but the crowd",
+            stacklevel=2,
+        )
+        rater = np.where(rater < 0, len(raters), rater)
     return Statements(long, case, rater, tuple(raters))
 
 

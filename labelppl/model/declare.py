@@ -92,6 +92,11 @@ class LabelModel:
         return {}
 
     @property
+    def takes_strangers(self) -> bool:
+        """Whether the model says what a rater is like who was not in the fit."""
+        return False
+
+    @property
     def named_by_answers(self) -> bool:
         """Whether what raters answer names the classes, so that no two of them can be exchanged."""
         return False
@@ -210,7 +215,8 @@ def read_cases(
         classes: Fixes those of an open ``Label()``.
         group: The column of patients.
         seed: Makes the split, when it is first looked at, where the table has none.
-        raters: Fixes those of a feature, by its name.
+        raters: Fixes those of a feature, by its name, as those of an earlier fit; what others said is read where the model
+            knows what a rater is like who was not in the fit, else refused.
         separator: Between the cells of a text table; by default a comma, or a tab in a ``.tsv`` file.
         decimal: Before the decimals of a text table, '.' or ','.
 
@@ -244,6 +250,7 @@ def read_cases(
         seed=seed,
         beside=tables_beside(path, model.features, delimiters),
         raters=raters,
+        strangers=model.takes_strangers,
         delimiters=delimiters,
         guess_ids=file.guesses_types,
     )

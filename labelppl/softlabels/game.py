@@ -121,9 +121,10 @@ class Game:
         """Every rater a player, for a feature of votes whose raters the model counts as independent."""
         players: list[Player] = []
         for name, column in self.cases.columns.items():
-            raters = 0 if column.ballots is None else column.ballots.raters
+            # One more stands for everybody who was not in the fit.
+            raters = 0 if column.ballots is None else column.ballots.raters + 1
             each = [Player(name, rater) for rater in range(raters)]
-            if 1 < raters <= MOST_RATERS and self._additive(name, each):
+            if 2 < raters <= MOST_RATERS + 1 and self._additive(name, each):
                 players += each
             else:
                 players.append(Player(name))
@@ -142,7 +143,7 @@ class Game:
         if Player(name) in known:
             return column
         if column.ballots is not None:
-            chosen = torch.zeros(column.ballots.raters, dtype=torch.bool)
+            chosen = torch.zeros(column.ballots.raters + 1, dtype=torch.bool)
             for player in known:
                 if player.feature == name and player.rater is not None:
                     chosen[player.rater] = True
@@ -155,7 +156,7 @@ class Game:
         """How a reader calls the term."""
         if player.rater is None:
             return player.feature
-        names = self.cases.columns[player.feature].names
+        names = (*self.cases.columns[player.feature].names, "others")
         return str(names[player.rater]) if names else f"rater {player.rater + 1}"
 
     def kind(self, player: Player) -> str:

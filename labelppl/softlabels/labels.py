@@ -125,6 +125,9 @@ def fitted_rows(fitted: Cases, cases: Cases) -> Array:
     for name in fitted.columns:
         for part in ("values", "observed", "low", "high"):
             same &= _equal(getattr(ours.columns[name], part), getattr(theirs.columns[name], part))
+        one, other = ours.columns[name].ballots, theirs.columns[name].ballots
+        if one is not None and other is not None:
+            same &= one.same_as(other)
     row[here[~same]] = -1
     return row
 

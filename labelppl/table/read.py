@@ -50,6 +50,7 @@ def cases_from_frame(
     seed: int = 0,
     beside: Mapping[str, pd.DataFrame] | None = None,
     raters: Mapping[str, Sequence[str]] | None = None,
+    strangers: bool = False,
     delimiters: Delimiters | None = None,
     guess_ids: bool = False,
 ) -> Cases:
@@ -67,6 +68,7 @@ def cases_from_frame(
         seed: Makes the split, when it is first looked at, where the frame has none.
         beside: Feature name -> a long table of what raters said.
         raters: Fixes the raters of a feature, by its name.
+        strangers: Whether others than ``raters`` may say something; InputError otherwise.
         delimiters: How the file at ``path`` is written; text may have decimals after a comma.
         guess_ids: Ids are text that may hold numbers, as in a CSV file.
 
@@ -87,7 +89,9 @@ def cases_from_frame(
     if frame.empty:
         raise InputError(f"{path or 'table'}: no rows; expected at least one case")
     if raters:
-        features = {name: _with_raters(kind, raters.get(name)) for name, kind in features.items()}
+        features = {
+            name: _with_raters(kind, raters.get(name), strangers) for name, kind in features.items()
+        }
     _refuse_other_spelling(columns, label_name, features, group)
     delimiters = delimiters or Delimiters()
     rows = _rows(frame, features, beside or {}, delimiters.decimal)
@@ -296,10 +300,11 @@ def _rows(
     return Rows(frame, names, tables, decimal=decimal, case=case, answers=answers)
 
 
-def _with_raters(feature: Feature, raters: Sequence[str] | None) -> Feature:
-    """The feature with its raters fixed."""
+def _with_raters(feature: Feature, raters: Sequence[str] | None, strangers: bool) -> Feature:
+    """The feature with its raters fixed; strangers: whether others may speak too."""
     if raters is None or not isinstance(feature, ReaderFeature):
         return feature
     fixed = copy.copy(feature)
     fixed.raters = tuple(raters)
+    fixed.strangers = strangers
     return fixed

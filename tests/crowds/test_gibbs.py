@@ -11,7 +11,7 @@ from scipy import stats
 from labelppl.crowds import VoteTable, nested
 from labelppl.crowds.flat import FlatCrowd
 from labelppl.crowds.gibbs import sample_labels
-from labelppl.crowds.gibbs_run import MCSE_MOST, RHAT_MOST, GibbsRun
+from labelppl.crowds.gibbs_run import RHAT_MOST, RHAT_SHARED, GibbsRun
 from labelppl.crowds.nested import Crowd, SeenVotes, draw_ability, draw_rates, draw_tables
 from labelppl.crowds.power import (
     LEAST_KNOWN,
@@ -149,14 +149,20 @@ def test_known_classes_stay_and_items_without_votes_get_the_prevalence() -> None
     assert silent == pytest.approx(prevalence, abs=0.02)
 
 
-def _run(rhat: float = 1.0, rhat_entries: float = 1.0, mcse_labels: float = 0.0) -> GibbsRun:
+def _run(**seen: float) -> GibbsRun:
     nothing = np.zeros((1, 2))
-    return GibbsRun((), nothing, nothing, rhat, rhat_entries, mcse_labels, 1)
+    passed = {"rhat": 1.0, "rhat_shared": 1.0, "rhat_entries": 1.0, "excess_labels": 0.0}
+    return GibbsRun((), nothing, nothing, mcse_labels=0.0, sweeps=1, **(passed | seen))
 
 
 @pytest.mark.parametrize(
     ("what", "limit"),
-    [("rhat", RHAT_MOST), ("rhat_entries", RHAT_MOST), ("mcse_labels", MCSE_MOST)],
+    [
+        ("rhat", RHAT_MOST),
+        ("rhat_shared", RHAT_SHARED),
+        ("rhat_entries", RHAT_MOST),
+        ("excess_labels", 1.0),
+    ],
 )
 def test_the_gate_stands_at_its_limits(what: str, limit: float) -> None:
     assert not _run(**{what: limit}).problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ from labelppl.features import Ballots, Column, Real, Votes
 from labelppl.model import LabelDensity, read_cases
 from labelppl.posterior import Posterior
 from labelppl.softlabels import SoftLabels
+from labelppl.softlabels.explain import explain_labels
+from labelppl.softlabels.labels import fitted_rows
 from labelppl.table import Cases
 
 TWO = Label("no", "yes")
@@ -202,3 +205,67 @@ def test_the_zoo_model_takes_votes_alone(tmp_path: Path) -> None:
     assert posterior.sampled.engine == "gibbs"
     voted = ballots.counts.numpy() > 0
     assert (soft_labels(posterior).probs.argmax(1) == y[voted]).mean() > 0.8
+
+
+@pytest.mark.parametrize("family", [f.nested_dawid_skene, f.dawid_skene], ids=lambda x: x.__name__)
+def test_a_rater_who_was_not_in_the_fit_votes_as_the_crowd_expects(
+    family: Any, tmp_path: Path
+) -> None:
+    """By hand from the draws: a case voted on by a stranger, by a stranger and a known rater, and by two strangers."""
+    cases, _ = crowd(60, 3, 3)
+    model = family(y=Label(*cases.classes), votes=Votes())
+    names = ("r0", "r1", "r2")
+    column = Column.of_ballots(cases.columns["votes"].ballots, names)
+    fitted = Cases(cases.ids, cases.classes, cases.labels, {"votes": column}, cases.split)
+    posterior = fit(model, fitted, engine="gibbs", seed=0)
+    new = [("n0", "zoe", "a"), ("n1", "zoe", "b"), ("n1", "r1", "a"), ("n2", "zoe", "c")]
+    new += [("n2", "yan", "c")]
+    pd.DataFrame(new, columns=["task", "worker", "label"]).to_csv(tmp_path / "new.csv", index=False)
+    strict = family(y=Label(*cases.classes), votes=Votes(*names))
+    with pytest.raises(InputError, match="expected one of r0, r1, r2"):
+        read_cases(tmp_path / "new.csv", strict)
+    with pytest.warns(UserWarning, match=r"4 rows are by raters .*such as 'yan' \(2 in all\)"):
+        table = read_cases(
+            tmp_path / "new.csv", model, classes=cases.classes, raters={"votes": names}
+        )
+    power = model.power(table, posterior.diagnostics)
+    tau = np.ones(3) if power is None else power.numpy()
+    v = {name: value.numpy() for name, value in posterior.values.items()}
+    k = np.arange(3)
+    if family is f.dawid_skene:
+        usual = np.tile((1.5 + 1.5 * np.eye(3)) / 6, (len(v["prevalence"]), 1, 1))
+        known = v["votes_confusion"][:, :, 1]
+    else:
+        s1, shift = v["votes_evenness"][:, None], v["votes_shift"]
+        c = (s1 * v["votes_level"][:, None] + shift[..., 0]) / (s1 + shift.sum(-1))
+        wrong = ~np.eye(3, dtype=bool)
+        usual, known = (np.zeros((len(c), 3, 3)) for _ in range(2))
+        share = v["votes_slip_prior"] / v["votes_slip_prior"].sum(-1, keepdims=True)
+        usual[:, wrong] = ((1 - c)[..., None] * share).reshape(len(c), -1)
+        usual[:, k, k] = c
+        slips = (1 - v["votes_right"][:, 1])[..., None] * v["votes_slips"][:, 1]
+        known[:, wrong] = slips.reshape(len(c), -1)
+        known[:, k, k] = v["votes_right"][:, 1]
+    evidence = [usual[:, :, 0], usual[:, :, 1] * known[:, :, 0], usual[:, :, 2] ** 2]
+    labels = soft_labels(posterior, table, draws=len(posterior.log_weights))
+    assert set(labels.source) == {"new"}
+    for i, each in enumerate(evidence):
+        p = v["prevalence"] * each ** tau[i]
+        # A new case weighs the draws by how probable its votes are.
+        weight = (v["prevalence"] * each).sum(1)
+        exact = np.average(p / p.sum(1, keepdims=True), axis=0, weights=weight)
+        np.testing.assert_allclose(labels.probs[i], exact, atol=1e-8)
+    terms = explain_labels(posterior, labels, table).of_case("n1")
+    assert {"r1", "others"} <= set(terms["term"])
+
+
+def test_other_votes_of_a_fitted_case_make_it_new() -> None:
+    """As many votes, but not the same: the fit used nothing of them."""
+    cases, _ = crowd(40)
+    posterior = fit(f.dawid_skene(y=TWO, votes=Votes()), cases, engine="em", seed=0)
+    ballots = cases.columns["votes"].ballots
+    said = ballots.said.clone()
+    said[0] = 1 - said[0]
+    changed = {"votes": Column.of_ballots(ballots.saying(said))}
+    other = Cases(cases.ids, cases.classes, cases.labels, changed, cases.split)
+    assert fitted_rows(posterior.cases, other).tolist() == [-1, *range(1, 40)]
