@@ -136,7 +136,7 @@ def test_up_to_twenty_cases_are_refitted_one_by_one(
         sizes.append(len(cases))
         return replace(labels.take(np.arange(len(cases))), source=np.full(len(cases), source))
 
-    monkeypatch.setattr(refits, "refitted", counted)
+    monkeypatch.setattr(refits, "refit", counted)
     with pytest.warns(UserWarning, match=f"^{doubtful} of 40 cases"):
         mended = refits.replace_doubtful(
             Labeller(fitted, None, 0, MOST_DRAWS),
@@ -155,7 +155,7 @@ def test_a_message_names_five_cases(
     fitted: Posterior, monkeypatch: pytest.MonkeyPatch, cases: int, named: str
 ) -> None:
     labels = soft_labels(fitted, leave_out="fitted")
-    monkeypatch.setattr(refits, "refitted", lambda _, kept, some, source: labels.take([0]))
+    monkeypatch.setattr(refits, "refit", lambda _, kept, some, source: labels.take([0]))
     khat = dict.fromkeys(range(cases), 0.9)
     with pytest.warns(UserWarning, match="refitted without its label") as told:
         refits.replace_doubtful(
