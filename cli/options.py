@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 FILE = click.Path(path_type=Path)
-#: NumPy's older generators, which scikit-learn uses, take no larger seed.
-LARGEST_SEED = 2**32 - 1
+#: The largest integer of the files that record a seed (64 bits with a sign).
+LARGEST_SEED = 2**63 - 1
 
 model = click.option(
     "--model",

@@ -103,3 +103,23 @@ def test_progress_counts_every_transition(correlated: tuple[Any, Tensor, Tensor]
         progress=lambda done, total: told.append((done, total)),
     )
     assert told == [(i, 10) for i in range(1, 11)]
+
+
+def test_the_first_momenta_are_not_the_noise_of_the_starts(
+    correlated: tuple[Any, Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are standard normal: from one stream the chains would set out along their own displacement."""
+    density = correlated[0]
+    drawn: list[Tensor] = []
+    real = torch.randn
+
+    def recorded(*shape: Any, **options: Any) -> Tensor:
+        drawn.append(real(*shape, **options))
+        return drawn[-1]
+
+    monkeypatch.setattr(torch, "randn", recorded)
+    chains(density, chains=32, draws=4, warmup=6, seed=0)
+    starts, momenta = drawn[0].flatten(), drawn[1].flatten()
+    size = min(len(starts), len(momenta))
+    assert size > 50
+    assert abs(float(torch.corrcoef(torch.stack([starts[:size], momenta[:size]]))[0, 1])) < 0.5

@@ -12,6 +12,7 @@ from labelppl.metrics.mix_ece import mix_ece_replica
 from labelppl.metrics.null_band import draw_labels, null_band
 from labelppl.metrics.smece import smece, smece_replicates
 from labelppl.metrics.smoothing import MESH, STEPS, fixed_point, kernel_smooth, residual_mass
+from labelppl.seeds import stream
 
 
 def test_ece_equals_a_naive_loop_in_every_norm_and_quantity(calibrated) -> None:
@@ -175,7 +176,7 @@ def test_null_band_of_uniform_scores(binary, cases: int, mean: float, upper: flo
 
 def test_null_band_equals_measuring_drawn_labels(calibrated) -> None:
     probs, _ = calibrated(60, classes=3)
-    labels = draw_labels(probs, 50, np.random.default_rng(0))
+    labels = draw_labels(probs, 50, stream(0, "null band").numpy())
     for quantity in ("top", "classwise"):
         band = null_band(probs, quantity=quantity, draws=50, seed=0)
         errors = [ece(probs, y, quantity=quantity) for y in labels]

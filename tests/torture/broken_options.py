@@ -34,7 +34,7 @@ def _seeds() -> list[Broken]:
     return [
         Broken("seed", f"{verb} {text}", (*COMMANDS[verb], "--seed", text), ("--seed",))
         for verb in ("fit", "distill", "compare", "simulate", "evaluate", "check")
-        for text in ("-1", "1" + "0" * 30, "4294967296", "0.5", "nan", "one", "")
+        for text in ("-1", "1" + "0" * 30, "9223372036854775808", "0.5", "nan", "one", "")
     ]
 
 
