@@ -28,6 +28,12 @@ from .shared import teller
     show_default=True,
     help="Table to write.",
 )
+@click.option(
+    "--dicom-sr",
+    type=options.FILE,
+    metavar="DIR",
+    help="Also write a DICOM Structured Report per image into a new folder; the images must be DICOM files.",
+)
 @options.prevalence
 @options.raw
 @options.device
@@ -38,6 +44,7 @@ def predict(
     onnx: Path | None,
     images: tuple[Path, ...],
     out: Path,
+    dicom_sr: Path | None,
     prevalence: tuple[str, ...],
     raw: bool,
     device: str,
@@ -62,7 +69,9 @@ def predict(
         for name, is_stated in stated.items():
             if is_stated:
                 raise InputError(f"{name}: belongs to --run; an ONNX file holds what was exported")
-        return predict_onnx_job(onnx, images, out, prevalence=shift, say=teller())
+        return predict_onnx_job(
+            onnx, images, out, prevalence=shift, say=teller(), dicom_sr=dicom_sr
+        )
     assert run is not None
     predict_job(
         run,
@@ -74,5 +83,6 @@ def predict(
         student=student,
         trust=trust,
         say=teller(),
+        dicom_sr=dicom_sr,
     )
     return None

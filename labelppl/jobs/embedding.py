@@ -61,10 +61,14 @@ def write_embedding(run: Path, cases: Cases, seed: int) -> str | None:
 def _places(features: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     """t-SNE of (images, inputs) standardised features, (images, 2)."""
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     spread = features.std(axis=0)
     kept = features[:, spread > 0] / spread[spread > 0]
     if kept.shape[1] < 2:
         return np.zeros((len(features), 2))
     tsne = TSNE(perplexity=perplexity_of(len(kept)), random_state=seed, init="pca")
-    return np.asarray(tsne.fit_transform(kept - kept.mean(axis=0)))
+    with threadpool_limits(
+        1
+    ):  # its threads wait for each other a thousand times; with few images that is all they do
+        return np.asarray(tsne.fit_transform(kept - kept.mean(axis=0)))

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..calibration.in_force import CALIBRATION, STUDENT
 from ..errors import InputError
-from ..runs import check_file, read_json, verify
+from ..export.structured_report import ReportFacts, check_reports, write_structured_reports
+from ..prevalence import read_prevalence
+from ..runs import check_file, check_folder, read_json, sha256, verify
 from ..students.prediction import PREDICTION_SUFFIXES, prediction_frame, write_table
 from .telling import Teller
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def predict_job(
@@ -22,10 +29,12 @@ def predict_job(
     say: Teller,
     student: str | None = None,
     trust: bool = False,
+    dicom_sr: Path | None = None,
 ) -> None:
     """Classify the image files with the run's student and write the table ``out``.
 
     student: FILE.py:NAME of a network of the user's own. trust: whether a stranger's run may have its file executed.
+    dicom_sr: a new folder for DICOM Structured Reports, one per image.
     """
     from ..students.predict import write_predictions  # torch, which an ONNX file does without
     from ..training.device import check_device
@@ -37,10 +46,15 @@ def predict_job(
     for name in ("student.json", "student.safetensors"):
         verify(run, name)
     network = own_network(run, student, trust=trust)
-    write_predictions(
+    facts = _facts_of_run(run, prevalence, raw=raw)
+    if dicom_sr is not None:
+        check_reports(images, facts.classes)
+        check_folder(dicom_sr, "--dicom-sr")
+    frame = write_predictions(
         run, images, out, prevalence=prevalence, raw=raw, device=device, network=network
     )
     say(f"{len(images)} predictions in {out}")
+    _report(images, frame, facts, dicom_sr, say)
 
 
 def predict_onnx_job(
@@ -50,6 +64,7 @@ def predict_onnx_job(
     *,
     prevalence: Mapping[str, float] | None,
     say: Teller,
+    dicom_sr: Path | None = None,
 ) -> None:
     """Classify the image files with an ONNX file and write the table ``out``; torch is not imported.
 
@@ -62,11 +77,43 @@ def predict_onnx_job(
         raise InputError("predict: expected at least one image file")
     exported = load_onnx(student)
     moved = exported if prevalence is None else exported.at(prevalence)
+    notes = exported.notes
+    at = moved.prevalence or notes.deployment_prevalence or notes.study_prevalence
+    facts = ReportFacts(notes.classes, at, notes.student, notes.calibration)
+    if dicom_sr is not None:
+        check_reports(images, facts.classes)
+        check_folder(dicom_sr, "--dicom-sr")
     prediction, study = moved.predict_both(images)
-    write_table(
-        out, prediction_frame(images, prediction, study, exported.sets, exported.confidence)
-    )
+    frame = prediction_frame(images, prediction, study, exported.sets, exported.confidence)
+    write_table(out, frame)
     say(f"{len(images)} predictions in {out}")
+    _report(images, frame, facts, dicom_sr, say)
+
+
+def _report(
+    images: Sequence[Path],
+    predictions: DataFrame,
+    facts: ReportFacts,
+    folder: Path | None,
+    say: Teller,
+) -> None:
+    if folder is not None:
+        write_structured_reports(images, predictions, facts, folder)
+        say(f"{len(images)} structured reports in {folder}")
+
+
+def _facts_of_run(run: Path, prevalence: Mapping[str, float] | None, *, raw: bool) -> ReportFacts:
+    """What a structured report says of the run's student."""
+    from ..students.spec import Spec  # torch comes with it
+
+    spec = Spec.from_json(run / "student.json")
+    at = spec.deployment_prevalence or spec.study_prevalence
+    if prevalence is not None:
+        at = read_prevalence(prevalence, spec.classes)
+    mapping = None if raw else read_json(run / CALIBRATION).get("map")
+    return ReportFacts(
+        spec.classes, at, sha256(run / STUDENT), None if mapping is None else str(mapping)
+    )
 
 
 def _sources(run: Path) -> list[Path]:

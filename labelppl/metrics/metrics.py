@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import InputError
+from ..facts import Facts
 from ..runs import write_atomically, write_text
 from .bootstrap import Interval
 from .listed import metric_of
@@ -27,8 +28,8 @@ NO_METRICS = ("n", "n_labelled", "n_groups", "classes", "notes", "settings", "me
 """Keys of `metrics.json` that are no metric."""
 
 
-@dataclass(frozen=True)
-class Metrics:
+@dataclass(frozen=True, repr=False)
+class Metrics(Facts):
     """Metrics of one set of predictions.
 
     A metric is also an attribute: `metrics.accuracy`.
@@ -66,6 +67,18 @@ class Metrics:
     verdict: str | None = None
     predictions: pd.DataFrame | None = field(default=None, compare=False, repr=False)
     curves: pd.DataFrame | None = field(default=None, compare=False, repr=False)
+
+    def facts(self) -> dict[str, str]:
+        """The cases, the numbers to look at first, and the verdict."""
+        shown = {}
+        for key in ("accuracy", "auc", "nll", "smece", "kl_true"):
+            value, known = self.values.get(key), metric_of(key)
+            if value is not None:
+                lo, hi = self.intervals.get(key, (math.nan, math.nan))
+                name = key if known is None else known.name
+                shown[name] = f"{value:.3f}" + ("" if math.isnan(lo) else f" [{lo:.3f}, {hi:.3f}]")
+        verdict = {} if self.verdict is None else {"verdict": self.verdict}
+        return {"cases": str(self.n)} | shown | verdict
 
     def __getattr__(self, name: str) -> float | None:
         """Return the metric called `name`; AttributeError where it is absent."""

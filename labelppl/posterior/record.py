@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..arviz_groups import as_arviz, groups
 from ..errors import InputError
+from ..facts import Facts, few_names
 from ..inference.base import Draws
 from ..model import ClosedForm, LabelDensity, LabelModel
 from ..runs import write_bytes
@@ -29,8 +30,8 @@ from ..table import Cases
 from .fitted_cases import fitted_cases
 
 
-@dataclass(frozen=True)
-class Posterior:
+@dataclass(frozen=True, repr=False)
+class Posterior(Facts):
     """Draws of a label model's parameters given ``cases``.
 
     Attributes:
@@ -53,6 +54,16 @@ class Posterior:
     sampled: Draws
     seed: int
     closed: ClosedForm | None = None
+
+    def facts(self) -> dict[str, str]:
+        """Which engine, how many draws of which parameters, and whether the fit is to be trusted."""
+        return {
+            "engine": self.sampled.engine,
+            "draws": str(len(self.log_weights)),
+            "parameters": few_names(tuple(self.values)),
+            "cases": str(len(self.cases)),
+            "trusted": "yes" if not self.problems else f"no: {'; '.join(self.problems)}",
+        }
 
     @property
     def model(self) -> LabelModel:

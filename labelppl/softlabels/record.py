@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ..arrays import Array
 from ..errors import InputError
+from ..facts import Facts, few_names
 from ..runs import write_atomically
 from ..table import TEXT_IDS, typed_ids, untyped_ids
 
@@ -27,8 +28,8 @@ BY_CASE = ("entropy", "aleatoric", "epistemic", "concentration", "source", "khat
 MOST_DRAWS = 4096
 
 
-@dataclass(frozen=True)
-class SoftLabels:
+@dataclass(frozen=True, repr=False)
+class SoftLabels(Facts):
     """p(Y|Z) of n cases, with uncertainty.
 
     Attributes:
@@ -89,6 +90,20 @@ class SoftLabels:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def facts(self) -> dict[str, str]:
+        """How many cases, their mean soft label, how uncertain they are and how they were made."""
+        mean = self.probs.mean(axis=0) if len(self) else np.zeros(len(self.classes))
+        shares = tuple(f"{name} {p:.3f}" for name, p in zip(self.classes, mean, strict=True))
+        sources, counts = np.unique(np.asarray(self.source, dtype=str), return_counts=True)
+        return {
+            "cases": str(len(self)),
+            "mean": few_names(shares),
+            "entropy": f"{float(self.entropy.mean()) if len(self) else 0.0:.3f} nats",
+            "epistemic": f"{float(self.epistemic.mean()) if len(self) else 0.0:.3f} nats",
+            "source": ", ".join(f"{n} {name}" for name, n in zip(sources, counts, strict=True)),
+            "prevalence": "study's own" if self.prevalence is None else "moved",
+        }
 
     def take(self, index: Array) -> SoftLabels:
         """The cases ``index`` (integers or a mask), in that order."""

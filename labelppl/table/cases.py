@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..arrays import Array, Floats, Ints
+from ..facts import Facts, few_names
 from ..features import Column
 from ..split import LazySplit
 from .files import Delimiters
@@ -34,8 +35,8 @@ def stored_split(cases: Cases) -> Array | LazySplit:
     return split
 
 
-@dataclass(frozen=True)
-class Cases:
+@dataclass(frozen=True, repr=False)
+class Cases(Facts):
     """n cases as the label model and the trainer see them; every array has the cases along its first axis.
 
     Args:
@@ -99,6 +100,18 @@ class Cases:
             id_type=self.id_type,
             delimiters=self.delimiters,
         )
+
+    def facts(self) -> dict[str, str]:
+        """How many cases, which classes, features and sides of the split."""
+        counts = ((side, int((self.split == side).sum())) for side in ("train", "val", "test"))
+        return {
+            "cases": str(len(self)),
+            "labelled": str(int(self.labelled.sum())),
+            "classes": few_names(self.classes),
+            "features": few_names(tuple(self.columns)) or "none",
+            "split": ", ".join(f"{count} {side}" for side, count in counts if count),
+            "images": "none" if self.images is None else str(len(self.images)),
+        }
 
     @property
     def train(self) -> Cases:

@@ -64,7 +64,7 @@ def _posterior(
     if kind == "full":
         root = torch.randn(inputs * outputs, inputs * outputs, generator=generator)
         precision = root @ root.T + 40 * torch.eye(len(root))
-        return Full(torch.linalg.cholesky(precision))
+        return Full(torch.linalg.cholesky(precision).contiguous())
     a, axes = torch.linalg.eigh(_square(inputs, generator))
     b, others = torch.linalg.eigh(_square(outputs, generator))
     parts = (axes, a.clamp_min(0), others, b.clamp_min(0), torch.tensor([20.0]))
