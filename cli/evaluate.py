@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from labelppl.table import Delimiters
 
 from . import options
 from .shared import teller
@@ -14,6 +17,7 @@ from .shared import teller
 @click.command(epilog="Example: labelppl evaluate --run runs/hip")
 @options.run
 @click.option("--data", type=options.FILE, help="Another cases table [default: the run's own].")
+@options.delimiters
 @click.option(
     "--split",
     default="test",
@@ -62,7 +66,11 @@ from .shared import teller
 @options.seed
 @options.own_student
 def evaluate(
-    run: Path, metrics: tuple[str, ...], prevalence: tuple[str, ...], **chosen: Any
+    run: Path,
+    metrics: tuple[str, ...],
+    prevalence: tuple[str, ...],
+    delimiters: Delimiters,
+    **chosen: Any,
 ) -> None:
     """Measure the student on held-out cases; writes metrics.json, predictions.parquet and curves.csv.
 
@@ -74,6 +82,7 @@ def evaluate(
     settings = EvaluateSettings(
         metrics=tuple(load_object(text) if names_object(text) else text for text in metrics),
         prevalence=options.read_prevalence(prevalence),
+        delimiters=options.said(delimiters),
         **chosen,
     )
     evaluate_job(run, settings, say=teller())

@@ -14,6 +14,7 @@ from labelppl.errors import InputError
 if TYPE_CHECKING:
     from labelppl.jobs.inputs import Inputs
     from labelppl.model import LabelModel
+    from labelppl.table import Delimiters
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 FILE = click.Path(path_type=Path)
@@ -89,6 +90,11 @@ def delimiters(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(delimiters=Delimiters(separator, decimal), **arguments)
 
     return with_delimiters
+
+
+def said(delimiters: Delimiters) -> Delimiters | None:
+    """What the command line says of how a table is written; None: nothing, so as the run's own table."""
+    return delimiters if delimiters.record() else None
 
 
 group = click.option(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from labelppl.table import Delimiters
 
 from . import options
 from .shared import teller
@@ -16,6 +19,7 @@ from .shared import teller
 @click.option(
     "--data", type=options.FILE, help="Calibration cases [default: the run's validation cases]."
 )
+@options.delimiters
 @click.option(
     "--map",
     "map_",
@@ -69,7 +73,7 @@ from .shared import teller
 @options.own_student
 @options.trust
 @options.seed
-def recalibrate(run: Path, map_: str, **chosen: Any) -> None:
+def recalibrate(run: Path, map_: str, delimiters: Delimiters, **chosen: Any) -> None:
     """Fit a map on validation cases, so that a probability of .8 is right 8 times in 10.
 
     Writes calibration.json and, with --conformal, conformal.json into the run folder. predict, evaluate and report apply
@@ -77,4 +81,5 @@ def recalibrate(run: Path, map_: str, **chosen: Any) -> None:
     """
     from labelppl.jobs.recalibrate import RecalibrateSettings, recalibrate_job
 
-    recalibrate_job(run, RecalibrateSettings(map=map_, **chosen), say=teller())
+    settings = RecalibrateSettings(map=map_, delimiters=options.said(delimiters), **chosen)
+    recalibrate_job(run, settings, say=teller())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..audit import Doubts, doubts, explain, near_duplicates
+from ..audit.ranking import DOUBT_COLUMNS
 from ..runs import check_file, read_run_json, step, verify
 from ..runs.csv_files import write_csv
 from ..softlabels import SoftLabels
@@ -23,7 +24,7 @@ def audit_job(run: Path, *, out: Path | None, images: bool, say: Teller) -> Doub
     """
     made = read_run_json(run)
     if out is not None:
-        check_file(out, suffixes=(".csv",), inputs=(made.data, made.model))
+        check_file(out, suffixes=(".csv",), inputs=(made.data, made.model), columns=DOUBT_COLUMNS)
     labels = SoftLabels.load(verify(run, "labels.parquet"))
     explanations = Explanations.load(verify(run, "explain.parquet"))
     cases = cases_without_model(run)

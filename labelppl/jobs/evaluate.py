@@ -22,7 +22,7 @@ from ..runs import check_file, read_run_json, step, verify, write_json
 from ..softlabels import SoftLabels
 from ..students.options import StudentLike
 from ..students.student import Student
-from ..table import read_frame
+from ..table import Cases, Delimiters, read_frame, typed_ids
 from .inputs import cases_without_model
 from .label_draws import label_draws
 from .own_student import own_network
@@ -41,6 +41,7 @@ class EvaluateSettings:
     """The options of ``labelppl evaluate``; see there."""
 
     data: Path | None = None
+    delimiters: Delimiters | None = None
     split: str = "test"
     out: Path | None = None
     metrics: tuple[str | Metric, ...] = ()
@@ -60,7 +61,14 @@ class EvaluateSettings:
         keys = [m.key if isinstance(m, Metric) else m for m in self.metrics]
         paths = {name: None if value is None else str(value) for name, value in
                  (("data", self.data), ("out", self.out))}  # fmt: skip
-        return {**asdict(self), **paths, "metrics": keys, "by": list(self.by)}
+        delimiters = {} if self.delimiters is None else self.delimiters.record()
+        return {
+            **asdict(self),
+            **paths,
+            "delimiters": delimiters,
+            "metrics": keys,
+            "by": list(self.by),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +100,8 @@ def evaluate_job(
     network = own_network(run, settings.student, trust=settings.trust)
     made = read_run_json(run)
     if settings.out is not None:
-        check_file(settings.out, suffixes=(".json",), inputs=(made.data, made.model, settings.data))
+        inputs = (made.data, made.model, settings.data)
+        check_file(settings.out, suffixes=(".json",), inputs=inputs, columns=("n", "n_labelled"))
     if settings.operating_point is not None:
         ThresholdRule.read(settings.operating_point)
     for metric in settings.metrics:
@@ -119,7 +128,7 @@ def measure(
     No model file is executed, unless draws of the soft labels are asked for. network: of a student of the user's own,
     whose file holds weights alone. images: those of the whole table, where they are decoded already.
     """
-    everyone = cases_without_model(run, settings.data)
+    everyone = cases_without_model(run, settings.data, settings.delimiters)
     rows = np.ones(len(everyone), dtype=bool)
     if settings.split != "all":
         rows = np.asarray(everyone.split == settings.split)
@@ -140,7 +149,7 @@ def measure(
         cases,
         labels=_labels(run, settings, say),
         metrics=settings.metrics,
-        by=_columns(settings.by, run, settings.data, rows),
+        by=_columns(settings, everyone, rows),
         operating_point=settings.operating_point,
         positive=settings.positive,
         validation=everyone.val if settings.data is None else cases_without_model(run).val,
@@ -148,6 +157,9 @@ def measure(
         top=settings.top,
         seed=settings.seed,
     )
+    assert metrics.predictions is not None
+    ids = typed_ids(cases.ids, cases.id_type)
+    metrics = metrics.with_tables(metrics.predictions.assign(id=ids), metrics.curves)
     if settings.out is None:
         metrics.save(run)
     else:
@@ -172,25 +184,23 @@ def _labels(run: Path, settings: EvaluateSettings, say: Teller) -> SoftLabels | 
     return labels
 
 
-def _columns(
-    names: tuple[str, ...], run: Path, data: Path | None, rows: Array
-) -> dict[str, Array] | None:
+def _columns(settings: EvaluateSettings, everyone: Cases, rows: Array) -> dict[str, Array] | None:
     """The columns of the table that subgroups are formed by: name -> values (cases,)."""
-    if not names:
+    if not settings.by:
         return None
-    path = data or read_run_json(run).data
-    frame = read_frame(path)
-    for name in names:
+    assert everyone.path is not None
+    frame = read_frame(everyone.path, everyone.delimiters)
+    for name in settings.by:
         if name not in frame.columns:
             raise InputError(
-                f"{path}: no column '{name}', expected one of {', '.join(map(str, frame.columns))}; "
+                f"{everyone.path}: no column '{name}', expected one of {', '.join(map(str, frame.columns))}; "
                 "give --by one of them"
             )
     if len(frame) != len(rows):
         raise InputError(
-            f"{path}: subgroups need a table with one row per case; --by cannot be used"
+            f"{everyone.path}: subgroups need a table with one row per case; --by cannot be used"
         )
-    return {name: frame[name].to_numpy()[rows] for name in names}
+    return {name: frame[name].to_numpy()[rows] for name in settings.by}
 
 
 def _tell(metrics: Metrics, settings: EvaluateSettings, say: Teller) -> None:

@@ -13,7 +13,7 @@ from ..features.readers import is_long
 from ..model import LabelModel, find_table, load_model, read_cases, zoo
 from ..python_files import files_of, whole_digest
 from ..runs import RunRecord, read_run_json, record, refuse_stranger, sha256, versions
-from ..table import Cases, Delimiters, cases_from_frame, read_frame, training_cases
+from ..table import Cases, Delimiters, cases_from_frame, files_beside, open_table, training_cases
 from .table_labels import TableLabels
 
 
@@ -89,6 +89,7 @@ class Inputs:
             )
         if data is None:
             _same_file(run, made.data, made.data_sha256, digest=sha256)
+            _same_beside(run, made, model)
         written = delimiters or delimiters_of(made)
         cases = read_cases(
             data or made.data,
@@ -149,6 +150,7 @@ class Inputs:
             "data": {
                 "path": str(self.cases.path.resolve()),
                 "sha256": sha256(self.cases.path),
+                "beside": _beside(self.cases.path, self.model),
                 **self.cases.delimiters.record(),
             },
             "classes": list(self.cases.classes),
@@ -189,7 +191,8 @@ def cases_without_model(
         _same_file(run, made.data, made.data_sha256, digest=sha256)
     path = data or made.data
     delimiters = delimiters or delimiters_of(made)
-    frame = read_frame(path, delimiters)
+    file = open_table(path, delimiters)
+    frame = file.frame()
     return cases_from_frame(
         frame,
         made.label_name,
@@ -201,6 +204,7 @@ def cases_without_model(
         seed=made.seed,
         raters=made.raters,
         delimiters=delimiters,
+        guess_ids=file.guesses_types,
     )
 
 
@@ -219,7 +223,18 @@ def matches(made: RunRecord, inputs: Inputs) -> str:
     return "another --group" if made.group != inputs.group else ""
 
 
-def _same_file(run: Path, path: Path, stated: str, *, digest: Any) -> None:
+def _beside(table: Path, model: LabelModel) -> dict[str, str]:
+    """The digests of the tables beside ``table`` that hold what raters said, by the names of their files."""
+    return {file.name: sha256(file) for file in files_beside(table, model.features).values()}
+
+
+def _same_beside(run: Path, made: RunRecord, model: LabelModel) -> None:
+    """InputError where a table of what raters said is gone, new, or no longer what the run was made from."""
+    for name in {**made.beside, **_beside(made.data, model)}:
+        _same_file(run, made.data.with_name(name), made.beside.get(name), digest=sha256)
+
+
+def _same_file(run: Path, path: Path, stated: str | None, *, digest: Any) -> None:
     """Raise InputError where ``path`` is gone or is no longer the file that the run was made from."""
     if not path.is_file() or digest(path) != stated:
         state = "has changed" if path.is_file() else "is gone"

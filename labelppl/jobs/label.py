@@ -104,7 +104,9 @@ def _check_label(run: Path, settings: LabelSettings, model: Path, table: Path | 
                 "into several files of one folder"
             )
     if settings.out is not None:
-        check_file(settings.out, suffixes=(".parquet",), inputs=(model, table, settings.data))
+        inputs = (model, table, settings.data)
+        columns = ("id", "source", "concentration")
+        check_file(settings.out, suffixes=(".parquet",), inputs=inputs, columns=columns)
     if settings.data is not None and not settings.data.is_file():
         raise InputError(
             f"{settings.data}: no such table; expected a CSV or Parquet file, or a folder of them"

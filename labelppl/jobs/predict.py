@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,9 +42,14 @@ def predict_job(
 
     check_device(device)
     own = [run / name for name in ("student.json", "student.safetensors", "run.json")]
-    check_file(out, suffixes=PREDICTION_SUFFIXES, inputs=(*images, *own, *_sources(run)))
     for name in ("student.json", "student.safetensors"):
         verify(run, name)
+    inputs = (*images, *own, *_sources(run))
+    classes = read_json(run / "student.json").get("classes")
+    named = (
+        classes if isinstance(classes, list) else ()
+    )  # a damaged file is refused when it is read
+    check_file(out, suffixes=PREDICTION_SUFFIXES, inputs=inputs, columns=_columns(named))
     network = own_network(run, student, trust=trust)
     facts = _facts_of_run(run, prevalence, raw=raw)
     if dicom_sr is not None:
@@ -72,10 +77,11 @@ def predict_onnx_job(
     """
     from ..export.onnx_student import load_onnx
 
-    check_file(out, suffixes=PREDICTION_SUFFIXES, inputs=(*images, student))
     if not images:
         raise InputError("predict: expected at least one image file")
     exported = load_onnx(student)
+    inputs = (*images, student)
+    check_file(out, suffixes=PREDICTION_SUFFIXES, inputs=inputs, columns=_columns(exported.classes))
     moved = exported if prevalence is None else exported.at(prevalence)
     notes = exported.notes
     at = moved.prevalence or notes.deployment_prevalence or notes.study_prevalence
@@ -114,6 +120,11 @@ def _facts_of_run(run: Path, prevalence: Mapping[str, float] | None, *, raw: boo
     return ReportFacts(
         spec.classes, at, sha256(run / STUDENT), None if mapping is None else str(mapping)
     )
+
+
+def _columns(classes: Iterable[object]) -> tuple[str, ...]:
+    """What every table of predictions has."""
+    return ("id", *(f"p_{name}" for name in classes))
 
 
 def _sources(run: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from ..metrics.evaluate import predict_cases
 from ..python_files import names_object
 from ..runs import Step, read_run_json, sha256, step, verify, write_json
 from ..softlabels import SoftLabels
-from ..table import Cases, match_ids
+from ..table import Cases, Delimiters, match_ids
 from .inputs import cases_without_model
 from .label_draws import label_draws
 from .own_student import own_network
@@ -40,6 +40,7 @@ class RecalibrateSettings:
     """The options of ``labelppl recalibrate``; see there."""
 
     data: Path | None = None
+    delimiters: Delimiters | None = None
     map: str = "auto"
     to: Reference = "auto"
     alpha: float | None = None
@@ -61,7 +62,9 @@ def recalibrate_job(run: Path, settings: RecalibrateSettings, *, say: Teller) ->
     read_run_json(run)
     if settings.map not in ("auto", "none"):
         open_map(settings.map)
-    arguments = {**asdict(settings), "data": None if settings.data is None else str(settings.data)}
+    written = {} if settings.delimiters is None else settings.delimiters.record()
+    data = None if settings.data is None else str(settings.data)
+    arguments = {**asdict(settings), "data": data, "delimiters": written}
     with step(run, "recalibrate", arguments, say.command_line) as work:
         return _recalibrate(run, settings, work, say)
 
@@ -69,7 +72,7 @@ def recalibrate_job(run: Path, settings: RecalibrateSettings, *, say: Teller) ->
 def _recalibrate(
     run: Path, settings: RecalibrateSettings, work: Step, say: Teller
 ) -> dict[str, Any]:
-    cases = cases_without_model(run, settings.data)
+    cases = cases_without_model(run, settings.data, settings.delimiters)
     cases = cases if settings.data is not None else cases.val
     if len(cases) == 0:
         raise InputError(

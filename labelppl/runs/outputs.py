@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -36,14 +38,18 @@ def check_file(
     *,
     suffixes: Sequence[str] = (),
     inputs: Iterable[Path | None] = (),
+    columns: Iterable[str] = (),
     what: str = "--out",
 ) -> None:
     """Refuse a path that cannot be a file to write.
+
+    A file that is there already is replaced only if it looks like what this command wrote before.
 
     Args:
         path: The path.
         suffixes: What its name may end in; none allows any.
         inputs: Files that the command reads, which it must not replace.
+        columns: Columns, or keys of a JSON file, that everything has which the command writes.
         what: The option that named it.
 
     Raises:
@@ -74,7 +80,28 @@ def check_file(
             raise InputError(
                 f"{path}: is an input of this command and is never overwritten; name another file with {what}"
             )
+    absent = set(columns) - _names_in(path) if path.exists() and path.stat().st_size else set()
+    if absent:
+        raise InputError(
+            f"{path}: is there already, and holds something else than this command writes (no '{min(absent)}'); name another "
+            f"file with {what}, or remove it first"
+        )
     _check_writable(path, what)
+
+
+def _names_in(path: Path) -> set[str]:
+    """The columns of a table, the keys of a JSON file; nothing where it is neither."""
+    try:
+        if path.suffix == ".parquet":
+            from pyarrow.parquet import read_schema  # costs a quarter of a second
+
+            return set(read_schema(path).names)
+        with path.open(encoding="utf-8", newline="") as file:
+            if path.suffix == ".json":
+                return set(json.load(file))
+            return set(next(csv.reader(file), []))
+    except (OSError, ValueError, TypeError, csv.Error):  # pyarrow's own errors are of these
+        return set()
 
 
 def _check_writable(path: Path, what: str) -> None:

@@ -40,6 +40,7 @@ class RunRecord:
         model_options: Options of a model of the zoo.
         data: Path of the table, as written.
         data_sha256: Its digest.
+        beside: Digests of the tables beside it that hold what raters said, by the names of their files.
         classes: Of the label, in the order of all probabilities.
         raters: Feature -> raters, in the order of its parameters.
         label_name: The label's column.
@@ -59,6 +60,7 @@ class RunRecord:
     model_options: Mapping[str, Any]
     data: Path
     data_sha256: str
+    beside: Mapping[str, str]
     classes: tuple[str, ...]
     raters: Mapping[str, tuple[str, ...]]
     label_name: str
@@ -122,6 +124,7 @@ def read_run_json(folder: Path) -> RunRecord:
         model_options=entry("model.options", _mapping),
         data=Path(entry("data.path", _text)),
         data_sha256=entry("data.sha256", _digest),
+        beside=entry("data.beside", _files),
         classes=tuple(entry("classes", _names)),
         raters={k: tuple(v) for k, v in entry("raters", _raters).items()},
         label_name=entry("label_name", _text),
@@ -219,6 +222,13 @@ def _text(value: Any) -> str:
 def _digest(value: Any) -> str:
     right = isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
     return "" if right else "64 hexadecimal digits"
+
+
+def _files(value: Any) -> str:
+    right = isinstance(value, dict) and all(
+        Path(name).name == name and not _digest(digest) for name, digest in value.items()
+    )
+    return "" if right else "digests by the names of files"
 
 
 def _mapping(value: Any) -> str:

@@ -10,10 +10,11 @@ at once or in batches; `cases_from_frame` reads them as the declarations say and
 """
 
 from .batches import CaseBatches
+from .beside import files_beside, tables_beside
 from .cases import Cases
 from .files import Delimiters, TableFile, open_table
 from .ids import TEXT_IDS, match_ids, typed_ids, untyped_ids
-from .read import cases_from_frame, read_frame, tables_beside
+from .read import cases_from_frame, read_frame
 from .training import training_cases
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Delimiters",
     "TableFile",
     "cases_from_frame",
+    "files_beside",
     "match_ids",
     "open_table",
     "read_frame",

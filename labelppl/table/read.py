@@ -198,38 +198,6 @@ def read_frame(path: Path, delimiters: Delimiters | None = None) -> pd.DataFrame
     return open_table(path, delimiters).frame()
 
 
-def tables_beside(
-    path: Path, features: Mapping[str, Feature], delimiters: Delimiters | None = None
-) -> dict[str, pd.DataFrame]:
-    """For each feature of raters, read the table ``<stem>_<feature>.csv`` or ``.parquet`` beside ``path``, if there is one.
-
-    Args:
-        path: The table of the cases.
-        features: The measurements by name.
-        delimiters: How the tables are written, if they are text.
-
-    Returns:
-        Feature name -> its table; features without a table are left out.
-
-    Raises:
-        InputError: Such a file is no table.
-
-    Examples:
-        >>> reads = pd.DataFrame({"id": ["a", "b"], "rater": ["r", "r"], "label": ["x", "z"]})
-        >>> reads.to_csv("cases_reads.csv", index=False)
-        >>> tables = tables_beside(Path("cases.csv"), {"reads": Votes()})
-        >>> len(tables["reads"])
-        2
-    """
-    tables: dict[str, pd.DataFrame] = {}
-    for name, feature in features.items():
-        for suffix in (".csv", ".parquet"):
-            table = path.with_name(f"{path.stem}_{name}{suffix}")
-            if isinstance(feature, ReaderFeature) and table.is_file() and name not in tables:
-                tables[name] = read_frame(table, delimiters)
-    return tables
-
-
 def _with_clean_header(frame: pd.DataFrame, path: Path | None) -> pd.DataFrame:
     """The frame with its named index levels as columns, and names without outer white space, each once.
 

@@ -17,7 +17,7 @@ ENTRIES: dict[str, Any] = {
     "arguments": {"engine": "auto", "group": "group", "seed": 3},
     "seed": 3,
     "model": {"path": "/x/hip.py", "sha256": "ab" * 32, "options": {}},
-    "data": {"path": "/x/hip.csv", "sha256": "cd" * 32},
+    "data": {"path": "/x/hip.csv", "sha256": "cd" * 32, "beside": {}},
     "classes": ["normal", "dysplastic"],
     "raters": {"votes": ["anna", "ben"]},
     "label_name": "diagnosis",

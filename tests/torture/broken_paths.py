@@ -99,6 +99,30 @@ INPUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+def _over_a_stranger(command: tuple[str, ...], name: str, content: str) -> Broken:
+    """``--out`` names a file of the user's, which is no input of the run."""
+
+    def place(folder: Path) -> None:
+        (folder / name).write_text(content)
+
+    words = (name, "is there already", "another file with --out")
+    return Broken(
+        "output over another file", f"{command[0]} {name}", _to(command, name), words, place
+    )
+
+
+def _strangers_files() -> list[Broken]:
+    label, evaluate, predict = (OUTPUTS[verb][0] for verb in ("label", "evaluate", "predict"))
+    return [
+        _over_a_stranger(predict, "other.csv", "id,alpha,p_true_normal\na,1,1\n"),
+        _over_a_stranger(predict, "notes.csv", "a note\n"),
+        _over_a_stranger(predict, "old.parquet", "no table"),
+        _over_a_stranger(evaluate, "config.json", '{"seed": 1}'),
+        _over_a_stranger(evaluate, "list.json", "[1, 2]"),
+        _over_a_stranger(label, "old.parquet", "no table"),
+    ]
+
+
 def _odd_inputs(folder: Path) -> None:
     _place(folder)
     (folder / "folder.py").mkdir()
@@ -144,4 +168,5 @@ def broken_paths() -> list[Broken]:
           for verb, (command, places) in OUTPUTS.items() for path, words in places.items()),
         *(Broken("input path", name, command, words, _odd_inputs) for name, (command, words) in INPUTS.items()),
         *_links(),
+        *_strangers_files(),
     ]  # fmt: skip

@@ -90,6 +90,7 @@ def _entries() -> list[Broken]:
         "model.sha256": (..., "x", None),
         "data": (..., None),
         "data.path": (..., 7),
+        "data.beside": (..., [], {"../hip.csv": "0" * 64}, {"v.csv": 5}),
         "classes": (..., 5, [], ["normal"], ["normal", "normal"], [1, 2]),
         "raters": (..., [], {"votes": 3}),
         "label_name": (..., "", 3),
