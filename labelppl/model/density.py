@@ -74,8 +74,7 @@ class LabelDensity:
         self.model, self.classes = model, cases.classes
         self.structure: Structure = find_structure(model, cases)
         self.cases = cases = self._typed(cases)
-        self.parameters = self.structure.parameters
-        self.parameters.anchors = model.anchors(cases)
+        self.parameters = self.structure.parameters.with_anchors(model.anchors(cases))
         self._evaluator = Evaluator(model, self.structure, self.classes)
         self._probe = self.start(2, seed=0)
         probe = {name: value[0] for name, value in self.constrain(self._probe).items()}

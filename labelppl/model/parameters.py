@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -73,11 +74,19 @@ class Site:
 class Parameters:
     """The layout of the unconstrained vector u (dim,); every method takes one vector and works under ``vmap``."""
 
-    def __init__(self, nodes: Mapping[str, Mapping[str, Any]]) -> None:
-        """``nodes``: site name -> Pyro trace node with its distribution and a value from the prior."""
-        #: Whether no site's prior depends on another site's value; set by whoever compares two traces.
-        self.independent = False
-        self.anchors: Mapping[str, Anchor] = {}
+    def __init__(
+        self,
+        nodes: Mapping[str, Mapping[str, Any]],
+        *,
+        anchors: Mapping[str, Anchor] = MappingProxyType({}),
+        independent: bool = False,
+    ) -> None:
+        """``nodes``: site name -> Pyro trace node with its distribution and a value from the prior.
+
+        anchors: site name -> where its values are measured from, and in what unit. independent: whether no site's prior
+        depends on another site's value.
+        """
+        self.nodes, self.anchors, self.independent = nodes, anchors, independent
         self.sites: list[Site] = []
         offset = 0
         for name, node in nodes.items():
@@ -90,6 +99,10 @@ class Parameters:
             self.sites.append(site)
             offset += site.size
         self.dim = offset
+
+    def with_anchors(self, anchors: Mapping[str, Anchor]) -> Parameters:
+        """The same sites, measured from ``anchors``."""
+        return Parameters(self.nodes, anchors=anchors, independent=self.independent)
 
     def __iter__(self) -> Iterator[Site]:
         return iter(self.sites)

@@ -148,11 +148,10 @@ def find_structure(model: LabelModel, cases: Cases) -> Structure:
         for name, feature in model.features.items()
         if isinstance(feature, Category) and name in sampled
     }
-    structure = Structure(
-        Parameters(parameters), label_values, summed, trace.read, sampled, sites, codes
-    )
-    _compare_priors(model, cases, structure.parameters, trace)
-    return structure
+    independent = _independent_priors(model, cases, Parameters(parameters), trace)
+    return Structure(
+        Parameters(parameters, independent=independent), label_values, summed, trace.read, sampled, sites, codes
+    )  # fmt: skip
 
 
 def _inside_or_refuse(name: str, site: Mapping[str, Any]) -> None:
@@ -209,13 +208,15 @@ def _discrete_values(name: str, site: Mapping[str, Any]) -> Tensor:
     return values
 
 
-def _compare_priors(model: LabelModel, cases: Cases, parameters: Parameters, first: Any) -> None:
-    """Learn from a second trace which priors depend on other parameters.
+def _independent_priors(
+    model: LabelModel, cases: Cases, parameters: Parameters, first: Any
+) -> bool:
+    """Whether no prior depends on another parameter, as a second trace shows.
 
     A support that does would need a transform per draw; the layout has one per site, so it is refused.
     """
     second = prior_trace(model, cases, seed=1, validate=False)
-    parameters.independent = True
+    independent = True
     for site in parameters:
         one, other = first.nodes[site.name], second.nodes[site.name]
         again = Parameters({site.name: other})
@@ -232,4 +233,5 @@ def _compare_priors(model: LabelModel, cases: Cases, parameters: Parameters, fir
                 torch.equal(one["fn"].log_prob(value), other["fn"].log_prob(value))
                 for value in (one["value"], other["value"])
             )
-        parameters.independent &= same
+        independent &= same
+    return independent

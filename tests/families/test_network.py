@@ -331,7 +331,7 @@ def test_anchors_change_coordinates_and_nothing_else() -> None:
     values, log_jacobian = density.parameters.constrain(x)
     torch.testing.assert_close(density.parameters.unconstrain(values), x)
     plain = LabelDensity(model, cases)
-    plain.parameters.anchors = {}
+    plain.parameters = plain.parameters.with_anchors({})
     u = plain.parameters.unconstrain(values)
     _, plain_jacobian = plain.parameters.constrain(u)
 

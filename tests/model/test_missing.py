@@ -93,7 +93,10 @@ def every_pattern():
 def test_every_pattern_of_missing_nodes(read, monkeypatch):
     frame = every_pattern()
     assert len(frame) == 32
-    fitted = read(network, pd.concat([frame.assign(y=["no", "yes"] * 16), frame.assign(y=None)]))
+    fitted = read(
+        network,
+        pd.concat([frame.assign(y=["no", "yes"] * 16), frame.assign(y=None)], ignore_index=True),
+    )
     density = LabelDensity(network, fitted)
     assert density._evaluator.vectorised
     points = density.start(2, seed=0)
