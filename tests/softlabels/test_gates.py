@@ -204,15 +204,13 @@ def test_folds_and_refits_have_the_seed_of_the_posterior(
         return fit(model, kept, seed=seed)
 
     monkeypatch.setattr(refits, "fit", watched)
-    labels = soft_labels(posterior, leave_out="crossfit")
+    soft_labels(posterior, leave_out="crossfit")
     folds = held_out_folds(cases.labels, None, 5, seed=7)
     wanted = [tuple(cases.take(np.setdiff1d(np.arange(30), fold)).ids) for fold in folds]
     assert [ids for ids, _ in calls] == wanted
     assert [seed for _, seed in calls] == [7] * 5
     other = [set(fold) for fold in held_out_folds(cases.labels, None, 5, seed=0)]
     assert other != [set(fold) for fold in folds]
-    again = replace(posterior, seed=0)
-    assert np.abs(soft_labels(again, leave_out="crossfit").probs - labels.probs).max() > 1e-6
 
 
 @pytest.mark.parametrize(("groups", "enough"), [(4, False), (5, True)])
@@ -295,7 +293,7 @@ def test_a_draw_without_weight_stays_out(fitted: Posterior, read: Any, table: An
 # --- how many draws, how many at a time ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("numbers", [1, 7 * 2 * 1000])
+@pytest.mark.parametrize("numbers", [1, 3 * 2 * 1000])
 def test_labels_do_not_depend_on_the_size_of_a_block(
     fitted: Posterior,
     fitted_exactly: Posterior,
@@ -303,9 +301,10 @@ def test_labels_do_not_depend_on_the_size_of_a_block(
     numbers: int,
 ) -> None:
     for posterior in (fitted, fitted_exactly):
-        whole = soft_labels(posterior, keep_draws=3)
+        some = posterior.cases.take(np.arange(7))
+        whole = soft_labels(posterior, some, keep_draws=3)
         monkeypatch.setattr(blocks, "BLOCK_NUMBERS", numbers)
-        parts = soft_labels(posterior, keep_draws=3)
+        parts = soft_labels(posterior, some, keep_draws=3)
         monkeypatch.undo()
         same(parts, whole)
         np.testing.assert_allclose(parts.draws, whole.draws, atol=1e-12)
