@@ -63,6 +63,7 @@ FIELDS: dict[str, dict[str, tuple[Any, str, str]]] = {
     },
     "prior": {
         "lam": (str, "Half the precision of the weight prior: auto (held-out cases choose), evidence (no folds), or a number; inf stays at step 1.", "auto"),
+        "space": (str, "What the prior holds: weights, or predictions on the training images (lam is then beta).", "weights"),
         "grid": (str, "Candidates of --lam auto, A,B,…", "inf,1e4,1e3,100,10,1,0.1,0"),
         "folds": (click.IntRange(min=2), "Folds of the cross-validation behind --lam auto.", "3"),
         "layers": (str, "Layers that the weight prior holds, by patterns of parameter names.", "all"),

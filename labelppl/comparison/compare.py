@@ -152,6 +152,7 @@ def compare(
             bool((held.split == "val").any()),
             bool((held.train.labels >= 0).any()),
             len(cases.classes),
+            any(column.ballots is None for column in cases.columns.values()),
         )
         chosen = choose_methods(methods, known)
         names = tuple(method.name for method in chosen)

@@ -1,7 +1,7 @@
 """The methods that `compare` can run, by the names of its tables, or as objects of the user's own.
 
-Every method is a target learnt in one step, except `reg`: `prob`, then the hard labels under the
-weight prior. Ablations are `prob` and `reg` given soft labels that are spoiled on purpose: shuffled
+Every method is a target learnt in one step, except two: `prob`, then the hard labels under the prior
+around theta_p, which holds the weights (`reg`) or the predictions (`fseb`). Ablations are `prob` and `reg` given soft labels that are spoiled on purpose: shuffled
 within each class, and for `reg` also uniform noise and flipped ones.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ..errors import InputError
 from ..softlabels import SoftLabels
@@ -19,10 +19,14 @@ from ..targets.base import Target
 from ..targets.lspp import FEWEST_CLASSES
 from .spoiled import SPOILED
 
-METHODS = ("hard", "smooth", "paper-soft", "prob", "reg", *list(TARGETS)[4:])
+METHODS = ("hard", "smooth", "paper-soft", "prob", "reg", "fseb", *list(TARGETS)[4:])
 ABLATIONS = ("prob-shuffled", "reg-shuffled", "reg-uniform", "reg-flipped")
 OF_VOTES = ("mean-vote", "majority")
 OF_IMAGES = ("mixup", "cutmix")
+TWO_STEPS: dict[str, Literal["weights", "predictions"]] = {
+    "reg": "weights",
+    "fseb": "predictions",
+}
 OF_VALIDATION = ("cpls", "domino")
 
 
@@ -33,7 +37,8 @@ class Method:
     Args:
         name: As in the tables.
         target: What step 1 learns: a name, a `Target`, or a function that makes one.
-        prior: Whether step 2, on the hard labels under the weight prior, follows.
+        prior: Whether step 2, on the hard labels under the prior around theta_p, follows.
+        space: What that prior holds, `weights` or `predictions`; None: as the options say.
         spoil: What is done to the soft labels first, by a name of `spoiled`; empty: nothing.
 
     Examples:
@@ -46,6 +51,7 @@ class Method:
     target: Target | Callable[..., Target] | str
     prior: bool = False
     spoil: str = ""
+    space: Literal["weights", "predictions"] | None = None
 
     def soft(self, labels: SoftLabels, cases: Cases, seed: int) -> SoftLabels:
         """The soft labels that this method learns from."""
@@ -57,6 +63,7 @@ class Method:
             "target": make_target(self.target).record(),
             "prior": self.prior,
             "spoil": self.spoil,
+            "space": self.space,
         }
 
 
@@ -75,8 +82,8 @@ def make_method(method: MethodLike, soft: bool = True) -> Method:
         name, target = method
         return Method(name, target)
     base, _, spoil = method.partition("-") if method in ABLATIONS else (method, "", "")
-    if base == "reg":
-        return Method(method, "prob" if soft else "mean-vote", True, spoil)
+    if base in TWO_STEPS:
+        return Method(method, "prob" if soft else "mean-vote", True, spoil, TWO_STEPS[base])
     if base in OF_IMAGES and not soft:
         return Method(method, TARGETS[base](base="hard"))
     if base not in TARGETS:
@@ -88,8 +95,8 @@ def make_method(method: MethodLike, soft: bool = True) -> Method:
 
 @dataclass(frozen=True)
 class Known:
-    """What there is to learn from. soft, votes, draws, validation, hard: whether there are soft labels, raters' votes,
-    posterior draws of the soft labels, validation cases and labelled training cases; classes: how many.
+    """What there is to learn from. soft, votes, draws, validation, hard, measured: whether there are soft labels, raters'
+    votes, posterior draws of the soft labels, validation cases, labelled training cases and measurements; classes: how many.
     """
 
     soft: bool
@@ -98,6 +105,7 @@ class Known:
     validation: bool
     hard: bool = True
     classes: int = 2
+    measured: bool = True
 
 
 def choose_methods(methods: Sequence[MethodLike] | None, known: Known) -> tuple[Method, ...]:
@@ -133,11 +141,13 @@ def _lacking(known: Known) -> dict[str, str]:
         lacks |= dict.fromkeys(OF_VALIDATION, mend)
     if known.classes < FEWEST_CLASSES:
         lacks["lspp"] = "three classes or more; with two it is paper-soft"
+    if not known.measured:
+        lacks["rat"] = "measurements, but the cases have none"
     if not known.votes:
         lacks |= dict.fromkeys(OF_VOTES, "votes, but the cases have none")
     if not known.soft:
-        of_soft = ["prob", "mixed", "dirichlet", *ABLATIONS]
+        of_soft = ["prob", "mixed", "dirichlet", "rat", *ABLATIONS]
         if not known.votes:
-            of_soft.append("reg")
+            of_soft += TWO_STEPS
         lacks |= dict.fromkeys(of_soft, "soft labels; give --model FILE.py or --soft FILE.parquet")
     return lacks

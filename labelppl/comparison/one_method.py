@@ -46,7 +46,7 @@ def train_method(
             soft,
             cases,
             target=method.target,
-            prior=prior if method.prior else replace(prior, lam=math.inf),
+            prior=_prior(method, prior),
             refit=None if label is None else _within_folds(label, method, cases, seed),
             schedule=first if method.prior else both,
             map_schedule=second,
@@ -64,6 +64,13 @@ def train_method(
         "lam": str(_lam_of(done)) if method.prior else None,
         "notes": [note for note in done.notes if method.prior],
     }, predicted
+
+
+def _prior(method: Method, prior: PriorOptions) -> PriorOptions:
+    """The options of its step 2; none follows where lambda is infinite."""
+    if not method.prior:
+        return replace(prior, lam=math.inf)
+    return prior if method.space is None else prior.in_space(method.space)
 
 
 def _within_folds(label: Labelled, method: Method, cases: Cases, seed: int) -> RefitByIds:

@@ -25,6 +25,7 @@ from ..training.weight_prior import WeightPrior
 from .few import EpochChoice, choose_epochs, has_folds
 from .fisher import fisher_weights
 from .folds import Folds
+from .function_prior import FunctionPrior, StepTwoPrior, goal_under
 from .lam import Job, LamChoice, Refit, choose_by_folds, choose_by_validation
 from .lam_bound import choose_by_bound
 from .lam_evidence import log_evidence
@@ -51,9 +52,11 @@ class Steps:
     progress: bool
     epochs: int | None = None
 
-    def centre(self, network: nn.Module, source: Source, evidence: TargetData) -> WeightPrior:
-        """The weight prior around the network as it is, of infinite lambda."""
+    def centre(self, network: nn.Module, source: Source, evidence: TargetData) -> StepTwoPrior:
+        """The prior around the network as it is, of infinite strength."""
         prior = self.prior
+        if prior.space == "predictions":
+            return FunctionPrior.around(network, float("inf"))
         weights = fisher_weights(network, source, evidence.hard) if prior.fisher else None
         return WeightPrior.around(
             network, float("inf"), layers=prior.layers, exclude=prior.free, fisher=weights
@@ -73,11 +76,16 @@ class Steps:
             )  # fmt: skip
 
         def step2(
-            network: nn.Module, source: Source, some: TargetData, prior: WeightPrior, path: Schedule
+            network: nn.Module,
+            source: Source,
+            some: TargetData,
+            prior: StepTwoPrior,
+            path: Schedule,
         ) -> None:
+            goal, weights = goal_under(prior)
             train(
-                network, source, some, Hard(), path,
-                prior=prior, freeze_norm=self.prior.freeze_norm, step="step 2", **quiet,
+                network, source, some, goal, path,
+                prior=weights, freeze_norm=self.prior.freeze_norm, step="step 2", **quiet,
             )  # fmt: skip
 
         prepared = self.prepared
@@ -191,6 +199,8 @@ def choose(
 def _evidence(job: Job, theta_p: nn.Module, grid: tuple[float, ...]) -> tuple[float, ...] | None:
     """log Z per candidate under the plain prior, None where that is not the prior in use."""
     prior = job.prior(theta_p, job.source, job.evidence)
+    if not isinstance(prior, WeightPrior):
+        return None
     if prior.layers or prior.exclude or prior.fisher is not None:
         return None
     seen = (job.evidence.hard >= 0).nonzero().squeeze(1)

@@ -35,8 +35,8 @@ from ..training.held import Held, predict_logits
 from ..training.loop import Trained
 from ..training.schedule import Schedule
 from ..training.source import Source
-from ..training.weight_prior import WeightPrior
 from .folds import Folds
+from .function_prior import StepTwoPrior
 from .prior_options import GRID, LAM_FOLDS, descending
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Job:
     """What the choice needs to train: all of it about training cases, in one order.
 
     network: a function that makes the untrained network. step1: trains it in place on
-    (network, images, evidence, held-out cases that its curve is measured on, or None). prior: the weight prior around it, any lambda, from the same three.
+    (network, images, evidence, held-out cases that its curve is measured on, or None). prior: that of step 2 around it, any strength, from the same three.
     step2: trains it in place on (network, images, evidence, prior, schedule).
     """
 
@@ -121,8 +121,8 @@ class Job:
     groups: Array | None
     network: Callable[[], nn.Module]
     step1: Callable[[nn.Module, Source, TargetData, Held | None], Trained]
-    prior: Callable[[nn.Module, Source, TargetData], WeightPrior]
-    step2: Callable[[nn.Module, Source, TargetData, WeightPrior, Schedule], None]
+    prior: Callable[[nn.Module, Source, TargetData], StepTwoPrior]
+    step2: Callable[[nn.Module, Source, TargetData, StepTwoPrior, Schedule], None]
     schedule: Schedule
 
 

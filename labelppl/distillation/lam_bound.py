@@ -29,6 +29,7 @@ from ..errors import InputError
 from ..seeds import Stream
 from ..training.schedule import Schedule
 from ..training.weight_prior import WeightPrior
+from .function_prior import StepTwoPrior
 from .lam import FEWEST_EPOCHS, Job, LamChoice
 
 FIRST_SIGMA = 1e-4
@@ -62,11 +63,12 @@ class LearnedPrior(WeightPrior):
     draws anew. The network is of no use afterwards.
     """
 
-    def __init__(self, around: WeightPrior, noise: Stream) -> None:
-        """Raises InputError for Fisher weights: sigma is the same for all weights."""
-        if around.fisher is not None:
+    def __init__(self, around: StepTwoPrior, noise: Stream) -> None:
+        """Raises InputError unless it is the plain prior on weights: sigma is the same for all of them."""
+        if not isinstance(around, WeightPrior) or around.fisher is not None:
             raise InputError(
-                "lambda: evidence: got Fisher weights, expected none; choose --lam auto"
+                "lambda: evidence: got Fisher weights or a prior on predictions, expected the plain prior on weights; "
+                "choose --lam auto"
             )
         super().__init__(1.0, around.mean, around.layers, around.exclude, proximal=True)
         self.weights = sum(self.mean[name].numel() for name in self.penalised)

@@ -26,6 +26,7 @@ from ..students.weight_posterior import Full, Kronecker, WeightPosterior, last_l
 from ..training.held import EVALUATION_BATCH
 from ..training.source import Source
 from ..training.weight_prior import WeightPrior
+from .function_prior import StepTwoPrior
 
 MOST_WEIGHTS = 4096
 
@@ -38,7 +39,7 @@ class LastLayer(NamedTuple):
 
 
 def last_layer_posterior(
-    network: nn.Module, head: str, source: Source, hard: Tensor, prior: WeightPrior
+    network: nn.Module, head: str, source: Source, hard: Tensor, prior: StepTwoPrior
 ) -> LastLayer:
     """network: after step 2. head: of its spec. source, hard: its training cases, (cases,) int64,
     -1 = unlabelled. prior: of step 2.
@@ -48,6 +49,8 @@ def last_layer_posterior(
     layer = last_linear(network)
     if layer is None:
         return LastLayer(None, "the student's last layer is not linear")
+    if not isinstance(prior, WeightPrior):
+        return LastLayer(None, "the prior is on predictions, which gives the weights no posterior")
     if math.isinf(prior.lam):
         return LastLayer(None, "lambda is infinite: the posterior is the point theta_p")
     if prior.lam == 0:

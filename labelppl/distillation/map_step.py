@@ -1,4 +1,4 @@
-"""Step 2: the hard labels under the weight prior, from theta_p, and how far from its optimum it ends."""
+"""Step 2: the hard labels under the prior around theta_p, and how far from its optimum it ends."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import Any
 
 from torch import nn
 
-from ..targets.hard import Hard
 from ..targets.target_data import TargetData
 from ..training.loop import Trained
 from ..training.optimum import LINEAR_TOLERANCE, Optimum, distance_to_optimum, reach_optimum
 from ..training.schedule import Schedule
 from ..training.source import Source
 from ..training.train import train
-from ..training.weight_prior import WeightPrior
+from .function_prior import StepTwoPrior, goal_under
 from .prior_options import PriorOptions
 
 
@@ -22,24 +21,33 @@ def map_step(
     source: Source,
     evidence: TargetData,
     schedule: Schedule,
-    prior: WeightPrior,
+    prior: StepTwoPrior,
     options: PriorOptions,
     *,
     linear: bool,
     **training: Any,
-) -> tuple[Trained, Optimum]:
-    """Train in place; where a tolerance is in force, go on to the optimum.
+) -> tuple[Trained, Optimum | None]:
+    """Train in place; where a tolerance is in force, go on to the optimum. A prior on predictions has no bound on it.
 
     linear: whether the student is linear in its pixels, so that the optimum is unique and cheap. training: options of
     `train`. Raises InputError where a tolerance is asked for beside augmentation.
     """
+    goal, weights = goal_under(prior)
     tolerance = options.tolerance
-    if tolerance is None and linear and training.get("augment") is None and prior.lam > 0:
+    if (
+        weights is not None
+        and tolerance is None
+        and linear
+        and training.get("augment") is None
+        and prior.lam > 0
+    ):
         tolerance = LINEAR_TOLERANCE
     done = train(
-        network, source, evidence, Hard(), schedule, prior=prior,
+        network, source, evidence, goal, schedule, prior=weights,
         freeze_norm=options.freeze_norm, keep_best=tolerance is None, step="step 2", **training,
     )  # fmt: skip
+    if weights is None:
+        return done, None
     if tolerance is None:
-        return done, distance_to_optimum(network, source, evidence, Hard(), prior)
-    return done, reach_optimum(network, source, evidence, Hard(), prior, tolerance)
+        return done, distance_to_optimum(network, source, evidence, goal, weights)
+    return done, reach_optimum(network, source, evidence, goal, weights, tolerance)

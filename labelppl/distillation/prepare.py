@@ -28,6 +28,7 @@ from ..training.held import Held
 from ..training.optimiser import freeze
 from ..training.source import Resident, Source
 from ..training.stream import Streamed
+from .measured import measured_matrix
 
 if TYPE_CHECKING:
     from ..softlabels import SoftLabels
@@ -152,8 +153,10 @@ def _evidence(
     """What is known of the labels of the training cases `rows`."""
     hard = torch.from_numpy(np.asarray(cases.labels[rows], np.int64))
     counts = None if votes is None else _tensor(np.asarray(votes)[rows])
+    matrix = measured_matrix(cases, rows)
+    measured = None if matrix is None else torch.from_numpy(matrix)
     if labels is None:
-        return TargetData(hard=hard, votes=counts, classes=len(cases.classes))
+        return TargetData(hard=hard, votes=counts, measured=measured, classes=len(cases.classes))
     if tuple(labels.classes) != tuple(cases.classes):
         raise InputError(
             f"labels: got the classes {list(labels.classes)}, expected {list(cases.classes)}"
@@ -171,6 +174,7 @@ def _evidence(
         draws=None if labels.draws is None else _tensor(np.asarray(labels.draws)[:, at]),
         mean_log=torch.from_numpy(np.asarray(labels.mean_log, np.float64)[at]),
         votes=counts,
+        measured=measured,
     )
 
 

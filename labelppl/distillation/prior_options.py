@@ -14,6 +14,7 @@ GRID = (math.inf, 1e4, 1e3, 1e2, 10.0, 1.0, 0.1, 0.0)
 LAM_FOLDS = 3
 CHOSEN = ("auto", "evidence")
 """Words for lambda that leave its choice to the job."""
+SPACES = ("weights", "predictions")
 FEWEST_FOLDS = 2
 
 
@@ -24,6 +25,8 @@ class PriorOptions:
     Args:
         lam: lambda; 0 is no prior, inf stays at theta_p (no step 2), `auto` chooses by held-out NLL over `grid`,
             `evidence` by a bound of the evidence, without folds.
+        space: Whether the prior holds the `weights`, or the `predictions` by beta KL(q_theta_p || q_theta) at the training
+            images; `lam` is then beta.
         grid: The candidates of `auto`.
         folds: Folds of the grouped cross-validation behind `auto`.
         layers: Patterns of parameter names that the prior holds; empty: all.
@@ -43,6 +46,7 @@ class PriorOptions:
     """
 
     lam: float | Literal["auto", "evidence"] = "auto"
+    space: Literal["weights", "predictions"] = "weights"
     grid: tuple[float, ...] = GRID
     folds: int = LAM_FOLDS
     layers: tuple[str, ...] = ()
@@ -60,11 +64,37 @@ class PriorOptions:
             raise InputError(
                 "lambda: evidence: got Fisher weights, expected none; choose lam='auto'"
             )
+        if self.space not in SPACES:
+            raise InputError(f"space: got {self.space!r}, expected {' or '.join(SPACES)}")
+        if self.space == "predictions":
+            self._refuse_weights()
         if self.folds < FEWEST_FOLDS:
             raise InputError(f"folds: got {self.folds}, expected at least {FEWEST_FOLDS}")
         if self.tolerance is not None and not self.tolerance > 0:
             raise InputError(f"tolerance: got {self.tolerance}, expected a number of nats > 0")
         descending(self.grid)
+
+    def in_space(self, space: Literal["weights", "predictions"]) -> PriorOptions:
+        """The same strength, candidates and folds for a prior on something else."""
+        if space == self.space:
+            return self
+        lam = "auto" if self.lam == "evidence" else self.lam
+        return PriorOptions(lam, space, self.grid, self.folds, freeze_norm=self.freeze_norm)
+
+    def _refuse_weights(self) -> None:
+        """Raise InputError for an option that only a prior on weights has."""
+        of_weights = {
+            "lam=evidence": self.lam == "evidence",
+            "layers": bool(self.layers),
+            "free": bool(self.free),
+            "fisher": self.fisher,
+            "tolerance": self.tolerance is not None,
+        }
+        for option, used in of_weights.items():
+            if used:
+                raise InputError(
+                    f"{option}: belongs to a prior on weights; leave it out beside space=predictions"
+                )
 
     def record(self) -> dict[str, Any]:
         """All fields."""

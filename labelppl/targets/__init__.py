@@ -34,6 +34,7 @@ from .ols import OLS
 from .paper_soft import PaperSoft
 from .prob import Prob
 from .raml import RAML
+from .rat import RaT
 from .self_distillation import SelfDistillation
 from .smooth import Smooth
 from .target_data import TargetData
@@ -53,6 +54,7 @@ TARGETS: dict[str, Callable[..., Target]] = {
     "ols": OLS,
     "cpls": CPLS,
     "raml": RAML,
+    "rat": RaT,
     "self-distillation": SelfDistillation,
     "mixup": Mixup,
     "cutmix": CutMix,

@@ -32,6 +32,7 @@ class TargetData:
         confusion: The teacher's counts on the validation cases, true class by predicted class, (classes, classes).
         units: Number of the case that each image shows, where a case has several images, (cases,) int64.
         weights: How much each case counts, positive, (cases,).
+        measured: What was measured of each case, NaN where it was not, (cases, numbers).
         classes: The number of classes; needed only where there is nothing but ``hard``.
 
     Raises:
@@ -54,6 +55,7 @@ class TargetData:
     confusion: Tensor | None = None
     units: Tensor | None = None
     weights: Tensor | None = None
+    measured: Tensor | None = None
     classes: int = 0
 
     def __post_init__(self) -> None:
@@ -78,6 +80,7 @@ class TargetData:
             "confusion": (k, k),
             "units": (n,),
             "weights": (n,),
+            "measured": (n, -1 if self.measured is None else self.measured.shape[-1]),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
@@ -148,7 +151,7 @@ class TargetData:
         return replace(self, **moved)
 
 
-PER_ROW = ("hard", "soft", "mean_log", "votes", "teacher", "units", "weights")
+PER_ROW = ("hard", "soft", "mean_log", "votes", "teacher", "units", "weights", "measured")
 
 
 def one_hot(evidence: TargetData) -> Tensor:

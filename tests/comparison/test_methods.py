@@ -20,8 +20,8 @@ def chosen(methods, known):
 
 def test_the_names_are_those_of_the_design():
     assert ", ".join(METHODS) == (
-        "hard, smooth, paper-soft, prob, reg, mixed, confidence-penalty, kd, tfkd-self, tfkd-reg, "
-        "ols, cpls, raml, self-distillation, mixup, cutmix, focal, dual-focal, domino, auc-margin, "
+        "hard, smooth, paper-soft, prob, reg, fseb, mixed, confidence-penalty, kd, tfkd-self, tfkd-reg, "
+        "ols, cpls, raml, rat, self-distillation, mixup, cutmix, focal, dual-focal, domino, auc-margin, "
         "lspp, maxsup, mbls, logitnorm, mean-vote, majority, dirichlet"
     )
 
@@ -31,9 +31,11 @@ def test_every_name_makes_a_method_of_its_own():
         one, two = make_method(name), make_method(name)
         assert one.name == name
         assert make_target(one.target) is not make_target(two.target)
-        assert one.prior == name.startswith("reg")
+        assert one.prior == (name.startswith("reg") or name == "fseb")
         assert one.spoil == (name.split("-")[1] if name in ABLATIONS else "")
-    assert make_method("reg").target == "prob"
+    assert make_method("reg").target == make_method("fseb").target == "prob"
+    assert make_method("reg").space == "weights"
+    assert make_method("fseb").space == "predictions"
     assert make_method("reg", soft=False).target == "mean-vote"
     with pytest.raises(InputError, match="hard-shuffled"):
         make_method("hard-shuffled")
@@ -43,6 +45,8 @@ def test_the_default_is_all_that_the_evidence_allows():
     assert chosen(None, ALL) == METHODS
     bare = chosen(None, BARE)
     missing = {"mean-vote", "majority", "dirichlet", "cpls", "domino", "lspp"}
+    unmeasured = Known(soft=True, votes=False, draws=False, validation=False, measured=False)
+    assert set(bare) - set(chosen(None, unmeasured)) == {"rat"}
     assert set(METHODS) - set(bare) == missing
 
 
@@ -56,10 +60,10 @@ def test_without_soft_labels_only_methods_of_hard_labels_and_votes_run():
     of_hard = Known(soft=False, votes=False, draws=False, validation=False)
     missing = set(METHODS) - set(chosen(None, of_hard))
     assert missing == {
-        "prob", "reg", "mixed", "dirichlet", "mean-vote", "majority", "cpls", "domino", "lspp",
+        "prob", "reg", "fseb", "rat", "mixed", "dirichlet", "mean-vote", "majority", "cpls", "domino", "lspp",
     }  # fmt: skip
     of_votes = Known(soft=False, votes=True, draws=False, validation=False)
-    assert {"reg", "mean-vote", "majority"} <= set(chosen(None, of_votes))
+    assert {"reg", "fseb", "mean-vote", "majority"} <= set(chosen(None, of_votes))
     with pytest.raises(InputError, match="'prob' needs soft labels"):
         chosen(["prob"], of_votes)
 

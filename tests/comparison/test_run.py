@@ -7,10 +7,12 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from labelppl.comparison import Comparison, Method, compare
 from labelppl.distillation.prior_options import PriorOptions
 from labelppl.errors import FailedWork, InputError
+from labelppl.features.base import Column
 from labelppl.students.options import StudentOptions
 from labelppl.targets.hard import Hard
 from labelppl.targets.kd import KD
@@ -200,3 +202,17 @@ def test_votes_alone_train_and_are_what_kl_compares_with(cases):
     result = compare(None, cases, methods=names, repeats=1, votes=votes, **QUICK)
     assert list(result.rows["method"]) == ["hard", "mean-vote", "reg"]
     assert result.rows["kl"].notna().all()
+
+
+def test_methods_of_measurements_and_of_predictions_run(cases, label):
+    """`rat` reads the measurements, `fseb` has a second step: both differ from `prob`, which has neither."""
+    bright = torch.from_numpy(cases.p_true[:, 1]).double()
+    measured = replace(
+        cases, columns={"bright": Column(bright, torch.ones(len(cases), dtype=torch.bool))}
+    )
+    options = QUICK | {"prior": PriorOptions(0.0), "schedule": Schedule(epochs=4, batch_size=16)}
+    result = compare(label, measured, methods=("prob", "rat", "fseb"), repeats=1, **options)
+    assert list(result.rows["method"]) == ["hard", "prob", "rat", "fseb"]
+    assert result.rows["nll"].nunique() == 4
+    with pytest.raises(InputError, match="'rat' needs measurements"):
+        compare(label, cases, methods=("rat",), repeats=1, **options)

@@ -26,6 +26,7 @@ def evidence() -> TargetData:
         votes=torch.randint(1, 6, (CASES, CLASSES), generator=g),
         teacher=torch.randn(CASES, CLASSES, generator=g, dtype=torch.float64),
         confusion=torch.tensor([[8, 2, 0], [1, 6, 3], [0, 1, 9]]),
+        measured=torch.randn(CASES, 2, generator=g, dtype=torch.float64),
     )
 
 

@@ -12,7 +12,7 @@ from labelppl.targets.base import soft_cross_entropy
 
 NAMES = (
     "hard, smooth, paper-soft, prob, mixed, confidence-penalty, kd, tfkd-self, tfkd-reg, ols, cpls, "
-    "raml, self-distillation, mixup, cutmix, focal, dual-focal, domino, auc-margin, lspp, "
+    "raml, rat, self-distillation, mixup, cutmix, focal, dual-focal, domino, auc-margin, lspp, "
     "maxsup, mbls, logitnorm, mean-vote, majority, dirichlet"
 )
 
@@ -92,6 +92,7 @@ def test_unlabelled_cases_are_left_out_or_used_but_never_silently_coerced(name, 
         votes=evidence.votes,
         teacher=evidence.teacher,
         confusion=evidence.confusion,
+        measured=evidence.measured,
     )
     target = TARGETS[name]()
     usable = target.usable(some)
