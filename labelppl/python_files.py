@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import linecache
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .errors import InputError, one_line
+from .errors import InputError, OutOfTime, one_line
 from .runs import sha256
 
 #: Files that ran in this process: resolved path -> (digest of the file, its module, the modules beside it that it used).
@@ -81,7 +82,9 @@ def run_file(path: Path) -> ModuleType:
     with _beside(key.parent) as used:
         try:
             spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, OutOfTime):
+            raise
+        except BaseException as error:
             raise failure(path, error) from error
     _modules[key] = digest, module, tuple(used)
     return module
@@ -121,7 +124,8 @@ def line_in(path: Path, error: BaseException) -> str:
 
 
 def _source(path: Path, error: BaseException) -> str:
-    """The text of that line."""
+    """The text of that line, as the file is now."""
+    linecache.checkcache(str(path))
     return linecache.getline(str(path), _line_number(path, error) or 0).strip()[:120]
 
 
@@ -140,16 +144,20 @@ def _line_number(path: Path, error: BaseException) -> int | None:
 def _beside(folder: Path) -> Iterator[list[Path]]:
     """Let the block import modules of ``folder``; they are forgotten afterwards, so that another file's stay apart.
 
-    The folder comes last: a neighbour called ``random.py`` takes no library's place.
+    The folder comes last: a neighbour called ``random.py`` takes no library's place. A file that changes the working
+    folder does so for itself alone, since the paths of the command line are relative to the user's.
     """
+    here = Path.cwd()
     before, used = set(sys.modules), list[Path]()
     writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     sys.path.append(str(folder))
     try:
         yield used
     finally:
+        os.chdir(here)
         sys.dont_write_bytecode = writes_bytecode
-        sys.path.remove(str(folder))
+        if str(folder) in sys.path:  # unless the file took it away
+            sys.path.remove(str(folder))
         for name in set(sys.modules) - before:
             file = getattr(sys.modules[name], "__file__", None)
             if file is not None and Path(file).resolve().is_relative_to(folder):

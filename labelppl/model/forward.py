@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pyro
 
-from ..errors import InputError
+from ..errors import InputError, OutOfTime
 from ..python_files import line_in
 from ..seeds import Stream
 from .precision import float64_defaults
@@ -28,16 +28,20 @@ def forward(model: LabelModel, stream: Stream, *, validate: bool = False) -> Ite
     with stream.torch_default(), pyro.validation_enabled(validate), float64_defaults():
         try:
             yield
-        except InputError as error:  # to which Pyro has added the shapes of the sites so far
-            raise InputError(str(error).partition("\n")[0]) from error
-        except (Exception, SystemExit) as error:
+        except InputError as error:  # to which Pyro may have added the shapes of the sites so far
+            raise (error.__cause__ if isinstance(error.__cause__, InputError) else error) from None
+        except (KeyboardInterrupt, OutOfTime):
+            raise
+        except BaseException as error:
             raise as_model_error(model, error) from error
 
 
 def as_model_error(model: LabelModel, error: BaseException) -> InputError:
     """The error of a run of the expert's function, as one sentence about their file and line."""
     source = Path(model.fn.__code__.co_filename)
-    text = " ".join(str(error).split())
+    text = " ".join(
+        str(error).partition("Trace Shapes:")[0].split()
+    )  # which Pyro adds for its authors
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     mend = "mend the model file"
     if isinstance(error, SystemExit):

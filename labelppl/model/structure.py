@@ -61,11 +61,7 @@ def prior_trace(
     data = {name: column.value for name, column in some.columns.items()}
     run = poutine.trace(poutine.condition(_Declared(model), data=data))
     with forward(model, stream(seed, "prior"), validate=validate):
-        try:
-            trace = run.get_trace(plate)
-        except InputError as error:
-            # Pyro raises a refusal again with the shapes of all sites, which say nothing about it.
-            raise (error.__cause__ if isinstance(error.__cause__, InputError) else error) from None
+        trace = run.get_trace(plate)
     trace.read = frozenset(plate.read)
     return trace
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from labelppl.errors import InputError
 from labelppl.model import find_model, find_table, load_model, zoo
+from labelppl.python_files import load_object
 
 GOOD = """
 from labelppl import Label, Real, label_model
@@ -113,3 +117,24 @@ def test_a_family_in_a_file_knows_its_name_and_file(tmp_path):
     )
     model = load_model(str(path))
     assert (model.name, model.source) == ("bones", path)
+
+
+def test_a_model_file_changes_the_working_folder_and_the_search_path_for_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    (tmp_path / "wander.py").write_text("import os, sys\nos.chdir('/')\nsys.path.pop()\nx = 1\n")
+    assert load_object("wander.py:x") == 1
+    assert Path.cwd() == tmp_path
+    assert sys.path == before
+
+
+def test_a_message_shows_the_line_as_the_file_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for bound in ("'0'", "'zero'"):
+        Path("m.py").write_text(f"from labelppl import Real\nx = Real(low={bound})\n")
+        with pytest.raises(InputError, match=rf"in: x = Real\(low={bound}\)"):
+            load_object("m.py:x")

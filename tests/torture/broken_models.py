@@ -50,6 +50,8 @@ EDITS: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "model file that ends the program": {
         "sys.exit at import": ("import torch\n", "import torch, sys\nsys.exit(3)\n", ("m.py, line 5",)),
         "sys.exit in the function": (HEAD, f"{HEAD}    import sys; sys.exit(3)\n", ("m.py, line",)),
+        "an error of the lowest kind": ("import torch\n", "import torch\nraise BaseException('x')\n", ("m.py, line 5", "BaseException")),
+        "the end of a generator": (HEAD, f"{HEAD}    raise GeneratorExit\n", ("m.py, line", "GeneratorExit")),
         "quit": (HEAD, f"{HEAD}    raise SystemExit\n", ("m.py, line",)),
     },
     "declaration": {
@@ -69,7 +71,7 @@ EDITS: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "model and table": {
         "a site without a column": ('"x2", dist.Normal(mu2', '"x3", dist.Normal(mu2', ("x",)),
         "a column without a site": ('        pyro.sample("x2", dist.Normal(mu2[y], 1.0))\n', "", ("x2",)),
-        "obs by hand": ("dist.Normal(mu1[y], 1.0))", "dist.Normal(mu1[y], 1.0), obs=torch.zeros(40))", ("x1", "obs")),
+        "obs by hand": ("dist.Normal(mu1[y], 1.0))", "dist.Normal(mu1[y], 1.0), obs=torch.zeros(40))", ("x1", "; remove obs=\n")),
         "counts for real numbers": ("dist.Normal(mu1[y], 1.0)", "dist.Poisson(mu1[y].exp())", ("x1",)),
         "a negative scale": ("dist.Normal(mu1[y], 1.0)", "dist.Normal(mu1[y], -1.0)", ("m.py",)),
         "no label site": ('pyro.sample("y", dist.Categorical(prev))', "torch.zeros(2).long()", ("y",)),
