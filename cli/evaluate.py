@@ -82,7 +82,7 @@ def evaluate(
     settings = EvaluateSettings(
         metrics=tuple(load_object(text) if names_object(text) else text for text in metrics),
         prevalence=options.read_prevalence(prevalence),
-        delimiters=options.said(delimiters),
+        delimiters=options.stated_delimiters(delimiters),
         **chosen,
     )
     evaluate_job(run, settings, say=teller())

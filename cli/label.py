@@ -96,7 +96,7 @@ def label(
             raise InputError(
                 "label: give --run DIR with a fitted run, or --model FILE.py to fit first"
             )
-        written = options.said(delimiters)
+        written = options.stated_delimiters(delimiters)
         settings = LabelSettings(data, out, leave_out, shift, draws, trust, written, jobs, ray)
         return label_job(run, settings, say=teller())
     if data is not None and data.is_dir():

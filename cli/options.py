@@ -92,7 +92,7 @@ def delimiters(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_delimiters
 
 
-def said(delimiters: Delimiters) -> Delimiters | None:
+def stated_delimiters(delimiters: Delimiters) -> Delimiters | None:
     """What the command line says of how a table is written; None: nothing, so as the run's own table."""
     return delimiters if delimiters.record() else None
 

@@ -81,5 +81,7 @@ def recalibrate(run: Path, map_: str, delimiters: Delimiters, **chosen: Any) -> 
     """
     from labelppl.jobs.recalibrate import RecalibrateSettings, recalibrate_job
 
-    settings = RecalibrateSettings(map=map_, delimiters=options.said(delimiters), **chosen)
+    settings = RecalibrateSettings(
+        map=map_, delimiters=options.stated_delimiters(delimiters), **chosen
+    )
     recalibrate_job(run, settings, say=teller())

@@ -5,7 +5,7 @@ moments of each parameter in each half, and some draws; no array of items times 
 
 Gate: split R-hat of pi at most `RHAT_MOST`, of what the raters share at most `RHAT_SHARED`; of at least `SHARE` of the
 confusion entries at most `RHAT_MOST` (R-hat means nothing for one that hardly moves); and for that share of the labels a Monte Carlo standard error of at
-most `MCSE_MOST`, or at least `LEAST_DRAWS` effective draws. That error is taken from how far the halves' means lie apart, so
+most `MCSE_MOST`, or at least `LEAST_EFFECTIVE` effective draws. That error is taken from how far the halves' means lie apart, so
 that chains that disagree count as an error of the labels. Source: Gelman et al., Bayesian Data Analysis (2013), sections
 11.4 and 11.5.
 """
@@ -25,7 +25,7 @@ from ..arrays import Floats
 RHAT_SHARED = 1.1
 RHAT_MOST, SHARE, MCSE_MOST = 1.05, 0.99, 0.01
 #: Effective draws (sd / error)^2 of a label that is itself uncertain: five for each half of four chains.
-LEAST_DRAWS = 40
+LEAST_EFFECTIVE = 40
 
 
 class ChainState(Protocol):
@@ -93,7 +93,7 @@ class GibbsRun(Generic[S]):
         if not self.excess_labels <= 1:
             refused.append(
                 f"the labels' Monte Carlo error is {self.mcse_labels:.3f} at the worst {1 - SHARE:.0%}, more than "
-                f"{MCSE_MOST}, with fewer than {LEAST_DRAWS} effective draws"
+                f"{MCSE_MOST}, with fewer than {LEAST_EFFECTIVE} effective draws"
             )
         return tuple(refused)
 
@@ -192,7 +192,7 @@ def gather(traces: Sequence[ChainTrace[Any]]) -> GibbsRun[Any]:
         for half in trace.labels:
             spread += (half / half[0].sum() - probs) ** 2
     mcse = np.sqrt(spread / (len(halves) - 1) / len(halves))
-    enough = np.maximum(np.sqrt(np.maximum(variance, 0) / LEAST_DRAWS), MCSE_MOST)
+    enough = np.maximum(np.sqrt(np.maximum(variance, 0) / LEAST_EFFECTIVE), MCSE_MOST)
     return GibbsRun(
         draws=tuple(tuple(trace.draws) for trace in traces),
         probs=probs,

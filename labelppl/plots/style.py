@@ -48,7 +48,19 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw with the style of the report; nothing global is changed afterwards."""
+    """Draw with the style of the report; nothing global is changed afterwards.
+
+    Yields:
+        Nothing.
+
+    Examples:
+        >>> import matplotlib.pyplot as plt
+        >>> before = dict(plt.rcParams)
+        >>> with house_style():
+        ...     figure, axes = plt.subplots()
+        >>> dict(plt.rcParams) == before
+        True
+    """
     with mpl.rc_context(_STYLE):
         yield
 
