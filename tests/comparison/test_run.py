@@ -210,7 +210,11 @@ def test_methods_of_measurements_and_of_predictions_run(cases, label):
     measured = replace(
         cases, columns={"bright": Column(bright, torch.ones(len(cases), dtype=torch.bool))}
     )
-    plain = {"student": "logistic", "prior": PriorOptions(0.0)}
+    plain = {
+        "student": "logistic",
+        "prior": PriorOptions(0.0),
+        "validation": 0,
+    }  # the last epoch is kept
     options = QUICK | plain | {"schedule": Schedule(epochs=4, batch_size=16)}
     result = compare(label, measured, methods=("prob", "rat", "fseb"), repeats=1, **options)
     assert list(result.rows["method"]) == ["hard", "prob", "rat", "fseb"]
