@@ -1,12 +1,20 @@
 """Do 90 % intervals of p(Y|Z) hold the truth nine times in ten, under truths that are not drawn from the prior?
 
     python benchmarks/coverage.py [--cells spreads-20,rare-60] [--data-sets 600] [--out coverage.csv]
+    python benchmarks/coverage.py --table coverage.csv
 
 Each cell is a world with a known p(Y|Z) and a number of training cases. For every data set a family is fitted and its 90 %
-intervals of p(Y|Z) are compared with the truth: of 40 new cases, and of the training cases, each left out. Beside it: the mean
-width, and that of the posterior that knows every class's covariance; the log-loss of new labels under both; and the same
-figures of the prior that gives each class one pseudo-case of the pooled variance (`NIW.around`). Rows are written as cells
-finish, and finished ones are not run again. ``student_t`` is fitted by Laplace, the others in closed form.
+intervals of p(Y|Z) are compared with the truth: of 40 new cases, and of the training cases, each left out. Beside it the mean
+width and the expected log-loss of new labels, and the same of three posteriors:
+
+known    knows every class's covariance, so that only the means and the prevalence are learned
+size     knows every class's covariance up to one number, its size: less than any analyst of a real table has to learn, so that
+         its width is a lower bound of what can be had
+old      one pseudo-case of the pooled variance for each class (`NIW.around`)
+
+Errors are standard errors over data sets; log-losses are differences in the same data sets. Where the truth is drawn from the
+prior (cell ``prior``), the family's posterior is the best there is. Rows are written as cells finish, and finished ones are not
+run again. ``student_t`` is fitted by Laplace, the others in closed form.
 """
 
 from __future__ import annotations
@@ -14,27 +22,32 @@ from __future__ import annotations
 import argparse
 import csv
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import torch
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
 
 from labelppl import Label, Real, Vector, fit, soft_labels
-from labelppl.distributions import SharedCovariances, SharedSpread
+from labelppl.distributions import SharedCovariances, SharedSizes, SharedSpread
 from labelppl.families import Gaussian, StudentT, independent
-from labelppl.families.exact import NIW
+from labelppl.families.exact import NIW, ExactPosterior, GaussianFactor, Prevalence
+from labelppl.families.exact.shared_scale import KAPPA0
+from labelppl.families.exact.shared_scale_gibbs import by_gibbs_each
 from labelppl.features import Column
 from labelppl.table import Cases
 
-NEW, DRAWS = 40, 1000
-FIELDS = (
-    "cell", "family", "n", "data_sets", "cover_new", "se_new", "cover_left_out", "se_left_out", "width", "width_known",
-    "log_loss", "log_loss_known", "cover_old", "width_old", "log_loss_old", "seconds",
+NEW, DRAWS = 40, 800
+#: Data sets whose shared scales are sampled in one go.
+TOGETHER = 40
+FIGURES = (
+    "cover_new", "cover_left_out", "width", "width_known", "width_size", "loss_over_known", "loss_over_old", "cover_known",
+    "cover_size", "cover_old", "width_old",
 )  # fmt: skip
+FIELDS = ("cell", "family", "n", "data_sets", *FIGURES, *(f"se_{f}" for f in FIGURES), "seconds")
 
 
 class World(NamedTuple):
@@ -62,8 +75,9 @@ def from_prior(rng: np.random.Generator, d: int = 2) -> World:
         torch.manual_seed(int(rng.integers(2**62)))
         one = torch.ones(d, dtype=torch.float64)
         spread = SharedSpread(one, 2).sample()
-        root = SharedCovariances(spread, one, 2).sample().numpy()
-    mean = (root @ rng.normal(size=(2, d, 1)))[..., 0] / 0.1**0.5
+        size = SharedSizes(spread, one, 2).sample() if d > 1 else torch.ones(2, dtype=torch.float64)
+        root = SharedCovariances(spread, one, size).sample().numpy()
+    mean = (root @ rng.normal(size=(2, d, 1)))[..., 0] / KAPPA0**0.5
     return World(rng.dirichlet([1.0, 1.0]), mean, root @ np.swapaxes(root, 1, 2))
 
 
@@ -81,6 +95,8 @@ CELLS = {
     "rare-100": ("rare", 100, "gaussian"),
     "t-spreads-60": ("one-number", 60, "student_t"),
 }
+#: Twenty cases hold one of the rare class, more or less.
+del CELLS["rare-20"]
 
 
 def draw(world: World, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -93,105 +109,188 @@ def draw(world: World, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np
     return y, z
 
 
-def log_density(z: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """log N of what was measured of each row, (n,) for one mean or (n, draws) for several."""
-    several = np.atleast_2d(mean)
-    out = np.empty((len(z), len(several)))
-    for i, row in enumerate(z):
-        seen = ~np.isnan(row)
-        law = multivariate_normal(np.zeros(seen.sum()), covariance[np.ix_(seen, seen)])
-        out[i] = law.logpdf((row[seen] - several[:, seen]).reshape(len(several), -1))
-    return out if mean.ndim == 2 else out[:, 0]
+def log_density(
+    z: np.ndarray, means: np.ndarray, covariance: np.ndarray, size: Any = 1.0
+) -> np.ndarray:
+    """log N(z; means, size covariance) of what was measured of each row, (n, draws); size: one number or (draws,)."""
+    out = np.empty((len(z), len(means)))
+    missing = np.isnan(z)
+    for pattern in np.unique(missing, axis=0):
+        rows, seen = (missing == pattern).all(1), ~pattern
+        root = np.linalg.cholesky(covariance[np.ix_(seen, seen)])
+        white = np.linalg.solve(root, np.concatenate([z[rows], means])[:, seen].T)
+        cases, centers = white[:, : rows.sum()], white[:, rows.sum() :]
+        square = ((cases[:, :, None] - centers[:, None]) ** 2).sum(0)
+        constant = np.log(np.diag(root)).sum() + 0.5 * seen.sum() * np.log(2 * np.pi * size)
+        out[rows] = -0.5 * square / size - constant
+    return out
 
 
 def true_p(world: World, z: np.ndarray) -> np.ndarray:
     """(n,) the true probability of the second class."""
-    joint = [np.log(s) + log_density(z, m, c) for s, m, c in zip(*world[:3], strict=True)]
+    joint = [
+        np.log(s) + log_density(z, m[None], c)[:, 0] for s, m, c in zip(*world[:3], strict=True)
+    ]
     return np.asarray(np.exp(joint[1] - np.logaddexp(*joint)))
 
 
-def known_scales(
-    world: World, y: np.ndarray, z: np.ndarray, new: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and width (cases,) of p(y = 1) of ``new`` by the posterior that knows the covariances; complete rows only."""
+def oracle(
+    world: World,
+    y: np.ndarray,
+    z: np.ndarray,
+    new: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    knows_size: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and 90 % interval (cases,) of p(y = 1) of ``new`` by a posterior that knows the covariances, or all but their sizes;
+    from complete rows.
+    """
     whole = ~np.isnan(z).any(1)
-    joint = np.empty((2, len(new), DRAWS))
-    center = z[whole].mean(0)
+    d, joint, center = z.shape[1], np.empty((2, len(new), DRAWS)), z[whole].mean(0)
     share = rng.dirichlet(1 + np.bincount(y, minlength=2), DRAWS)
     for k in (0, 1):
         rows = z[whole & (y == k)]
-        kappa = 0.1 + len(rows)
-        mean = (0.1 * center + rows.sum(0)) / kappa
-        root = np.linalg.cholesky(world.covariance[k] / kappa)
-        means = mean + rng.normal(size=(DRAWS, z.shape[1])) @ root.T
-        joint[k] = log_density(new, means, world.covariance[k]) + np.log(share[:, k])
+        kappa = KAPPA0 + len(rows)
+        mean = (KAPPA0 * center + rows.sum(0)) / kappa
+        root = np.linalg.cholesky(world.covariance[k])
+        size = np.ones(DRAWS)
+        if not knows_size and len(rows):
+            away = np.concatenate([rows - mean, KAPPA0**0.5 * (center - mean)[None]])
+            square = (np.linalg.solve(root, away.T) ** 2).sum()
+            size = square / rng.chisquare(d * len(rows), DRAWS)
+        step = rng.normal(size=(DRAWS, d)) @ root.T * np.sqrt(size / kappa)[:, None]
+        joint[k] = log_density(new, mean + step, world.covariance[k], size) + np.log(share[:, k])
     evidence = np.logaddexp(*joint)
     weight = np.exp(evidence - logsumexp(evidence, 1, keepdims=True))
     p = np.exp(joint[1] - evidence)
     order = p.argsort(1)
+    ordered = np.take_along_axis(p, order, 1)
     cumulative = np.take_along_axis(weight, order, 1).cumsum(1)
-    ends = [
-        np.take_along_axis(p, np.take_along_axis(order, (cumulative < level).sum(1, keepdims=True).clip(max=DRAWS - 1), 1), 1)
+    lo, hi = (
+        np.take_along_axis(ordered, (cumulative < level).sum(1, keepdims=True).clip(max=DRAWS - 1), 1)[:, 0]
         for level in (0.05, 0.95)
-    ]  # fmt: skip
-    return (weight * p).sum(1), (ends[1] - ends[0])[:, 0]
+    )  # fmt: skip
+    return (weight * p).sum(1), lo, hi
 
 
-def cases_of(y: np.ndarray, z: np.ndarray) -> Cases:
+def cases_of(y: np.ndarray, z: np.ndarray, prefix: str) -> Cases:
     """The table as `fit` takes it."""
     values = torch.from_numpy(z[:, 0] if z.shape[1] == 1 else z)
     column = Column(torch.nan_to_num(values), ~torch.isnan(values))
-    ids = np.array([str(i) for i in range(len(y))])
+    ids = np.array([f"{prefix}{i}" for i in range(len(y))])
     return Cases(ids, ("no", "yes"), y.astype(np.int64), {"z": column}, np.full(len(y), "train"))
 
 
-def one(cell: str, seed: int) -> dict[str, float]:
-    """Figures of one data set."""
-    world_name, n, family = CELLS[cell]
-    rng = np.random.default_rng([list(CELLS).index(cell), seed])
+class DataSet(NamedTuple):
+    """A world, its training cases and its new ones."""
+
+    world: World
+    y: np.ndarray
+    z: np.ndarray
+    new: np.ndarray
+    rng: np.random.Generator
+
+
+def data_set(cell: str, seed: int) -> DataSet:
+    """The data set ``seed`` of a cell; both classes are there."""
+    world_name, n, _ = CELLS[cell]
+    rng = np.random.default_rng([crc32(cell.encode()), seed])
     world = WORLDS[world_name](rng)
     y, z = draw(world, n, rng)
     while len(np.unique(y)) < 2:
         y, z = draw(world, n, rng)
-    new_y, new = draw(world, NEW, rng)
-    d = z.shape[1]
-    feature = Real() if d == 1 else Vector(*[f"x{j}" for j in range(d)])
-    cases, new_cases = cases_of(y, z), cases_of(new_y, new)
-    truth, own_truth = true_p(world, new), true_p(world, z)
-    out: dict[str, float] = {}
-    if family == "student_t":
-        model = independent(y=Label("no", "yes"), z=StudentT(feature))
-        posterior = fit(model, cases, seed=seed)
-        blank = Cases(
-            np.array([f"new{i}" for i in range(NEW)]), *[getattr(new_cases, f) for f in ("classes", "labels", "columns", "split")]
+    return DataSet(world, y, z, draw(world, NEW, rng)[1], rng)
+
+
+def feature_of(d: int) -> Real | Vector:
+    """What the table declares."""
+    return Real() if d == 1 else Vector(*[f"x{j}" for j in range(d)])
+
+
+def posteriors(sets: list[DataSet], seed: int) -> Iterator[ExactPosterior]:
+    """`gaussian` of each data set, as its ``exact`` gives it; what classes share is sampled for all of them in one go."""
+    d = sets[0].z.shape[1]
+    tables = [cases_of(each.y, each.z, "case") for each in sets]
+    models = [
+        independent(y=Label("no", "yes"), z=Gaussian(feature_of(d))).for_cases(t) for t in tables
+    ]
+    if d == 1:
+        yield from (model.exact(t, seed) for model, t in zip(models, tables, strict=True))
+        return
+    priors = [model.evidence[0].prior() for model in models]
+    units = [(prior.center.numpy(), prior.spread.numpy()) for prior in priors]
+    rows = [((s.z - center) / unit, s.y) for s, (center, unit) in zip(sets, units, strict=True)]
+    samples = by_gibbs_each(rows, 2, KAPPA0, np.random.default_rng(seed))
+    for t, prior, sampled in zip(tables, priors, samples, strict=True):
+        labels = torch.from_numpy(t.labels)
+        factor = GaussianFactor.of(
+            "z", t.columns["z"], labels, prior, "plain", sampled.shared, sampled.sums, sampled.problems
         )  # fmt: skip
-        labels, own = soft_labels(posterior, blank), soft_labels(posterior)
-        p, lo, hi = labels.probs[:, 1], labels.lo[:, 1], labels.hi[:, 1]
-        own_lo, own_hi = own.lo[:, 1], own.hi[:, 1]
-    else:
-        law = Gaussian(feature)
-        model = independent(y=Label("no", "yes"), z=law).for_cases(cases)
-        exact = model.exact(cases, seed)
-        p, lo, hi = interval(exact.new(new_cases.columns))
-        _, own_lo, own_hi = interval(exact.left_out(torch.arange(n)))
-    if not np.isnan(z).any():
-        center, spread = torch.from_numpy(z.mean(0)), torch.from_numpy(z.std(0, ddof=1))
-        old = independent(y=Label("no", "yes"), z=Gaussian(feature, niw=NIW.around(center, spread)))
-        old_p, old_lo, old_hi = interval(old.exact(cases).new(new_cases.columns))
-        out |= {
-            "cover_old": np.mean((old_lo <= truth) & (truth <= old_hi)),
-            "width_old": np.mean(old_hi - old_lo),
-            "log_loss_old": log_loss(old_p, new_y),
-        }
-    known_p, known_width = known_scales(world, y, z, new, rng)
-    return out | {
+        prevalence = Prevalence.fit(labels, torch.ones(2, dtype=torch.float64))
+        yield ExactPosterior(prevalence, (factor,), labels)
+
+
+def by_laplace(each: DataSet, seed: int) -> dict[str, Any]:
+    """p and intervals of `student_t`."""
+    model = independent(y=Label("no", "yes"), z=StudentT(feature_of(each.z.shape[1])))
+    posterior = fit(model, cases_of(each.y, each.z, "case"), seed=seed)
+    labels = soft_labels(posterior, cases_of(np.zeros(NEW, int), each.new, "new"))
+    own = soft_labels(posterior)
+    return {
+        "new": (labels.probs[:, 1], labels.lo[:, 1], labels.hi[:, 1]),
+        "left_out": (own.probs[:, 1], own.lo[:, 1], own.hi[:, 1]),
+    }
+
+
+def in_closed_form(each: DataSet, exact: ExactPosterior) -> dict[str, Any]:
+    """p and intervals of `gaussian`."""
+    columns = cases_of(np.zeros(NEW, int), each.new, "new").columns
+    return {
+        "new": interval(exact.new(columns)),
+        "left_out": interval(exact.left_out(torch.arange(len(each.y)))),
+    }
+
+
+def figures(each: DataSet, labels: Mapping[str, Any]) -> dict[str, float]:
+    """Figures of one data set."""
+    world, y, z, new, rng = each
+    truth, own_truth = true_p(world, new), true_p(world, z)
+    (p, lo, hi), (_, own_lo, own_hi) = labels["new"], labels["left_out"]
+    out = {
         "cover_new": np.mean((lo <= truth) & (truth <= hi)),
         "cover_left_out": np.mean((own_lo <= own_truth) & (own_truth <= own_hi)),
         "width": np.mean(hi - lo),
-        "width_known": np.mean(known_width),
-        "log_loss": log_loss(p, new_y),
-        "log_loss_known": log_loss(known_p, new_y),
     }
+    for name, knows_size in (("known", True), ("size", False)):
+        other, lo, hi = oracle(world, y, z, new, rng, knows_size=knows_size)
+        out[f"width_{name}"] = np.mean(hi - lo)
+        out[f"cover_{name}"] = np.mean((lo <= truth) & (truth <= hi))
+        if knows_size:
+            out["loss_over_known"] = log_loss(p, truth) - log_loss(other, truth)
+    if not np.isnan(z).any():
+        center, spread = torch.from_numpy(z.mean(0)), torch.from_numpy(z.std(0, ddof=1))
+        law = Gaussian(feature_of(z.shape[1]), niw=NIW.around(center, spread))
+        old = independent(y=Label("no", "yes"), z=law).exact(cases_of(y, z, "case"))
+        columns = cases_of(np.zeros(NEW, int), new, "new").columns
+        other, lo, hi = interval(old.new(columns))
+        out["width_old"] = np.mean(hi - lo)
+        out["cover_old"] = np.mean((lo <= truth) & (truth <= hi))
+        out["loss_over_old"] = log_loss(p, truth) - log_loss(other, truth)
+    return {name: float(value) for name, value in out.items()}
+
+
+def data_sets_of(cell: str, seeds: range) -> list[dict[str, float]]:
+    """Figures of the data sets ``seeds``."""
+    sets = [data_set(cell, seed) for seed in seeds]
+    if CELLS[cell][2] == "student_t":
+        labels = [by_laplace(each, seed) for each, seed in zip(sets, seeds, strict=True)]
+    else:
+        exact = posteriors(sets, seeds[0])
+        labels = [
+            in_closed_form(each, posterior) for each, posterior in zip(sets, exact, strict=True)
+        ]
+    return [figures(each, own) for each, own in zip(sets, labels, strict=True)]
 
 
 def interval(labels: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -201,27 +300,55 @@ def interval(labels: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return labels.probs[:, 1].numpy(), lo, hi
 
 
-def log_loss(p: np.ndarray, y: np.ndarray) -> float:
-    """Mean of -log p(y), clipped at 1e-6."""
-    return float(-np.log(np.clip(np.where(y == 1, p, 1 - p), 1e-6, 1.0)).mean())
+def log_loss(p: np.ndarray, truth: np.ndarray) -> float:
+    """Expected -log p(y) under the true probability, clipped at 1e-6."""
+    p = np.clip(p, 1e-6, 1 - 1e-6)
+    return float(-(truth * np.log(p) + (1 - truth) * np.log1p(-p)).mean())
 
 
 def run(cell: str, data_sets: int) -> dict[str, Any]:
     """One row of the result."""
     began = time.process_time()
-    rows = [one(cell, seed) for seed in range(data_sets)]
+    blocks = [
+        range(first, min(first + TOGETHER, data_sets)) for first in range(0, data_sets, TOGETHER)
+    ]
+    rows = [row for seeds in blocks for row in data_sets_of(cell, seeds)]
     row: dict[str, Any] = {
         "cell": cell,
         "family": CELLS[cell][2],
         "n": CELLS[cell][1],
         "data_sets": data_sets,
     }
-    for key in rows[0]:
-        values = np.array([r[key] for r in rows])
-        row[key] = round(float(values.mean()), 4)
-        if key in ("cover_new", "cover_left_out"):
-            row[f"se_{key.removeprefix('cover_')}"] = round(float(values.std() / data_sets**0.5), 4)
+    for name in rows[0]:
+        values = np.array([r[name] for r in rows])
+        row[name] = round(float(values.mean()), 4)
+        row[f"se_{name}"] = round(float(values.std(ddof=1) / data_sets**0.5), 4)
     return row | {"seconds": round(time.process_time() - began, 1)}
+
+
+def table(path: Path) -> str:
+    """The finished cells as Markdown."""
+    lines = [
+        "| cell | new cases | left out | old | width / known | size alone / known | log-loss over known | over old |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    with path.open() as file:
+        for row in csv.DictReader(file):
+            cells = [row["cell"]]
+            cells += [
+                f"{float(row[f]):.3f} ± {float(row[f'se_{f}']):.3f}"
+                for f in ("cover_new", "cover_left_out")
+            ]
+            cells.append(f"{float(row['cover_old']):.3f}" if row["cover_old"] else "")
+            cells += [
+                f"{float(row[f]) / float(row['width_known']):.2f}" for f in ("width", "width_size")
+            ]
+            cells += [
+                f"{float(row[f]):+.4f} ± {float(row[f'se_{f}']):.4f}" if row[f] else ""
+                for f in ("loss_over_known", "loss_over_old")
+            ]  # fmt: skip
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -229,7 +356,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cells", default=",".join(CELLS), help="which worlds and sizes")
     parser.add_argument("--data-sets", type=int, default=600)
     parser.add_argument("--out", type=Path, default=Path("coverage.csv"))
+    parser.add_argument(
+        "--table", type=Path, help="print the rows of this file as a table, and run nothing"
+    )
     options = parser.parse_args(argv)
+    if options.table is not None:
+        print(table(options.table))
+        return
     torch.set_num_threads(1)
     done: set[str] = set()
     if options.out.is_file():

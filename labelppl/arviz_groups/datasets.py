@@ -1,8 +1,8 @@
 """A posterior as the groups that ArviZ reads, with the variables and dimensions of its schema.
 
 ArviZ knows of no weights: what it reads (``posterior``, ``log_likelihood``,
-``posterior_predictive``) is resampled to equal weights, systematically and in the order of the draws, so that equal rows
-stand beside each other and ``az.summary`` sees how few independent ones there are. It is one chain, whose r-hat is that of
+``posterior_predictive``) is resampled to equal weights, systematically, the draws in random order but equal rows
+beside each other, so that ``az.summary`` sees how few independent ones there are. It is one chain, whose r-hat is that of
 its halves. The draws with their weights are carried in ``sample_stats``, Kish's effective draws in the attributes. Axes are
 named by class, component, rater and the expert's own plates; measured values are in the table's units.
 
@@ -153,7 +153,7 @@ def _rows(posterior: Posterior, chains: int, draws: int) -> Tensor:
     size = max(1, len(posterior.cases) * len(posterior.cases.classes))
     kept = min(draws, -(-max(LEAST_DRAWS, MOST_NUMBERS // size) // chains))
     if posterior.sampled.log_weights is not None:
-        return posterior.equal_weight_rows(kept)[None]
+        return posterior.equal_weight_rows(kept, mix=True)[None]
     within = torch.arange(kept) * draws // kept
     return torch.arange(chains)[:, None] * draws + within
 

@@ -21,7 +21,9 @@ from .ordered_logistic import OrderedLogistic
 from .plackett_luce import PlackettLuce
 from .rater_votes import MixedVotes, RaterVotes, SharedErrorVotes
 from .ratio_of_normals import RatioOfNormals
-from .shared_covariances import SharedCovariances, SharedSpread
+from .shared_covariances import SharedCovariances
+from .shared_sizes import SharedSizes
+from .shared_spread import SharedSpread
 from .sine_bivariate_von_mises import SineBivariateVonMises
 from .stated_opinion import StatedOpinion
 from .von_mises import VonMises
@@ -53,6 +55,7 @@ __all__ = [
     "RatioOfNormals",
     "SharedCovariances",
     "SharedErrorVotes",
+    "SharedSizes",
     "SharedSpread",
     "SineBivariateVonMises",
     "StatedOpinion",

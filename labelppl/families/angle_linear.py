@@ -93,7 +93,9 @@ class OnAngle(Law):
         turn = self._turn().parameters(cases)
         unit = torch.tensor([prior.unit], dtype=torch.float64)
         spread = pyro.sample(f"{self.name}_spread", laws.SharedSpread(unit, k, floor=SPREAD_FLOOR))
-        shared = laws.SharedCovariances(spread, unit, k, floor=SPREAD_FLOOR)
+        shared = laws.SharedCovariances(
+            spread, unit, torch.ones(k, dtype=unit.dtype), floor=SPREAD_FLOOR
+        )
         sd = pyro.sample(f"{self.name}_scale_tril", shared)[..., 0]
         rows = dist.Normal(prior.mean.expand(k, 3), sd / prior.precision.sqrt()).to_event(2)
         b = pyro.sample(f"{self.name}_coefficients", rows)

@@ -1,6 +1,6 @@
 """Class-conditional Gaussian with full covariance, the paper's label model (Vega et al. 2021, Eq. 6).
 
-    z | y = k ~ N(mu_k, Sigma_k),   mu_k | Sigma_k ~ N(center, Sigma_k / kappa0),   kappa0 = .1
+    z | y = k ~ N(mu_k, Sigma_k),   mu_k | Sigma_k ~ N(center, Sigma_k / kappa0),   kappa0 = .3
     Sigma_k around a scale that the classes share, as close to it as the cases say (`exact.shared_scale`)
 
 so that a narrow class stays narrow beside a wide one, and classes that look alike lend each other their cases. The
@@ -26,14 +26,15 @@ from ..features import Angle, Column, Feature, Label, Scalar, Vector
 from ..model import CasePlate
 from .exact import NIW, Factor, GaussianFactor, Standard
 from .exact.scales import Scale, matrix, to_scale
-from .exact.shared_scale import KAPPA0, SPREAD_FLOOR
+from .exact.shared_scale import SPREAD_FLOOR
 from .independent import Family, independent
 from .law import Law, Typical, place, typical_of
 
 
 @dataclass(frozen=True)
 class Gaussian(Law):
-    """A `Vector` with full covariance, or one number. Sites ``<name>_mean``, ``<name>_scale_tril`` and ``<name>_spread``.
+    """A `Vector` with full covariance, or one number. Sites ``<name>_mean``, ``<name>_scale_tril``, ``<name>_spread`` and, of
+    a Vector, ``<name>_size``.
 
     Args:
         feature: A number, or a `Vector` of numbers.
@@ -143,10 +144,14 @@ class Gaussian(Law):
             law = laws.InverseWishartCholesky(prior.nu, torch.linalg.cholesky(prior.scale))
             tril = pyro.sample(f"{n}_scale_tril", law.expand([classes]).to_event(1))
         else:
-            center, kappa = prior.center, KAPPA0
+            center, kappa = prior.center, prior.kappa
             law = laws.SharedSpread(prior.spread, classes, floor=SPREAD_FLOOR)
             spread = pyro.sample(f"{n}_spread", law)
-            shared = laws.SharedCovariances(spread, prior.spread, classes, floor=SPREAD_FLOOR)
+            size = torch.ones(classes, dtype=prior.spread.dtype)
+            if len(center) > 1:
+                sizes = laws.SharedSizes(spread, prior.spread, classes, floor=SPREAD_FLOOR)
+                size = pyro.sample(f"{n}_size", sizes)
+            shared = laws.SharedCovariances(spread, prior.spread, size, floor=SPREAD_FLOOR)
             tril = pyro.sample(f"{n}_scale_tril", shared)
         means = dist.MultivariateNormal(
             center.expand(classes, len(center)), scale_tril=tril / kappa**0.5
@@ -168,6 +173,7 @@ class Gaussian(Law):
             f"{self.name}_mean": ("class", one),
             f"{self.name}_scale_tril": ("class", one, two),
             f"{self.name}_spread": (one,),
+            f"{self.name}_size": ("class",),
         }
 
     def factor(

@@ -101,15 +101,21 @@ class Posterior(Facts):
             return torch.full((draws,), -float(np.log(draws)), dtype=torch.float64)
         return self.sampled.log_weights.reshape(-1)
 
-    def equal_weight_rows(self, n: int) -> Tensor:
+    def equal_weight_rows(self, n: int, *, mix: bool = False) -> Tensor:
         """Rows (n,) of the draws, in order, that stand for the posterior with equal weights.
 
-        Systematic resampling by ``seed``: a draw of weight w appears n w times, rounded up or down.
+        Systematic resampling by ``seed``: a draw of weight w appears n w times, rounded up or down. mix: the draws in random
+        order, equal ones still beside each other. Draws of several proposals follow each other proposal by proposal, and
+        only together do they stand for the posterior.
         """
-        edges = np.cumsum(self.log_weights.exp().numpy())
+        weights = self.log_weights.exp().numpy()
+        order = np.arange(len(weights))
+        if mix:
+            order = stream(self.seed, "order of draws").numpy().permutation(order)
+        edges = np.cumsum(weights[order])
         offset = stream(self.seed, "equal weights").numpy().random()
         at = np.searchsorted(edges / edges[-1], (np.arange(n) + offset) / n)
-        return torch.from_numpy(np.minimum(at, len(edges) - 1))
+        return torch.from_numpy(order[np.minimum(at, len(edges) - 1)])
 
     def to_arviz(self, rows: Sequence[int] | None = None) -> Any:
         """The posterior as ArviZ reads it, see `to_arviz`."""

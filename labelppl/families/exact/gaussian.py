@@ -22,7 +22,7 @@ from .gaussian_evidence import ByPattern
 from .gaussian_nodes import GaussianNodes
 from .niw import NIW, Standard
 from .scales import Scale, matrix, to_scale
-from .shared_scale import KAPPA0, SPREAD_FLOOR, ClassSums, SharedScale, class_sums
+from .shared_scale import SPREAD_FLOOR, ClassSums, SharedScale, class_sums
 from .shared_scale_gibbs import by_gibbs
 from .shared_scale_grid import draw_spread, on_grid
 
@@ -59,29 +59,45 @@ class GaussianFactor(Factor):
         labels = labelled(labels, classes)
         refuse_censored(site, column)
         values, observed = matrix(column)
-        known = prior if isinstance(prior, NIW) else None
         center = prior.mean if isinstance(prior, NIW) else prior.center
         unit = torch.ones_like(center) if isinstance(prior, NIW) else prior.spread
         values = to_scale(values, observed, how)[0]
         z = torch.where(observed, (values - center) / unit, torch.nan).numpy()
         rng = stream(seed, "gaussian", site).numpy()
-        shared, sums, problems = _learn(site, z, labels.numpy(), classes, known, rng)
-        kappa0, floor = (KAPPA0, SPREAD_FLOOR) if known is None else (known.kappa, 0.0)
+        shared, sums, problems = _learn(site, z, labels.numpy(), classes, prior, rng)
+        return cls.of(site, column, labels, prior, how, shared, sums, problems)
+
+    @classmethod
+    def of(
+        cls,
+        site: str,
+        column: Column,
+        labels: Tensor,
+        prior: NIW | Standard,
+        how: Scale,
+        shared: SharedScale,
+        sums: ClassSums,
+        problems: tuple[str, ...],
+    ) -> GaussianFactor:
+        """The factor where what the classes share is known or sampled, in standard units."""
+        learned = isinstance(prior, Standard)
+        floor = SPREAD_FLOOR if learned else 0.0
         count, mean = torch.from_numpy(sums.count), torch.from_numpy(sums.mean)
-        kappa = kappa0 + count
+        kappa = prior.kappa + count
         posterior = GaussianNodes(
-            center,
-            unit,
+            prior.mean if isinstance(prior, NIW) else prior.center,
+            torch.ones_like(prior.mean) if isinstance(prior, NIW) else prior.spread,
             count,
             kappa,
             mean * (count / kappa)[:, None],
-            torch.from_numpy(sums.pull(kappa0, floor)),
+            torch.from_numpy(sums.pull(prior.kappa, floor)),
             torch.from_numpy(shared.scale),
             torch.from_numpy(shared.worth),
+            torch.from_numpy(shared.size),
             torch.from_numpy(shared.log_weights),
             None if shared.spread is None else torch.from_numpy(shared.spread),
         )
-        return cls(site, column, labels, posterior, known is None, how, problems)
+        return cls(site, column, labels, posterior, learned, how, problems)
 
     def fitted_columns(self) -> Mapping[str, Column]:
         return {self.site: self.column}
@@ -110,6 +126,8 @@ class GaussianFactor(Factor):
             else:
                 spread = sampled[torch.from_numpy(node)]
             draws[f"{self.site}_spread"] = spread * unit
+            if len(unit) > 1:
+                draws[f"{self.site}_size"] = self.posterior.size[torch.from_numpy(node)]
         return draws
 
 
@@ -118,26 +136,30 @@ def _learn(
     z: np.ndarray,
     labels: np.ndarray,
     classes: int,
-    known: NIW | None,
+    prior: NIW | Standard,
     rng: np.random.Generator,
 ) -> tuple[SharedScale, ClassSums, tuple[str, ...]]:
     """What the classes share, given the rows; a prior of one's own is one node that is known."""
     some, whole = ~np.isnan(z).all(-1), ~np.isnan(z).any(-1)
-    if known is not None:
+    if isinstance(prior, NIW):
         part = some & ~whole
         if part.any():
             raise InputError(
                 f"feature '{site}', row {int(part.nonzero()[0][0]) + 1}: measured in part; under a NIW prior the closed "
                 "form needs complete rows to fit on (new cases may be incomplete); use --engine laplace"
             )
-        worth = known.nu - z.shape[1] + 1
+        worth = prior.nu - z.shape[1] + 1
         shared = SharedScale(
-            (known.scale / worth).numpy()[None], np.array([worth]), np.zeros(1), None
+            scale=(prior.scale / worth).numpy()[None],
+            worth=np.array([worth]),
+            size=np.ones((1, classes)),
+            log_weights=np.zeros(1),
+            spread=None,
         )
         return shared, class_sums(z[some], labels[some], classes), ()
     if z.shape[1] == 1:
         sums = class_sums(z[some], labels[some], classes)
-        return on_grid(sums.pull(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count), sums, ()
-    sampled = by_gibbs(z, labels, classes, rng)
+        return on_grid(sums.pull(prior.kappa, SPREAD_FLOOR)[0, :, 0, 0], sums.count), sums, ()
+    sampled = by_gibbs(z, labels, classes, prior.kappa, rng)
     problems = tuple(f"feature '{site}': {problem}" for problem in sampled.problems)
     return sampled.shared, sampled.sums, problems

@@ -2,7 +2,7 @@
 
 Given the scale that the classes share (`shared_scale`), class k with n rows of mean zbar has, in standard units,
 
-    kappa_n = kappa0 + n,   m_n = n zbar / kappa_n,   Psi_n = delta S + W_k,   nu_n = delta + d - 1 + n
+    kappa_n = kappa0 + n,   m_n = n zbar / kappa_n,   Psi_n = delta c_k S + W_k,   nu_n = delta + d - 1 + n
     z | D ~ t_{nu_n - d + 1}(m_n, Psi_n (kappa_n + 1) / (kappa_n (nu_n - d + 1)))
 
 With q = (z - m_n)^T Psi_n^{-1} (z - m_n), taking z out of the class or putting it in changes numbers only:
@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from ...arrays import Array
-from .shared_scale_gibbs import wishart
+from .wishart import wishart
 
 #: Numbers held at once while distances are computed.
 DISTANCE_NUMBERS = 2**22
@@ -34,7 +34,7 @@ DISTANCE_NUMBERS = 2**22
 @dataclass(frozen=True)
 class GaussianNodes:
     """center, unit (d,): of the standard units. kappa, count (classes,). mean (1 or nodes, classes, d) and scatter (1 or
-    nodes, classes, d, d): zbar's pull m_n, and W_k. scale (nodes, d, d), worth (nodes,), log_weights (nodes,), spread
+    nodes, classes, d, d): zbar's pull m_n, and W_k. scale (nodes, d, d), worth (nodes,), size (nodes, classes), log_weights (nodes,), spread
     (nodes, d) or None: as in `SharedScale`.
     """
 
@@ -46,13 +46,15 @@ class GaussianNodes:
     scatter: Tensor
     scale: Tensor
     worth: Tensor
+    size: Tensor
     log_weights: Tensor
     spread: Tensor | None
 
     def at(self, k: int, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """m_n (nodes, d) and Psi_n (nodes, d, d) of class ``k`` at ``nodes``, in standard units."""
         where = nodes if len(self.mean) > 1 else torch.zeros_like(nodes)
-        psi = self.worth[nodes, None, None] * self.scale[nodes] + self.scatter[where, k]
+        cases = (self.worth * self.size[:, k])[nodes]
+        psi = cases[:, None, None] * self.scale[nodes] + self.scatter[where, k]
         return self.mean[where, k], psi
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Array, Tensor, Tensor]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from .shared_scale import KAPPA0
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,11 @@ class NIW:
 
 @dataclass(frozen=True)
 class Standard:
-    """The default: what the classes share is learned, in units of ``center`` and ``spread`` (d,) over all cases."""
+    """The default: what the classes share is learned, in units of ``center`` and ``spread`` (d,) over all cases.
+
+    kappa: how many cases the belief is worth that a class lies at ``center``.
+    """
 
     center: Tensor
     spread: Tensor
+    kappa: float = KAPPA0

@@ -44,6 +44,7 @@ def on_grid(w: Floats, count: Floats) -> SharedScale:
     return SharedScale(
         scale=np.exp(log_s[kept])[:, None, None],
         worth=np.repeat(WORTHS, NODES)[kept],
+        size=np.ones((int(kept.sum()), len(count))),
         log_weights=log_w[kept] - logsumexp(log_w[kept]),
         spread=None,
     )

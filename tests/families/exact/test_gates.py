@@ -26,6 +26,9 @@ from labelppl.families.exact import (
     VonMisesPrior,
     gaussian_nodes,
     shared_scale_gibbs,
+    shared_scale_rows,
+    shared_scale_sampler,
+    wishart,
     von_mises,
 )
 from labelppl.families.exact import posterior as posterior_file
@@ -314,7 +317,7 @@ def test_wishart_draws_have_their_moments() -> None:
     rng = np.random.default_rng(0)
     precision = np.array([[2.0, 0.5], [0.5, 1.0]])
     v, df, n = np.linalg.inv(precision), 5.0, 60_000
-    draws = shared_scale_gibbs.wishart(rng, np.full(n, df), np.broadcast_to(precision, (n, 2, 2)))
+    draws = wishart.wishart(rng, np.full(n, df), np.broadcast_to(precision, (n, 2, 2)))
     var = df * (v**2 + np.outer(np.diag(v), np.diag(v)))
     assert (np.abs(draws.mean(0) - df * v) < 4 * np.sqrt(var / n)).all()
     np.testing.assert_allclose(draws.var(0), var, rtol=0.05)
@@ -324,24 +327,24 @@ def test_a_sampler_that_does_not_settle_is_run_again_with_twice_the_sweeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     runs: list[tuple[int, int]] = []
-    run = shared_scale_gibbs._Sampler.run
+    run = shared_scale_sampler.Sampler.run
 
     def watched(self: Any, burn_in: int, thin: int) -> Any:
         runs.append((burn_in, thin))
         return run(self, 1, 1)
 
-    monkeypatch.setattr(shared_scale_gibbs._Sampler, "run", watched)
-    monkeypatch.setattr(shared_scale_gibbs, "MOST_RHAT", 0.0)
+    monkeypatch.setattr(shared_scale_sampler.Sampler, "run", watched)
+    monkeypatch.setattr(shared_scale_rows, "MOST_RHAT", 0.0)
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(20, 2)), np.arange(20) % 2
-    assert shared_scale_gibbs.by_gibbs(z, y, 2, rng).problems
+    assert shared_scale_gibbs.by_gibbs(z, y, 2, 0.3, rng).problems
     assert runs == [(60, 2), (120, 4), (240, 8)]
     monkeypatch.undo()
-    monkeypatch.setattr(shared_scale_gibbs._Sampler, "run", watched)
-    monkeypatch.setattr(shared_scale_gibbs, "MOST_RHAT", math.inf)
-    monkeypatch.setattr(shared_scale_gibbs, "LEAST_ESS", 0.0)
+    monkeypatch.setattr(shared_scale_sampler.Sampler, "run", watched)
+    monkeypatch.setattr(shared_scale_rows, "MOST_RHAT", math.inf)
+    monkeypatch.setattr(shared_scale_rows, "LEAST_ESS", 0.0)
     runs.clear()
-    shared_scale_gibbs.by_gibbs(z, y, 2, rng)
+    shared_scale_gibbs.by_gibbs(z, y, 2, 0.3, rng)
     assert runs == [(60, 2)]
 
 
@@ -352,13 +355,14 @@ def test_a_sampler_that_does_not_settle_is_run_again_with_twice_the_sweeps(
 def test_as_many_sweeps_are_kept_as_the_memory_holds(
     monkeypatch: pytest.MonkeyPatch, missing: bool, numbers: int, kept: int
 ) -> None:
-    monkeypatch.setattr(shared_scale_gibbs, "NODE_NUMBERS", numbers)
+    monkeypatch.setattr(shared_scale_sampler, "NODE_NUMBERS", numbers)
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(30, 2)), np.arange(30) % 2
     if missing:
         z[3, 0] = np.nan
-    sampled = shared_scale_gibbs._Sampler(z, y, 2, rng).run(2, 1)
-    assert len(sampled.shared.worth) == shared_scale_gibbs.CHAINS * kept
+    rows = shared_scale_rows.Rows.of(z, y, 2)
+    (sampled,) = shared_scale_sampler.Sampler([rows], 2, 0.3, rng).run(2, 1)
+    assert len(sampled.shared.worth) == shared_scale_sampler.CHAINS * kept
     assert sampled.shared.log_weights == pytest.approx(-np.log(8 * kept))
     assert np.unique(sampled.shared.scale, axis=0).shape[0] == 8 * kept
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from labelppl.distributions import SharedCovariances, SharedSizes, SharedSpread
 from labelppl.errors import InputError
 from labelppl.families.exact import (
     NIW,
@@ -22,12 +23,15 @@ from labelppl.families.exact import (
     VonMisesPrior,
 )
 from labelppl.families.exact import shared_scale_gibbs as gibbs
+from labelppl.families.exact import shared_scale_rows as rows_of
+from labelppl.families.exact import shared_scale_sampler as sampler
 from labelppl.families.exact.shared_scale import KAPPA0, SPREAD_FLOOR, WORTHS, class_sums
 from labelppl.families.exact.shared_scale_grid import draw_spread, on_grid
 from labelppl.features import Column
 
 F64 = torch.float64
-# Eight numbers of two classes, and what a quadrature over log S and log v says of them.
+# Eight numbers of two classes, and what a quadrature over log S and log v says of them with kappa0 = .1.
+KAPPA = 0.1
 Z = np.array([-0.1, 0.0, 0.1, 0.05, -2.0, 1.5, 3.0, 0.4])
 Y = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 NEW = {0.3: 0.2456, 1.0: 0.8801, -3.0: 0.9880}
@@ -39,8 +43,8 @@ def column(values: object) -> Column:
     return Column(torch.nan_to_num(tensor), ~torch.isnan(tensor))
 
 
-def standard(d: int) -> Standard:
-    return Standard(torch.zeros(d, dtype=F64), torch.ones(d, dtype=F64))
+def standard(d: int, kappa: float = KAPPA0) -> Standard:
+    return Standard(torch.zeros(d, dtype=F64), torch.ones(d, dtype=F64), kappa)
 
 
 def posterior(factor: GaussianFactor, labels: torch.Tensor, classes: int = 2) -> ExactPosterior:
@@ -49,7 +53,7 @@ def posterior(factor: GaussianFactor, labels: torch.Tensor, classes: int = 2) ->
 
 def test_one_number_by_quadrature() -> None:
     sums = class_sums(Z[:, None], Y, 2)
-    shared = on_grid(sums.pull(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count)
+    shared = on_grid(sums.pull(KAPPA, SPREAD_FLOOR)[0, :, 0, 0], sums.count)
     weights = np.exp(shared.log_weights)
     assert weights.sum() == pytest.approx(1)
     worth = [weights[shared.worth == w].sum() for w in WORTHS[:3]]
@@ -57,22 +61,22 @@ def test_one_number_by_quadrature() -> None:
     mean_log = (weights * np.log(shared.scale[:, 0, 0])).sum()
     assert mean_log == pytest.approx(-2.469, abs=5e-4)
     y = torch.tensor(Y)
-    exact = posterior(GaussianFactor.fit("z", column(Z), y, 2, standard(1)), y)
+    exact = posterior(GaussianFactor.fit("z", column(Z), y, 2, standard(1, KAPPA)), y)
     got = exact.probs({"z": column(list(NEW))})[:, 1]
     np.testing.assert_allclose(got, list(NEW.values()), atol=5e-5)
     np.testing.assert_allclose(exact.leave_one_out()[:, 1], LEFT_OUT, atol=5e-5)
 
 
 def test_gibbs_agrees_with_the_quadrature(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gibbs, "KEPT", 1000)
-    sampled = gibbs.by_gibbs(Z[:, None], Y, 2, np.random.default_rng(0))
+    monkeypatch.setattr(sampler, "KEPT", 1000)
+    sampled = gibbs.by_gibbs(Z[:, None], Y, 2, KAPPA, np.random.default_rng(0))
     assert sampled.problems == ()
     worth = [(sampled.shared.worth == w).mean() for w in WORTHS[:3]]
     np.testing.assert_allclose(worth, [0.798, 0.175, 0.022], atol=0.03)
     log_s = np.log(sampled.shared.scale[:, 0, 0])
     assert log_s.mean() == pytest.approx(-2.469, abs=4 * log_s.std() / math.sqrt(sampled.ess))
     sums = class_sums(Z[:, None], Y, 2)
-    shared = on_grid(sums.pull(KAPPA0, SPREAD_FLOOR)[0, :, 0, 0], sums.count)
+    shared = on_grid(sums.pull(KAPPA, SPREAD_FLOOR)[0, :, 0, 0], sums.count)
     rng = np.random.default_rng(0)
     node = rng.choice(len(shared.worth), 8000, p=np.exp(shared.log_weights))
     log_v = np.log(draw_spread(shared.scale[:, 0, 0], node, rng))
@@ -108,22 +112,85 @@ def test_the_data_say_how_alike_the_classes_are() -> None:
     rng = np.random.default_rng(1)
     y = np.repeat([0, 1], 60)
     alike = rng.normal(size=(120, 2))
-    apart = alike * np.where(y[:, None] == 0, 0.1, 2.0)
-    worth = {}
-    for name, z in {"alike": alike, "apart": apart}.items():
-        sampled = gibbs.by_gibbs((z - z.mean(0)) / z.std(0), y, 2, np.random.default_rng(0))
+    first = y[:, None] == 0
+    tables = {
+        "alike": alike,
+        "one shape": alike * np.where(first, 0.1, 2.0),
+        "apart": alike * np.where(first, [[0.1, 2.0]], [[2.0, 0.1]]),
+    }
+    worth, size = {}, {}
+    for name, z in tables.items():
+        sampled = gibbs.by_gibbs((z - z.mean(0)) / z.std(0), y, 2, KAPPA0, np.random.default_rng(0))
         worth[name] = float(np.median(sampled.shared.worth))
+        size[name] = float(np.median(np.log(sampled.shared.size[:, 1] / sampled.shared.size[:, 0])))
     assert worth["apart"] <= 2
     assert worth["alike"] >= 8
+    assert worth["one shape"] >= 8
+    assert abs(size["alike"]) < 0.5
+    assert size["one shape"] == pytest.approx(2 * math.log(20), abs=1.0)
+
+
+def test_a_table_among_others_is_sampled_as_if_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler, "KEPT", 400)
+    rng = np.random.default_rng(1)
+    tables = []
+    for n, apart in ((20, 1.0), (12, 3.0)):
+        y = np.arange(n) % 2
+        tables.append((rng.normal(size=(n, 2)) * (0.4 + y[:, None]) + apart * y[:, None], y))
+    each = gibbs.by_gibbs_each(tables, 2, KAPPA0, np.random.default_rng(0))
+    for (z, y), sampled in zip(tables, each, strict=True):
+        alone = gibbs.by_gibbs(z, y, 2, KAPPA0, np.random.default_rng(1))
+        np.testing.assert_array_equal(sampled.sums.count, np.bincount(y))
+        for of in (
+            lambda s: np.log(s.shared.worth),
+            lambda s: np.log(s.shared.size[:, 1] * s.shared.scale[:, 0, 0]),
+        ):
+            one, other = of(sampled), of(alone)
+            error = np.hypot(one.std(), other.std()) / math.sqrt(min(sampled.ess, alone.ess))
+            assert abs(one.mean() - other.mean()) < 4 * error
+
+
+def test_two_numbers_against_draws_of_the_prior(monkeypatch: pytest.MonkeyPatch) -> None:
+    """p(Y | Z) by weighting 300,000 draws of the prior, floor included, with the likelihood of six rows."""
+    z = np.array([(-0.2, 0.1), (0.1, -0.1), (0.0, 0.3), (-1.5, 1.0), (1.8, 0.4), (0.3, -1.2)])
+    y = np.array([0, 0, 0, 1, 1, 1])
+    new = torch.tensor([(0.2, 0.2), (0.8, -0.3), (-2.0, 0.0)], dtype=F64)
+    monkeypatch.setattr(sampler, "KEPT", 2000)
+    labels = torch.tensor(y)
+    exact = posterior(GaussianFactor.fit("z", column(z), labels, 2, standard(2)), labels)
+    torch.manual_seed(0)
+    n, one = 300_000, torch.ones(2, dtype=F64)
+    spread = SharedSpread(one, 2, floor=0.0).sample((n,))
+    size = SharedSizes(spread, one, 2, floor=0.0).sample()
+    root = SharedCovariances(spread, one, size, floor=0.0).sample()
+    inverse = torch.linalg.inv(root)
+    log_weight = -0.5 * SPREAD_FLOOR * inverse.square().sum((-3, -2, -1))
+    joint = []
+    for k in (0, 1):
+        rows = torch.from_numpy(z[y == k])
+        kappa = KAPPA0 + len(rows)
+        mean = rows.sum(0) / kappa
+        log_det = inverse[:, k].diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        square = (inverse[:, k] @ rows.T).square().sum((-2, -1))
+        pulled = kappa * (inverse[:, k] @ mean).square().sum(-1)
+        log_weight = log_weight + len(rows) * log_det - 0.5 * (square - pulled)
+        away = (inverse[:, k] @ (new - mean).T).square().sum(-2)
+        joint.append(log_det[:, None] - 0.5 * away * kappa / (kappa + 1))
+    weight = torch.softmax(log_weight, 0)
+    assert 1 / float(weight.square().sum()) > 500
+    density = torch.stack([weight @ each.exp() for each in joint], -1)
+    expected = density[:, 1] / density.sum(-1)
+    got = exact.probs({"z": column(new)})[:, 1]
+    torch.testing.assert_close(got, expected, atol=0.02, rtol=0)
 
 
 def test_the_sampler_tells_when_it_did_not_settle() -> None:
     shared = on_grid(np.array([1.0, 2.0]), np.array([3.0, 3.0]))
     sums = class_sums(Z[:, None], Y, 2)
-    inside = gibbs.Sampled(shared, sums, rhat=gibbs.MOST_RHAT, ess=gibbs.LEAST_ESS)
+    inside = rows_of.Sampled(shared, sums, rhat=rows_of.MOST_RHAT, ess=rows_of.LEAST_ESS)
     assert inside.problems == ()
-    for rhat, ess in ((gibbs.MOST_RHAT + 0.001, 400.0), (1.0, gibbs.LEAST_ESS - 0.1)):
-        (problem,) = gibbs.Sampled(shared, sums, rhat=rhat, ess=ess).problems
+    for rhat, ess in ((rows_of.MOST_RHAT + 0.001, 400.0), (1.0, rows_of.LEAST_ESS - 0.1)):
+        (problem,) = rows_of.Sampled(shared, sums, rhat=rhat, ess=ess).problems
         assert "did not settle" in problem
 
 
