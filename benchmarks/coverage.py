@@ -13,21 +13,21 @@ size     knows every class's covariance up to one number, its size: less than an
 old      one pseudo-case of the pooled variance for each class (`NIW.around`)
 
 Errors are standard errors over data sets; log-losses are differences in the same data sets. Where the truth is drawn from the
-prior (cell ``prior``), the family's posterior is the best there is. Rows are written as cells finish, and finished ones are not
-run again. ``student_t`` is fitted by Laplace, the others in closed form.
+prior (cell ``prior``), the family's posterior is the best there is. A row is written for each data set, block by block, and
+finished blocks are not run again. ``student_t`` is fitted by Laplace, the others in closed form.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.special import logsumexp
 
@@ -47,7 +47,7 @@ FIGURES = (
     "cover_new", "cover_left_out", "width", "width_known", "width_size", "loss_over_known", "loss_over_old", "cover_known",
     "cover_size", "cover_old", "width_old",
 )  # fmt: skip
-FIELDS = ("cell", "family", "n", "data_sets", *FIGURES, *(f"se_{f}" for f in FIGURES), "seconds")
+FIELDS = ("cell", "seed", *FIGURES)
 
 
 class World(NamedTuple):
@@ -306,48 +306,35 @@ def log_loss(p: np.ndarray, truth: np.ndarray) -> float:
     return float(-(truth * np.log(p) + (1 - truth) * np.log1p(-p)).mean())
 
 
-def run(cell: str, data_sets: int) -> dict[str, Any]:
-    """One row of the result."""
-    began = time.process_time()
-    blocks = [
-        range(first, min(first + TOGETHER, data_sets)) for first in range(0, data_sets, TOGETHER)
-    ]
-    rows = [row for seeds in blocks for row in data_sets_of(cell, seeds)]
-    row: dict[str, Any] = {
-        "cell": cell,
-        "family": CELLS[cell][2],
-        "n": CELLS[cell][1],
-        "data_sets": data_sets,
-    }
-    for name in rows[0]:
-        values = np.array([r[name] for r in rows])
-        row[name] = round(float(values.mean()), 4)
-        row[f"se_{name}"] = round(float(values.std(ddof=1) / data_sets**0.5), 4)
-    return row | {"seconds": round(time.process_time() - began, 1)}
-
-
 def table(path: Path) -> str:
-    """The finished cells as Markdown."""
+    """Means over data sets with their standard errors, cell by cell, as Markdown."""
+    head = (
+        "cell",
+        "data sets",
+        "new cases",
+        "left out",
+        "known scales",
+        "old prior",
+        "width / known",
+        "size alone / known",
+    )
     lines = [
-        "| cell | new cases | left out | old | width / known | size alone / known | log-loss over known | over old |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        f"| {' | '.join((*head, 'log-loss over known', 'over old'))} |",
+        "|---" * (len(head) + 2) + "|",
     ]
-    with path.open() as file:
-        for row in csv.DictReader(file):
-            cells = [row["cell"]]
-            cells += [
-                f"{float(row[f]):.3f} ± {float(row[f'se_{f}']):.3f}"
-                for f in ("cover_new", "cover_left_out")
-            ]
-            cells.append(f"{float(row['cover_old']):.3f}" if row["cover_old"] else "")
-            cells += [
-                f"{float(row[f]) / float(row['width_known']):.2f}" for f in ("width", "width_size")
-            ]
-            cells += [
-                f"{float(row[f]):+.4f} ± {float(row[f'se_{f}']):.4f}" if row[f] else ""
-                for f in ("loss_over_known", "loss_over_old")
-            ]  # fmt: skip
-            lines.append(f"| {' | '.join(cells)} |")
+    for cell, rows in pd.read_csv(path).groupby("cell", sort=False):
+        mean, error = rows[list(FIGURES)].mean(), rows[list(FIGURES)].std() / len(rows) ** 0.5
+        cells = [str(cell), str(len(rows))]
+        cells += [
+            f"{mean[name]:.3f} ± {error[name]:.3f}" if np.isfinite(mean[name]) else ""
+            for name in ("cover_new", "cover_left_out", "cover_known", "cover_old")
+        ]
+        cells += [f"{mean[name] / mean['width_known']:.2f}" for name in ("width", "width_size")]
+        cells += [
+            f"{mean[name]:+.4f} ± {error[name]:.4f}" if np.isfinite(mean[name]) else ""
+            for name in ("loss_over_known", "loss_over_old")
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -364,25 +351,30 @@ def main(argv: list[str] | None = None) -> None:
         print(table(options.table))
         return
     torch.set_num_threads(1)
-    done: set[str] = set()
+    done: set[tuple[str, int]] = set()
     if options.out.is_file():
         with options.out.open() as file:
-            done = {
-                row["cell"]
-                for row in csv.DictReader(file)
-                if int(row["data_sets"]) >= options.data_sets
-            }
+            done = {(row["cell"], int(row["seed"])) for row in csv.DictReader(file)}
+    else:
+        with options.out.open("w", newline="") as file:
+            csv.DictWriter(file, FIELDS).writeheader()
     for cell in options.cells.split(","):
-        if cell in done:
-            continue
-        row = run(cell, options.data_sets)
-        print(row, flush=True)
-        fresh = not options.out.is_file()
-        with options.out.open("a", newline="") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+        for first in range(0, options.data_sets, TOGETHER):
+            seeds = range(first, min(first + TOGETHER, options.data_sets))
+            if (cell, seeds[-1]) in done:
+                continue
+            rows = [
+                {
+                    "cell": cell,
+                    "seed": seed,
+                    **{name: round(value, 6) for name, value in row.items()},
+                }
+                for seed, row in zip(seeds, data_sets_of(cell, seeds), strict=True)
+                if (cell, seed) not in done
+            ]
+            with options.out.open("a", newline="") as file:
+                csv.DictWriter(file, FIELDS).writerows(rows)
+    print(table(options.out))
 
 
 if __name__ == "__main__":

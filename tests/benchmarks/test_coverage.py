@@ -35,12 +35,20 @@ def test_the_truth_is_bayes_rule(coverage: ModuleType) -> None:
     np.testing.assert_allclose(p, expected)
 
 
-def test_a_cell_is_written_once(coverage: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cell", ["one-number-20", "spreads-20"])
+def test_a_data_set_is_run_once(coverage: ModuleType, tmp_path: Path, cell: str) -> None:
     out = tmp_path / "coverage.csv"
     for _ in range(2):
-        coverage.main(["--cells", "one-number-20", "--data-sets", "2", "--out", str(out)])
+        coverage.main(["--cells", cell, "--data-sets", "2", "--out", str(out)])
     with out.open() as file:
-        (row,) = csv.DictReader(file)
-    assert row["cell"] == "one-number-20"
-    assert 0 <= float(row["cover_new"]) <= 1
-    assert float(row["width"]) > 0
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows] == ["0", "1"]
+    for row in rows:
+        assert 0 <= float(row["cover_new"]) <= 1
+        assert float(row["width"]) > 0
+    line = coverage.table(out).splitlines()[-1].split("|")
+    assert line[1].strip() == cell
+    width = sum(float(row["width"]) for row in rows) / sum(
+        float(row["width_known"]) for row in rows
+    )
+    assert float(line[7]) == pytest.approx(width, abs=0.006)

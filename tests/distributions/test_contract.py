@@ -128,7 +128,7 @@ OF_BALLOTS = {"RaterVotes", "MixedVotes", "SharedErrorVotes"}
 #: A prior whose shape and rate are numbers: `test_raters`.
 PRIORS = {"GammaFrom"}
 #: Priors of what all classes share: `test_shared_covariances`.
-SHARED = {"SharedCovariances", "SharedSpread"}
+SHARED = {"SharedCovariances", "SharedSizes", "SharedSpread"}
 
 CONTINUOUS = [name for name, case in CASES.items() if case.bounds is not None]
 

@@ -28,8 +28,8 @@ from labelppl.families.exact import (
     shared_scale_gibbs,
     shared_scale_rows,
     shared_scale_sampler,
-    wishart,
     von_mises,
+    wishart,
 )
 from labelppl.families.exact import posterior as posterior_file
 from labelppl.families.exact.draws import draw_nodes, even_levels, log_gamma_draws
