@@ -27,6 +27,8 @@ from labelppl.table import cases_from_frame
 
 WAYS = ("stated", "auto", "mean alone")
 FEWEST_OF_A_CLASS = 4
+#: New cases that are labelled and judged; the prevalence is estimated from all of them.
+LABELLED = 50
 
 
 class Cell(NamedTuple):
@@ -76,9 +78,10 @@ def one_set(cell: Cell, model: LabelModel, seed: int) -> list[tuple[float, float
     estimate = estimate_prevalence(posterior, others, seed=seed)
     stated = {"ill": cell.prevalence}
     mean = dict(zip(estimate.classes, map(float, estimate.mean), strict=True))
-    truth = new["p"].to_numpy()
+    some = others.take(range(min(cell.new, LABELLED)))
+    truth = new["p"].to_numpy()[: len(some)]
     rows = [
-        _judged(soft_labels(posterior, others, prevalence=way), truth)
+        _judged(soft_labels(posterior, some, prevalence=way), truth)
         for way in (stated, estimate, mean)
     ]
     k = estimate.classes.index("ill")

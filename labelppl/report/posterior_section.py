@@ -6,12 +6,14 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SUMMARY_ROWS = 60
 SUMMARY_COLUMNS = ("mean", "sd", "ess_bulk", "ess_tail", "r_hat")
@@ -46,20 +48,24 @@ def posterior_section(path: Path, classes: tuple[str, ...] = ()) -> PosteriorSec
         raise InputError(f"{path}: no posterior can be read ({error}); run labelppl fit") from None
     attrs = posterior.attrs
     khat = float(attrs.get("khat", math.nan))
-    summary: pd.DataFrame = az.summary(posterior, kind="all", round_to="none")
-    # ArviZ lists the variables in order and each one's elements in row-major order.
-    ends = np.concatenate(
-        [
-            variable.quantile([0.05, 0.95], ("chain", "draw")).values.reshape(2, -1)
-            for variable in posterior.data_vars.values()
-        ],
-        axis=1,
-    )
-    rows = [
-        {"name": _named(str(name), classes), "lo": float(ends[0, i]), "hi": float(ends[1, i])}
-        | {column: float(row[column]) for column in SUMMARY_COLUMNS if column in row}
-        for i, (name, row) in enumerate(summary.head(SUMMARY_ROWS).iterrows())
-    ]
+    draws = posterior.sizes.get("chain", 1) * posterior.sizes.get("draw", 0)
+    parameters = sum(v.size // max(1, draws) for v in posterior.data_vars.values())
+    rows: list[dict[str, Any]] = []
+    for name, variable in posterior.data_vars.items():
+        left = SUMMARY_ROWS - len(rows)
+        if left <= 0:
+            break
+        some = first_elements(variable, left)
+        summary: pd.DataFrame = az.summary(
+            some.to_dataset(name=str(name)), kind="all", round_to="none"
+        )
+        # ArviZ lists a variable's elements in row-major order.
+        ends = some.quantile([0.05, 0.95], ("chain", "draw")).values.reshape(2, -1)
+        rows += [
+            {"name": _named(str(label), classes), "lo": float(ends[0, i]), "hi": float(ends[1, i])}
+            | {column: float(row[column]) for column in SUMMARY_COLUMNS if column in row}
+            for i, (label, row) in enumerate(summary.head(left).iterrows())
+        ]
     return PosteriorSection(
         engine=str(attrs.get("inference_engine", "")),
         khat=None if math.isnan(khat) else khat,
@@ -69,8 +75,8 @@ def posterior_section(path: Path, classes: tuple[str, ...] = ()) -> PosteriorSec
             for k, v in json.loads(attrs.get("diagnostics", "{}")).items()
         ),
         rows=tuple(rows),
-        left_out=max(0, len(summary) - SUMMARY_ROWS),
-        draws=posterior.sizes.get("chain", 1) * posterior.sizes.get("draw", 0),
+        left_out=parameters - len(rows),
+        draws=draws,
     )
 
 
@@ -82,3 +88,15 @@ def _named(name: str, classes: tuple[str, ...]) -> str:
     if place.isdigit() and int(place) < len(classes):
         return f"prevalence[{classes[int(place)]}]"
     return name
+
+
+def first_elements(variable: xr.DataArray, most: int) -> xr.DataArray:
+    """The parameter with no more elements than the first ``most`` need, in row-major order."""
+    dims = [dim for dim in variable.dims if dim not in ("chain", "draw")]
+    for at, dim in enumerate(dims):
+        inner = math.prod(variable.sizes[d] for d in dims[at + 1 :])
+        rows = min(variable.sizes[dim], -(-most // inner))
+        variable = variable.isel({dim: slice(rows)})
+        if rows > 1:
+            break
+    return variable

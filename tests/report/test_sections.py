@@ -1,6 +1,7 @@
 """Each section against a naive reading of its file."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import xarray as xr
 
 from labelppl.export.card import card, sentence_list, shares
+from labelppl.report import posterior_section as posterior_section_file
 from labelppl.report.curve_section import learning_curves
 from labelppl.report.headline import headline
 from labelppl.report.label_section import label_section
@@ -17,6 +19,10 @@ from labelppl.report.posterior_section import posterior_section
 from labelppl.report.run_files import read_run
 from labelppl.report.student_section import student_section
 from labelppl.report.write import card_facts
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # ArviZ announces its next release
+    import arviz as az
 
 MakeRun = Callable[..., Path]
 
@@ -209,3 +215,34 @@ def test_lists_and_shares_in_words() -> None:
     assert shares(("a", "b"), {"b": 0.5}) == "50 % b"
     assert shares(("a", "b"), None) is None
     assert shares(("a", "b"), "study") is None
+
+
+def test_only_the_parameters_that_are_shown_are_summarised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 165 classes of 100 numbers the first sixty, in row-major order, with the number of those left out."""
+    rng = np.random.default_rng(0)
+    dims = ("chain", "draw", "class", "component")
+    data = xr.Dataset(
+        {
+            "share": (dims[:3], rng.normal(size=(1, 50, 165))),
+            "mean": (dims, rng.normal(size=(1, 50, 165, 100))),
+        },
+        coords={"class": [f"k{i}" for i in range(165)]},
+    )
+    data.to_netcdf(tmp_path / "posterior.nc", group="posterior", engine="h5netcdf")
+    sizes: list[int] = []
+    whole = az.summary
+    monkeypatch.setattr(
+        az,
+        "summary",
+        lambda d, **k: (sizes.append(sum(v.size for v in d.values())), whole(d, **k))[1],
+    )
+    monkeypatch.setattr(posterior_section_file, "SUMMARY_ROWS", 200)
+    section = posterior_section(tmp_path / "posterior.nc")
+    assert [row["name"] for row in section.rows[:2]] == ["share[k0]", "share[k1]"]
+    assert [row["name"] for row in section.rows[165:167]] == ["mean[k0, 0]", "mean[k0, 1]"]
+    assert (len(section.rows), section.left_out) == (200, 165 * 101 - 200)
+    assert sizes == [50 * 165, 50 * 35]
+    mean = data["mean"].values[0, :, 0, 1].mean()
+    assert section.rows[166]["mean"] == pytest.approx(mean)
