@@ -35,6 +35,8 @@ from .predictive import shift
 
 EM_ITERATIONS = 2000
 EM_TOLERANCE = 1e-9
+#: How far from the fixed point the sweeps may start, which forget it.
+START_TOLERANCE = 1e-4
 
 #: Sweeps of labels and prevalence for each draw, and the Dirichlet count of each class in them (Jeffreys).
 SWEEPS, PSEUDO_COUNT = 20, 0.5
@@ -109,7 +111,8 @@ def estimate_prevalence(
         uniform = torch.full((len(cases.classes),), 1 / len(cases.classes), dtype=joint.dtype)
         f = torch.softmax(joint + shift(posterior.density, values, label, uniform), -1)
     even = torch.full(f.shape[:2], 1 / len(cases), dtype=f.dtype)
-    pi = draw_prevalence(f, most_likely_prevalence(f, even), generator)
+    start = most_likely_prevalence(f, even, START_TOLERANCE)
+    pi = draw_prevalence(f, start, generator)
     return PrevalenceEstimate(cases.classes, pi.numpy(), rows.numpy())
 
 
@@ -127,17 +130,18 @@ def draw_prevalence(f: Tensor, start: Tensor, generator: Generator) -> Tensor:
     return pi
 
 
-def most_likely_prevalence(f: Tensor, weights: Tensor) -> Tensor:
+def most_likely_prevalence(f: Tensor, weights: Tensor, tolerance: float = EM_TOLERANCE) -> Tensor:
     """The maximum over pi (draws, classes) of sum_i w_i log sum_k pi_k f_k(z_i).
 
-    f: (draws, cases, classes), up to a factor per case. weights: (draws, cases), rows summing to one.
+    f: (draws, cases, classes), up to a factor per case. weights: (draws, cases), rows summing to one. tolerance: the largest
+    step at which EM stops.
     """
     pi = torch.full((len(f), f.shape[-1]), 1.0 / f.shape[-1], dtype=f.dtype)
     for _ in range(EM_ITERATIONS):
-        share = weights / torch.einsum("snk,sk->sn", f, pi)
-        new = pi * torch.einsum("sn,snk->sk", share, f)
+        share = weights / (f @ pi[..., None])[..., 0]
+        new = pi * (share[:, None] @ f)[:, 0]
         moved = float((new - pi).abs().max())
         pi = new
-        if moved < EM_TOLERANCE:
+        if moved < tolerance:
             break
     return pi / pi.sum(-1, keepdim=True)
