@@ -21,7 +21,7 @@ def draw_nodes(by_node: Tensor, log_weights: Tensor, chosen: Tensor, numbers: St
     u = torch.rand(chosen.shape[1], generator=numbers.torch(), dtype=torch.float64)
     u = u.expand(len(chosen), -1).contiguous()
     node = torch.zeros_like(chosen)
-    for k in torch.unique(chosen).tolist():
+    for k in torch.bincount(chosen.flatten()).nonzero().flatten().tolist():
         cumulative = torch.softmax(log_weights + by_node[:, k], -1).cumsum(-1)
         at = torch.searchsorted(cumulative / cumulative[:, -1:], u)
         node = torch.where(chosen == k, at.clamp(max=cumulative.shape[-1] - 1), node)

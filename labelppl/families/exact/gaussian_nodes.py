@@ -27,9 +27,6 @@ from torch import Tensor
 from ...arrays import Array
 from .wishart import wishart
 
-#: Numbers held at once while distances are computed.
-DISTANCE_NUMBERS = 2**22
-
 
 @dataclass(frozen=True)
 class GaussianNodes:
@@ -92,15 +89,12 @@ def distances(posterior: GaussianNodes, z: Tensor, kept: Tensor, k: int) -> Dist
     eye = torch.eye(p, dtype=z.dtype).expand_as(root)
     inverse = torch.linalg.solve_triangular(root, eye, upper=False)
     shift = (inverse @ mean[:, kept, None])[..., 0]
-    step = max(1, DISTANCE_NUMBERS // max(1, shift.numel()))
-    q = [
-        ((part @ inverse.reshape(-1, p).T).reshape(len(part), *shift.shape) - shift)
-        .square()
-        .sum(-1)
-        for part in z.split(step)
-    ]
+    # Number by number: a sum over an axis as short as p would cost more than the products.
+    q = z.new_zeros(len(z), len(nodes))
+    for j in range(p):
+        q += torch.addmm(shift[:, j], z, inverse[:, j].T, beta=-1).square_()
     log_det = 2 * torch.log(root.diagonal(dim1=-2, dim2=-1)).sum(-1)
-    return Distances(torch.cat(q), log_det)
+    return Distances(q, log_det)
 
 
 def log_t(posterior: GaussianNodes, state: Distances, k: int, p: int, own: Tensor | None) -> Tensor:

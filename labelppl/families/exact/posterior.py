@@ -70,7 +70,8 @@ class ExactLabels(LabelPosterior):
         chosen = chosen.clamp(max=cumulative.shape[1] - 1)
         log_pi = self.prevalence.draw_log(chosen, self.labels, numbers.stream("prevalence"))
         log_joint = log_pi + self.evidence.draw(chosen, numbers.stream("evidence"))
-        return torch.softmax(log_joint, -1).transpose(1, 2)
+        # Over an axis as short as the classes, softmax is fast only where the draws lie beside each other.
+        return torch.softmax(log_joint.transpose(1, 2).contiguous(), 1)
 
 
 @dataclass(frozen=True)

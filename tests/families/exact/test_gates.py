@@ -371,20 +371,23 @@ def test_as_many_sweeps_are_kept_as_the_memory_holds(
 
 
 @pytest.mark.parametrize("nodes", [1, 5])
-def test_distances_do_not_depend_on_how_many_are_held_at_once(
-    monkeypatch: pytest.MonkeyPatch, nodes: int
-) -> None:
+def test_distances_are_the_quadratic_form(nodes: int) -> None:
     rng = np.random.default_rng(1)
-    z, y = rng.normal(size=(11, 2)), torch.tensor([0, 1] * 5 + [1])
+    z, y = rng.normal(size=(11, 3)), torch.tensor([0, 1] * 5 + [1])
     prior = (
-        NIW.around(torch.zeros(2, dtype=F64), torch.ones(2, dtype=F64))
+        NIW.around(torch.zeros(3, dtype=F64), torch.ones(3, dtype=F64))
         if nodes == 1
-        else Standard(torch.zeros(2, dtype=F64), torch.ones(2, dtype=F64))
+        else Standard(torch.zeros(3, dtype=F64), torch.ones(3, dtype=F64))
     )
-    factor = GaussianFactor.fit("z", column(z), y, 2, prior)
-    whole = factor.left_out(torch.arange(11)).log_predictive
-    monkeypatch.setattr(gaussian_nodes, "DISTANCE_NUMBERS", 1)
-    torch.testing.assert_close(factor.left_out(torch.arange(11)).log_predictive, whole)
+    posterior = GaussianFactor.fit("z", column(z), y, 2, prior).posterior
+    kept = torch.tensor([0, 2])
+    got = gaussian_nodes.distances(posterior, torch.from_numpy(z[:, [0, 2]]), kept, 1)
+    mean, psi = posterior.at(1, torch.arange(len(posterior.worth)))
+    away = torch.from_numpy(z)[:, None, kept] - mean[:, kept]
+    part = psi[:, kept][:, :, kept]
+    naive = torch.einsum("inj,njk,ink->in", away, torch.linalg.inv(part), away)
+    torch.testing.assert_close(got.q, naive)
+    torch.testing.assert_close(got.log_det, torch.linalg.slogdet(part).logabsdet)
 
 
 def test_blocks_of_cases_do_not_change_labels(monkeypatch: pytest.MonkeyPatch) -> None:
