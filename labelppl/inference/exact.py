@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import FailedWork, InputError
 from .base import Density, Draws, Progress
+from .importance import log_probs
 
 #: (draws, seed) -> unconstrained points (draws, dim).
 Sampler = Callable[[int, int], Tensor]
@@ -51,8 +52,7 @@ def exact(
             f"{(draws, density.dim)}"
         )
     some = points[:: max(1, draws // 100)]
-    with torch.no_grad():
-        bad = int((~torch.isfinite(density.log_prob(some))).sum())
+    bad = int((~torch.isfinite(log_probs(density, some))).sum())
     problems = (f"the density is not finite at {bad} of {len(some)} exact draws",) if bad else ()
     if progress is not None:
         progress(draws, draws)
