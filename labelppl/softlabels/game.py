@@ -156,8 +156,8 @@ class Game:
         """How a reader calls the term."""
         if player.rater is None:
             return player.feature
-        names = (*self.cases.columns[player.feature].names, "others")
-        return str(names[player.rater]) if names else f"rater {player.rater + 1}"
+        names = self.cases.columns[player.feature].names
+        return str((*names, "others")[player.rater]) if names else f"rater {player.rater + 1}"
 
     def kind(self, player: Player) -> str:
         """'rater', 'input' (compared with the mean case) or 'measurement'."""
