@@ -29,8 +29,8 @@ def forest(axes: Axes, labels: pd.DataFrame, classes: tuple[str, ...]) -> Axes:
         >>> import matplotlib.pyplot as plt
         >>> rows = pd.DataFrame({"id": ["a"], "label": ["ill"], "p_well": .3, "p_ill": .7, "lo_well": .1, "lo_ill": .5,
         ...     "hi_well": .5, "hi_ill": .9})
-        >>> forest(plt.subplots()[1], rows, ("well", "ill")).get_ylim()
-        (0.6, -0.6)
+        >>> [float(y) for y in forest(plt.subplots()[1], rows, ("well", "ill")).get_ylim()]
+        [0.6, -0.6]
     """
     binary = len(classes) == 2
     codes = _codes(labels, classes)
