@@ -26,6 +26,16 @@ from .training_options import read_training, training
     "labels].",
 )
 @training
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of the cases that is tested where the table has no split  [default: 0.3].",
+)
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the training cases set aside where the table has no val rows  [default: none].",
+)
 @options.seed
 @options.device
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
@@ -46,7 +56,9 @@ def distill(**arguments: Any) -> None:
     from labelppl.python_files import load_object, names_object
 
     chosen = read_training(arguments)
-    inputs = options.open_inputs(arguments)
+    inputs = options.open_inputs(arguments).with_cut(
+        arguments["test_share"], arguments["validation"]
+    )
     target = arguments["target"]
     settings = DistillSettings(
         student=chosen.student,

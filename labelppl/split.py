@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,40 @@ FOLDS = 10
 TENTH = 0.2
 #: Fewer groups than this are all training cases.
 FEWEST_GROUPS = 4
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How cases are cut where the table does not say it.
+
+    Args:
+        test_share: The share of the groups that is tested where there is no split.
+        validation: The share of the training groups that is set aside where there is no validation case; 0: none.
+
+    Raises:
+        InputError: A share out of its range.
+
+    Examples:
+        >>> Cut(validation=0.2).record()
+        {'test_share': 0.3, 'validation': 0.2}
+    """
+
+    test_share: float = TEST_SHARE
+    validation: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.test_share < 1:
+            raise InputError(
+                f"test share: got {self.test_share:g}, expected a number above 0 and below 1"
+            )
+        if not 0 <= self.validation < 1:
+            raise InputError(
+                f"validation: got {self.validation:g}, expected a share of 0 or more and below 1"
+            )
+
+    def record(self) -> dict[str, float]:
+        """Both shares."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +107,26 @@ def make_split(
         : max(1, round(test_share * number))
     ]:
         split[held_out] = "test"
+    return split
+
+
+def set_aside(split: Array, labels: Ints, groups: Array | None, share: float, seed: int) -> Array:
+    """The split (cases,) with a ``share`` of its training groups as validation cases, stratified by label.
+
+    Raises InputError where there are too few groups for that share.
+    """
+    train = np.flatnonzero(split == "train")
+    some = None if groups is None else groups[train]
+    number = max(2, round(1 / share))
+    patients = len(train) if some is None else len(np.unique(some))
+    if patients < number:
+        raise InputError(
+            f"cases: {patients} training groups, too few to set {share:g} of them "
+            "aside for validation; add a val split or lower the share"
+        )
+    aside = held_out_folds(labels[train], some, number, seed)[0]
+    split = split.copy()
+    split[train[aside]] = "val"
     return split
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..seeds import stream
-from ..split import TEST_SHARE, held_out_folds, make_split
-from ..table import Cases
+from ..split import TEST_SHARE, Cut
+from ..table import Cases, cut_cases
 
 
 def seed_of(repeat: int, seed: int) -> int:
@@ -31,11 +31,8 @@ def split_of(
     the groups to test where it has no split.
     Raises InputError where a split is empty or holds no label.
     """
-    split, own = np.array(cases.split), seed_of(repeat, seed)
-    if not cases.split_given:
-        split = make_split(cases.labels, cases.groups, own, test_share)
-    if not (split == "val").any() and validation > 0:
-        split = _set_aside(cases, split, own, validation)
+    cut = Cut(test_share, validation)
+    split = np.array(cut_cases(cases, cut, seed_of(repeat, seed)).split)
     held = replace(cases, split=split, split_given=True)
     for part in ("train", "test", *(("val",) if validation > 0 else ())):
         if not (held.labels[split == part] >= 0).any():
@@ -44,19 +41,3 @@ def split_of(
                 "column or label more cases"
             )
     return held
-
-
-def _set_aside(cases: Cases, split: np.ndarray, seed: int, share: float) -> np.ndarray:
-    train = np.flatnonzero(split == "train")
-    groups = None if cases.groups is None else cases.groups[train]
-    number = max(2, round(1 / share))
-    patients = len(train) if groups is None else len(np.unique(groups))
-    if patients < number:
-        raise InputError(
-            f"cases: {patients} training groups, too few to set {share:g} of them "
-            "aside for validation; add a val split or lower the share"
-        )
-    aside = held_out_folds(cases.labels[train], groups, number, seed)[0]
-    split = split.copy()
-    split[train[aside]] = "val"
-    return split

@@ -80,6 +80,7 @@ def run_identity(
             "data": {"path": inputs.cases.path.resolve(), "sha256": sha256(inputs.cases.path)},
             "images": digest_of_files(images),
             "group": inputs.group,
+            "split": inputs.cut.record(),
             "seed": settings.seed,
             **settings.record(),
         }

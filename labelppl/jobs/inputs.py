@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,16 @@ from ..features.readers import is_long
 from ..model import LabelModel, find_table, load_model, read_cases, zoo
 from ..python_files import files_of, whole_digest
 from ..runs import RunRecord, read_run_json, record, refuse_stranger, sha256, versions
-from ..table import Cases, Delimiters, cases_from_frame, files_beside, open_table, training_cases
+from ..split import Cut
+from ..table import (
+    Cases,
+    Delimiters,
+    cases_from_frame,
+    cut_cases,
+    files_beside,
+    open_table,
+    training_cases,
+)
 from .table_labels import TableLabels
 
 
@@ -21,7 +30,7 @@ from .table_labels import TableLabels
 class Inputs:
     """What a run is made from: the label model, its cases, and how both were named.
 
-    labels: where the labels are, in a run without a label model of the user's.
+    labels: where the labels are, in a run without a label model of the user's. cut: of cases whose table names no split.
     """
 
     model: LabelModel
@@ -30,6 +39,21 @@ class Inputs:
     group: str
     seed: int
     labels: TableLabels | None = None
+    cut: Cut = field(default_factory=Cut)
+
+    def with_cut(self, test_share: float | None, validation: float | None) -> Inputs:
+        """The same inputs, cut otherwise. Raises InputError where the table has the split that is asked for."""
+        shares = {"test_share": test_share, "validation": validation}
+        asked = {name: share for name, share in shares.items() if share is not None}
+        if not asked:
+            return self
+        if self.cases.split_given and ("test_share" in asked or (self.cases.split == "val").any()):
+            option = "--test-share" if "test_share" in asked else "--validation"
+            raise InputError(
+                f"{option}: the table names its own cases for it, in the column 'split'; leave the option or the column out"
+            )
+        cut = Cut(**asked)
+        return replace(self, cases=cut_cases(self.cases, cut, self.seed), cut=cut)
 
     @staticmethod
     def of_table(
@@ -101,7 +125,9 @@ class Inputs:
             separator=written.separator,
             decimal=written.decimal,
         )
-        return Inputs(model, str(made.model), cases, made.group, made.seed)
+        cut = Cut(**made.split)
+        cases = cut_cases(cases, cut, made.seed)
+        return Inputs(model, str(made.model), cases, made.group, made.seed, cut=cut)
 
     @property
     def training(self) -> Cases:
@@ -156,6 +182,7 @@ class Inputs:
             "classes": list(self.cases.classes),
             "raters": {name: list(c.names) for name, c in self.cases.columns.items() if c.names},
             "label_name": self.model.label_name,
+            "split": self.cut.record(),
             "versions": versions(),
         }
 
@@ -175,7 +202,9 @@ def _of_table(
     fixed = {"classes": made.classes, "raters": made.raters}
     cases = labels.cases(table, made.group, made.seed, written, **fixed)
     model = labels.model(tuple(cases.classes))
-    return Inputs(model, table.stem, cases, made.group, made.seed, labels)
+    cut = Cut(**made.split)
+    cases = cut_cases(cases, cut, made.seed)
+    return Inputs(model, table.stem, cases, made.group, made.seed, labels, cut)
 
 
 def cases_without_model(
@@ -193,7 +222,7 @@ def cases_without_model(
     delimiters = delimiters or delimiters_of(made)
     file = open_table(path, delimiters)
     frame = file.frame()
-    return cases_from_frame(
+    cases = cases_from_frame(
         frame,
         made.label_name,
         Label(*made.classes),
@@ -206,6 +235,7 @@ def cases_without_model(
         delimiters=delimiters,
         guess_ids=file.guesses_types,
     )
+    return cut_cases(cases, Cut(**made.split), made.seed)
 
 
 def delimiters_of(made: RunRecord) -> Delimiters:
@@ -217,7 +247,12 @@ def delimiters_of(made: RunRecord) -> Delimiters:
 def matches(made: RunRecord, inputs: Inputs) -> str:
     """The first thing in which a run differs from ``inputs``, in words; empty where it was made from the same."""
     now = inputs.entries(made.command, {})
-    for name, words in (("model", "model file or option"), ("data", "table"), ("seed", "seed")):
+    for name, words in (
+        ("model", "model file or option"),
+        ("data", "table"),
+        ("seed", "seed"),
+        ("split", "--test-share or --validation"),
+    ):
         if made.content[name] != now[name]:
             return f"another {words}"
     return "another --group" if made.group != inputs.group else ""

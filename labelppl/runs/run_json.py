@@ -46,6 +46,7 @@ class RunRecord:
         label_name: The label's column.
         group: The column of patients, or "".
         seed: Of everything random.
+        split: The shares of test and validation cases, where the table does not say.
         content: Everything, for the signature and the steps.
 
     Examples:
@@ -66,6 +67,7 @@ class RunRecord:
     label_name: str
     group: str
     seed: int
+    split: Mapping[str, float]
     content: Mapping[str, Any]
 
 
@@ -130,6 +132,7 @@ def read_run_json(folder: Path) -> RunRecord:
         label_name=entry("label_name", _text),
         group=entry("arguments.group", _text),
         seed=entry("seed", _seed),
+        split=entry("split", _shares),
         content=content,
     )
 
@@ -249,6 +252,15 @@ def _raters(value: Any) -> str:
         isinstance(v, list) and all(isinstance(name, str) for name in v) for v in value.values()
     )
     return "" if right else "lists of rater names by feature"
+
+
+def _shares(value: Any) -> str:
+    right = (
+        isinstance(value, dict)
+        and set(value) == {"test_share", "validation"}
+        and all(isinstance(share, float | int) and 0 <= share < 1 for share in value.values())
+    )
+    return "" if right else "the shares test_share and validation"
 
 
 def _seed(value: Any) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import arviz as az
 import numpy as np
 import pandas as pd
+from click.testing import Result
 
 from labelppl import SoftLabels
 
@@ -156,3 +158,31 @@ def test_prevalence_of_new_cases_is_estimated_on_request(
     labels = SoftLabels.load(tmp_path / "labels.parquet")
     assert labels.prevalence is not None
     assert labels.prevalence.sum() == 1
+
+
+def test_shares_of_test_and_validation_cases_stay_with_the_run(
+    hips: Path, labelppl: Callable[..., Result], tmp_path: Path
+) -> None:
+    """A table without a split is cut as asked, by `distill` and by every command that reads the run later."""
+    table = pd.read_csv(hips / "hip.csv").drop(columns="split")
+    table["image"] = [str(hips / image) for image in table["image"]]
+    table.to_csv(tmp_path / "hip.csv", index=False)
+    (tmp_path / "hip.py").write_text((hips / "hip.py").read_text())
+    quick = ("distill", "--model", "hip.py", "--run", "r", "--epochs", 1, "--lam", 1, "--quiet")
+    shares = ("--test-share", 0.5, "--validation", 0.2)
+    done = labelppl(*quick, *shares, folder=tmp_path)
+    assert done.exit_code == 0, done.output
+    kept = json.loads((tmp_path / "r" / "run.json").read_text())
+    assert kept["split"] == {"test_share": 0.5, "validation": 0.2}
+    predicted = pd.read_parquet(tmp_path / "r" / "predictions.parquet")
+    assert len(predicted) == 30
+    again = labelppl("evaluate", "--run", "r", "--quiet", folder=tmp_path)
+    assert again.exit_code == 0, again.output
+    ids = pd.read_parquet(tmp_path / "r" / "predictions.parquet")["id"]
+    assert sorted(ids) == sorted(predicted["id"])
+    other = labelppl(*quick, "--resume", folder=tmp_path)
+    assert other.exit_code == 2
+    assert "another --test-share or --validation" in other.output
+    named = labelppl("distill", "--model", "hip.py", "--test-share", 0.5, folder=hips)
+    assert named.exit_code == 2
+    assert "--test-share: the table names its own cases" in named.output

@@ -21,6 +21,7 @@ ENTRIES: dict[str, Any] = {
     "classes": ["normal", "dysplastic"],
     "raters": {"votes": ["anna", "ben"]},
     "label_name": "diagnosis",
+    "split": {"test_share": 0.3, "validation": 0.0},
 }
 DAMAGED: dict[str, tuple[Any, str]] = {
     "command": (3, "text"),
@@ -35,6 +36,7 @@ DAMAGED: dict[str, tuple[Any, str]] = {
     "classes": (5, "two or more different class names"),
     "raters": ({"votes": "anna"}, "lists of rater names"),
     "label_name": ("", "text"),
+    "split": ({"test_share": 1.5, "validation": 0}, "the shares"),
 }
 
 

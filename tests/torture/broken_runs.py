@@ -94,6 +94,7 @@ def _entries() -> list[Broken]:
         "classes": (..., 5, [], ["normal"], ["normal", "normal"], [1, 2]),
         "raters": (..., [], {"votes": 3}),
         "label_name": (..., "", 3),
+        "split": (..., [], {"test_share": 2, "validation": 0}, {"test_share": 0.3}),
     }
     return [
         Broken(
