@@ -4,7 +4,8 @@ A sweep draws the parameters given the classes (`nested`, `flat`) and the classe
 
     y_i ~ softmax_k( log pi_k + sum over votes (j, l) of i of log C_j[k, l] ),
 
-where the sum is one product with a sparse table of votes. Labels are averages of these probabilities over the sweeps
+where the sum is one product with a sparse table of votes, in which votes of raters who repeat each other have a weight below
+1; the parameters are drawn from all votes in full. Labels are averages of these probabilities over the sweeps
 (Rao-Blackwell). Half of the chains start from the shares of votes, half from shares sharpened towards the majority, because
 crowds can have several modes. Until the gate (`gibbs_run`) is passed, the sweeps so far become warm-up and twice as many or
 more are made, as the gate asks, up to `MOST_SWEEPS`.
@@ -95,8 +96,10 @@ class _Sampler:
         self.votes = votes
         self.items, self.raters, self.classes = map(len, (votes.items, votes.raters, votes.classes))
         shape = self.items, self.raters * self.classes
-        ones = np.ones(len(votes))
-        self.cast = csr_array((ones, (votes.item, votes.rater * self.classes + votes.label)), shape)
+        weight = np.ones(len(votes)) if votes.weight is None else votes.weight
+        self.cast = csr_array(
+            (weight, (votes.item, votes.rater * self.classes + votes.label)), shape
+        )
         self.known = np.full(self.items, -1) if known is None else known
         self.certain = np.flatnonzero(self.known >= 0)
         self.cell = votes.rater * self.classes**2 + votes.label

@@ -86,12 +86,14 @@ def _of_votes(
     else:
         at = stream(seed, "rho").numpy().choice(len(votes), MOST_VOTES, replace=False)
     item, rater, label = votes.item[at], votes.rater[at], votes.label[at]
-    n = np.bincount(votes.item, minlength=len(votes.items)).astype(np.float64)[item] - 1
+    own_weight = np.ones(len(at)) if votes.weight is None else votes.weight[at]
+    n = votes.counted[item] - own_weight
     inverse = np.zeros((len(grid), len(at)))
     for prevalence, confusion in draws:
         own = confusion[rater, :, label]
         log_c = np.log(confusion)
-        others = votes.spread(log_c[votes.rater, :, votes.label])[item] - np.log(own)
+        others = votes.spread(log_c[votes.rater, :, votes.label])[item]
+        others -= own_weight[:, None] * np.log(own)
         for g, rho in enumerate(grid):
             p = _softmax(np.log(prevalence) + design_effect(n, rho)[:, None] * others)
             inverse[g] += 1 / (p * own).sum(1)
@@ -106,7 +108,7 @@ def _of_classes(
     grid: Sequence[float],
 ) -> Floats:
     """Sum of log p(y_i | v_i) for each rho (grid,), the item's own class left out of the draws."""
-    n = np.bincount(votes.item, minlength=len(votes.items))[items].astype(np.float64)
+    n = votes.counted[items]
     at = np.arange(len(items))
     total, weights = np.zeros((len(grid), len(items))), np.zeros(len(items))
     for prevalence, confusion in draws:

@@ -7,7 +7,7 @@ are 0-based positions in `items`, `raters` and `classes`; an item without votes 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,8 @@ class VoteTable:
         items: Names of the items; one without votes may be among them.
         raters: Names of the raters.
         classes: Names of the classes.
+        weight: What each vote counts in what is said about its item, (votes,), as 1 / m for each of m raters who repeat
+            each other; None counts every vote in full.
 
     Examples:
         >>> frame = pd.DataFrame({"id": ["a", "a", "b"], "rater": ["r", "s", "r"], "label": ["x", "y", "y"]})
@@ -42,6 +44,7 @@ class VoteTable:
     items: tuple[str, ...]
     raters: tuple[str, ...]
     classes: tuple[str, ...]
+    weight: Floats | None = None
 
     @classmethod
     def from_frame(
@@ -114,7 +117,20 @@ class VoteTable:
             self.items,
             self.raters,
             self.classes,
+            None if self.weight is None else self.weight[chosen],
         )
+
+    def repeated(self, groups: Sequence[Sequence[int]]) -> VoteTable:
+        """The same votes where those of the m raters of each group, codes, count 1 / m."""
+        each = np.ones(len(self.raters))
+        for group in groups:
+            each[list(group)] = 1 / len(group)
+        return replace(self, weight=each[self.rater])
+
+    @property
+    def counted(self) -> Floats:
+        """How many votes each item has, by their weights, (items,)."""
+        return np.bincount(self.item, self.weight, len(self.items)).astype(np.float64)
 
     def counts(self) -> Floats:
         """Votes for each class, (items, classes)."""
@@ -123,8 +139,10 @@ class VoteTable:
         return np.bincount(at, minlength=n * k).reshape(n, k).astype(np.float64)
 
     def spread(self, per_vote: Floats) -> Floats:
-        """Sum of `per_vote` (votes, columns) over the votes of each item, (items, columns)."""
+        """Sum of `per_vote` (votes, columns) over the votes of each item by their weights, (items, columns)."""
         n = len(self.items)
+        if self.weight is not None:
+            per_vote = per_vote * self.weight[:, None]
         return np.stack(
             [np.bincount(self.item, column, minlength=n) for column in per_vote.T], axis=1
         )

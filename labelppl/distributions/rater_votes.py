@@ -93,6 +93,8 @@ class RaterVotes(_BallotLaw):
             ``strangers``, one rater more, for all whose code is not below the number of raters.
         row: The class y of each item, (batch,), or one for all.
         design: Who votes on what when votes are drawn; without it every rater votes on every item.
+        weights: What a vote of each rater of ``log_probs`` counts in the density, (raters,), as 1 / m for m raters who repeat
+            each other; votes are drawn as if each counted 1.
         strangers: Whether the last rater of ``log_probs`` stands for raters who were not in the fit.
         validate_args: Whether values are checked; None as torch does.
 
@@ -111,9 +113,11 @@ class RaterVotes(_BallotLaw):
         *,
         design: Ballots | None = None,
         strangers: bool = False,
+        weights: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
         (self.log_probs,) = as_tensors(log_probs)
+        self.counted = self.log_probs if weights is None else self.log_probs * weights[:, None]
         self.classes = log_probs.shape[-1]
         super().__init__(row, log_probs.shape[-2] - strangers, design, validate_args)
 
@@ -125,12 +129,12 @@ class RaterVotes(_BallotLaw):
         possible = value.said < self.classes
         label = value.said.clamp(max=self.classes - 1)
         if self.row.dim() == 0:
-            table = self.log_probs[self.row]
+            table = self.counted[self.row]
             if bool(possible.all()):
                 return sum_of_votes(table, value.case, value.rater, label, len(value))
             per_vote = table[value.rater, label]
         else:
-            per_vote = self.log_probs[self.row[..., value.case], value.rater, label]
+            per_vote = self.counted[self.row[..., value.case], value.rater, label]
         per_vote = torch.where(possible, per_vote, -torch.inf)
         zeros = per_vote.new_zeros((*per_vote.shape[:-1], len(value)))
         return zeros.index_add(-1, value.case, per_vote)

@@ -8,7 +8,7 @@ chooses and keeps in its diagnostics; ``design_effect=False`` counts every vote 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -20,13 +20,15 @@ from torch import Tensor
 from .. import distributions as laws
 from ..arrays import Ints
 from ..crowds import VoteTable, nested
+from ..crowds.dependence import dependence
 from ..crowds.gibbs import sample_labels
 from ..crowds.gibbs_run import GibbsRun
 from ..crowds.power import VoteParameters, choose_rho
-from ..features import Column, Votes
+from ..features import Ballots, Column, Votes
 from ..model import CasePlate, SiteDraws, SiteSampler
 from .law import Law
 from .rater_models import design_of, raters_in, vote_table
+from .shared_errors import RaterGroups
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class NestedDawidSkene(Law):
         typical: Not used; votes have no such size.
         name: The column; `with_name` sets it.
         design_effect: Whether labels count the votes of one item by Kish's design effect, or every vote in full.
+        groups: Rater codes of each group whose members repeat each other: the votes of m of them count 1 / m in the label. None
+            looks for the groups in the table.
 
     Raises:
         InputError: For a feature of another kind.
@@ -54,13 +58,27 @@ class NestedDawidSkene(Law):
     """
 
     design_effect: bool = True
+    groups: RaterGroups | None = ()
 
     accepts = (Votes,)
     named_by_answers = True
     takes_strangers = True
 
     def tune(self, columns: Mapping[str, Column]) -> Self:
-        return self
+        if self.groups is not None:
+            return self
+        column = columns[self.name]
+        classes = tuple(map(str, range(1 + int(ballots_of(column).said.max()))))
+        return replace(self, groups=dependence(vote_table(column, classes)).groups)
+
+    def weights(self, raters: int) -> Tensor | None:
+        """(raters + 1,) what a vote of each rater counts, the last for those who were not in the fit; None: in full."""
+        if not self.groups:
+            return None
+        each = torch.ones(raters + 1, dtype=torch.float64)
+        for group in self.groups:
+            each[list(group)] = 1 / len(group)
+        return each
 
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Any]:
         k, j, n = len(cases.classes), raters_in(cases, self), self.name
@@ -92,16 +110,17 @@ class NestedDawidSkene(Law):
         order = torch.tensor([[0 if c == i else c + (c < i) for c in range(k)] for i in range(k)])
         table = answers.gather(-1, order.expand(j + 1, k, k)).movedim(1, 0)
         design = design_of(cases, self)
+        apart: dict[str, Any] = {"strangers": True, "weights": self.weights(j)}
 
         def observe(y: Tensor) -> Any:
-            return pyro.sample(n, laws.RaterVotes(table, y.long(), design=design, strangers=True))
+            return pyro.sample(n, laws.RaterVotes(table, y.long(), design=design, **apart))
 
         return observe
 
     def samplers(
         self, columns: Mapping[str, Column], labels: Ints, classes: tuple[str, ...]
     ) -> Mapping[str, SiteSampler]:
-        votes = vote_table(columns[self.name], classes)
+        votes = vote_table(columns[self.name], classes).repeated(self.groups or ())
 
         def sample(seed: int, progress: Callable[[int, int], None] | None = None) -> SiteDraws:
             start = nested.Crowd.start(len(votes.raters), len(classes))
@@ -125,7 +144,11 @@ class NestedDawidSkene(Law):
         rho = diagnostics.get("rho", 0.0)
         if not (self.design_effect and rho):
             return None
-        return 1 / (1 + float(rho) * (column.values.double() - 1).clamp(min=0))
+        ballots, counted = ballots_of(column), column.values.double()
+        each = self.weights(ballots.raters)
+        if each is not None:
+            counted = torch.zeros_like(counted).index_add(0, ballots.case, each[ballots.rater])
+        return 1 / (1 + float(rho) * (counted - 1).clamp(min=0))
 
     def _rho(
         self, votes: VoteTable, run: GibbsRun[nested.Crowd], labels: Ints, seed: int
@@ -143,6 +166,12 @@ class NestedDawidSkene(Law):
         if run.draws[0][0].slip_prior.size:
             names |= {f"{self.name}_{part}": part for part in ("slip_prior", "slips")}
         return {site: by_site(run, part) for site, part in names.items()}
+
+
+def ballots_of(column: Column) -> Ballots:
+    """The votes of a column of votes."""
+    assert column.ballots is not None
+    return column.ballots
 
 
 def by_site(run: GibbsRun[Any], part: str) -> Tensor:

@@ -92,12 +92,19 @@ def hierarchical_dawid_skene(
     return independent(**_votes(lambda f: Hierarchical(f, None, groups=together), declared))
 
 
-def nested_dawid_skene(*, design_effect: bool = True, **declared: Label | Feature) -> Family:
+def nested_dawid_skene(
+    *,
+    design_effect: bool = True,
+    groups: Sequence[Sequence[int]] | Literal["detect"] = (),
+    **declared: Label | Feature,
+) -> Family:
     """Raters shrink to the crowd, each rater's classes to the rater; calibrated on real crowds, and for any size.
 
     Args:
         design_effect: Count the votes of one item by Kish's design effect, whose rho the fit chooses
             (`labelppl.crowds.power`); False counts every vote in full, as Dawid and Skene do.
+        groups: Rater codes of each group whose members repeat each other, or ``"detect"`` to look for them in the table; the
+            votes of m such raters count 1 / m each.
         **declared: One `Label` and one `Votes` feature.
 
     Returns:
@@ -111,8 +118,10 @@ def nested_dawid_skene(*, design_effect: bool = True, **declared: Label | Featur
         'independent'
     """
 
+    together = _groups(groups)
+
     def law(feature: Feature) -> NestedDawidSkene:
-        return NestedDawidSkene(feature, None, design_effect=design_effect)
+        return NestedDawidSkene(feature, None, design_effect=design_effect, groups=together)
 
     return independent(**_votes(law, declared))
 

@@ -89,17 +89,20 @@ def statements(rows: Rows, name: str, feature: ReaderFeature) -> Statements | No
         mend = "remove the row, or fit again with this rater"
         expected = f"one of {name_list(raters)}"
         long.refuse_all(rater_name, unknown, first_values(answered, unknown), expected, mend)
-    again = np.flatnonzero(pd.DataFrame({"case": case, "rater": as_strings(answered)}).duplicated())
+    strangers = sorted_names(answered.take(pa.array(unknown)))
+    who = rater.copy()
+    who[unknown] = len(raters) + places(answered.take(pa.array(unknown)), strangers)
+    codes = len(raters) + len(strangers)
+    again = np.flatnonzero(pd.Series(case * codes + who).duplicated())
     if len(again):
         mend = "keep one, or give the second reading a rater name of its own"
         long.refuse_all(
             rater_name, again, first_values(answered, again), "each rater once per case", mend
         )
     if len(unknown):
-        names = sorted(set(as_strings(answered)[unknown]))
         warnings.warn(
             f"{where}column '{rater_name}': {len(unknown)} rows are by raters who were not in the fit, such as "
-            f"'{names[0]}' ({len(names)} in all); they count as raters of whom nothing is known but the crowd",
+            f"'{strangers[0]}' ({len(strangers)} in all); they count as raters of whom nothing is known but the crowd",
             stacklevel=2,
         )
         rater = np.where(rater < 0, len(raters), rater)

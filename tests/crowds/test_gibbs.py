@@ -11,7 +11,7 @@ from scipy import stats
 from labelppl.crowds import VoteTable, nested
 from labelppl.crowds.flat import FlatCrowd
 from labelppl.crowds.gibbs import sample_labels
-from labelppl.crowds.gibbs_run import RHAT_MOST, RHAT_SHARED, GibbsRun
+from labelppl.crowds.gibbs_run import RHAT_MOST, RHAT_SHARED, ChainTrace, GibbsRun, gather
 from labelppl.crowds.nested import Crowd, SeenVotes, draw_ability, draw_rates, draw_tables
 from labelppl.crowds.power import (
     LEAST_KNOWN,
@@ -168,6 +168,26 @@ def test_the_gate_stands_at_its_limits(what: str, limit: float) -> None:
     assert not _run(**{what: limit}).problems
     assert len(_run(**{what: limit + 1e-6}).problems) == 1
     assert len(_run(**{what: float("nan")}).problems) == 1
+
+
+def test_chains_that_disagree_are_an_error_of_the_labels() -> None:
+    """Two chains that stay at .2 and .8 agree with themselves and not with each other."""
+    rng = np.random.default_rng(0)
+    traces = []
+    for p in (0.2, 0.8):
+        trace: ChainTrace = ChainTrace(2, 2, 100, 10)
+        for sweep in range(100):
+            state = replace(Crowd.start(3, 2), prevalence=rng.dirichlet([50.0, 50.0]))
+            trace.add(sweep, state, np.array([[p, 1 - p], [0.5, 0.5]]))
+        traces.append(trace)
+    run = gather(traces)
+    np.testing.assert_allclose(run.probs, 0.5)
+    # Four half-means at .2, .2, .8, .8: their SD over the root of four.
+    np.testing.assert_allclose(run.mcse, [[np.sqrt(0.09 * 4 / 3 / 4)] * 2, [0, 0]], atol=1e-12)
+    assert run.rhat <= RHAT_MOST
+    assert any("Monte Carlo error" in problem for problem in run.problems)
+    # Errors fall like 1 / sqrt(sweeps): the labels lack (error / (sd / sqrt(40)))^2 times as many.
+    assert run.sweeps_short == pytest.approx(0.03 / (0.09 / 40), rel=0.05)
 
 
 def test_sweeps_are_doubled_until_the_gate_is_passed_or_the_limit_reached() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from labelppl import InputError, Label, fit, load_model, soft_labels
 from labelppl import families as f
-from labelppl.crowds import dawid_skene_em, nested
+from labelppl.crowds import VoteTable, dawid_skene_em, nested
 from labelppl.crowds.gibbs import sample_labels
 from labelppl.features import Ballots, Column, Real, Votes
 from labelppl.model import LabelDensity, read_cases
@@ -269,3 +269,40 @@ def test_other_votes_of_a_fitted_case_make_it_new() -> None:
     changed = {"votes": Column.of_ballots(ballots.saying(said))}
     other = Cases(cases.ids, cases.classes, cases.labels, changed, cases.split)
     assert fitted_rows(posterior.cases, other).tolist() == [-1, *range(1, 40)]
+
+
+def test_raters_who_repeat_each_other_count_once() -> None:
+    """A rater and her exact copy, told or looked for: the labels are nearly those without the copy; untold they are surer."""
+    rng = np.random.default_rng(2)
+    n = 400
+    y = rng.integers(0, 2, n)
+    said = np.where(rng.random((n, 4)) < (0.75, 0.75, 0.8, 0.8), y[:, None], 1 - y[:, None])
+    twice = np.column_stack([said, said[:, 0]])
+
+    def probs(matrix: np.ndarray, groups: Any) -> np.ndarray:
+        columns = {"votes": Column.of_ballots(Ballots.from_matrix(matrix))}
+        ids, split = np.arange(n).astype(str), np.full(n, "train")
+        cases = Cases(ids, TWO.classes, np.full(n, -1), columns, split)
+        model = f.nested_dawid_skene(y=TWO, votes=Votes(), design_effect=False, groups=groups)
+        return soft_labels(fit(model, cases, seed=0)).probs[:, 1]
+
+    once, told, detected, doubled = (
+        probs(said, ()),
+        probs(twice, [(0, 4)]),
+        probs(twice, "detect"),
+        probs(twice, ()),
+    )
+    np.testing.assert_array_equal(told, detected)
+    apart = [np.abs(p - once).mean() for p in (told, doubled)]
+    assert apart[0] < 0.02
+    assert apart[1] > 3 * apart[0]
+
+
+def test_weights_of_votes_count_in_what_is_said_and_not_in_the_tables() -> None:
+    votes = VoteTable.from_matrix([[0, 0, 1], [1, -1, 1]], 2).repeated([(0, 1)])
+    np.testing.assert_array_equal(votes.counted, [2.0, 1.5])
+    np.testing.assert_array_equal(votes.counts(), [[2, 1], [0, 2]])
+    np.testing.assert_array_equal(votes.spread(np.ones((5, 1)))[:, 0], votes.counted)
+    law = f.NestedDawidSkene(Votes(), None, groups=((0, 1),)).with_name("votes")
+    column = Column.of_ballots(Ballots.from_matrix([[0, 0, 1], [1, -1, 1]]))
+    np.testing.assert_allclose(law.power(column, {"rho": 0.5}), [1 / 1.5, 1 / 1.25])
