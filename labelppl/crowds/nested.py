@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import lgamma, log
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaln, gammaincc, gammainccinv
+from scipy.special import betaln
 
 from ..arrays import Floats, Ints
+from .strengths import gamma_from, log_gamma, log_slips
 from .tables import Guests, minus_log_beta
 
 #: Shape, rate and lower end of s1; shape and rate of s0; parameters of m: see above.
@@ -169,7 +170,7 @@ def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> C
     tables = draw_tables(rng, crowd, seen)
     of_right, of_wrong, rate = tables.of_right, tables.of_wrong, tables.rate
     both = float(of_right.sum() + of_wrong.sum())
-    evenness = _gamma_from(rng, EVENNESS[0] + both, EVENNESS[1] + float(rate.sum()), LEAST_EVENNESS)
+    evenness = gamma_from(rng, EVENNESS[0] + both, EVENNESS[1] + float(rate.sum()), LEAST_EVENNESS)
     of_class = np.stack([(tables.right - of_right).sum(0), (tables.wrong - of_wrong).sum(0)], 1)
     shift = rng.standard_gamma(SHIFT[0] + of_class) / (SHIFT[1] + rate.sum(0)[:, None])
     # One level up: the raters' abilities summed out given their tables.
@@ -193,7 +194,21 @@ def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> C
         shift=np.maximum(shift, LEAST_STRENGTH),
         slip_prior=np.maximum(slip_prior, LEAST_STRENGTH),
     )
-    return jump(rng, draw_ability(rng, crowd, tables), seen)
+    return jump(rng, jump_slips(rng, draw_ability(rng, crowd, tables), seen), seen)
+
+
+def jump_slips(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
+    """A Metropolis step of the strength of each alpha_k as a whole, D summed out: tables move it slowly where it is large."""
+    if not crowd.slip_prior.size:
+        return crowd
+    step = rng.choice(WALK_WIDTHS) * rng.standard_normal(len(crowd.slip_prior))
+    moved = np.maximum(crowd.slip_prior * np.exp(step)[:, None], LEAST_STRENGTH)
+    law = SLIP_SHAPE, crowd.slip_prior.shape[1] / 2
+    gain = (log_gamma(moved, law) - log_gamma(crowd.slip_prior, law)).sum(1)
+    counts = seen.missed.number, seen.wrong.number
+    gain = gain + log_slips(moved, *counts) - log_slips(crowd.slip_prior, *counts)
+    taken = np.log(rng.random(len(gain))) < gain
+    return replace(crowd, slip_prior=np.where(taken[:, None], moved, crowd.slip_prior))
 
 
 def jump(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
@@ -207,13 +222,13 @@ def jump(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
     if evenness >= LEAST_EVENNESS:
         moved = replace(crowd, evenness=evenness)
         there = _log_evidence(moved, seen)
-        gain = _log_gamma(evenness, EVENNESS) - _log_gamma(crowd.evenness, EVENNESS)
+        gain = log_gamma(evenness, EVENNESS) - log_gamma(crowd.evenness, EVENNESS)
         if np.log(rng.random()) < gain + (there - here).sum():
             crowd, here = moved, there
     step = np.exp(rng.choice(WALK_WIDTHS) * rng.standard_normal(crowd.shift.shape))
     shift = np.maximum(crowd.shift * step, LEAST_STRENGTH)
     there = _log_evidence(replace(crowd, shift=shift), seen)
-    gain = (_log_gamma(shift, SHIFT) - _log_gamma(crowd.shift, SHIFT)).sum(1)
+    gain = (log_gamma(shift, SHIFT) - log_gamma(crowd.shift, SHIFT)).sum(1)
     taken = np.log(rng.random(len(gain))) < gain + (there - here).sum(0)
     crowd = replace(crowd, shift=np.where(taken[:, None], shift, crowd.shift))
     return _jump_ability(rng, crowd, seen, np.where(taken, there, here).sum(1))
@@ -254,9 +269,7 @@ def _log_level(likeness: float, level: float, sums: tuple[int, float, float]) ->
     a, b = likeness * level, likeness * (1 - level)
     raters, log_r, log_not_r = sums
     evidence = raters * (lgamma(a + b) - lgamma(a) - lgamma(b)) + a * log_r + b * log_not_r
-    prior = (
-        LEVEL[0] * log(level) + LEVEL[1] * log(1 - level) + float(_log_gamma(likeness, LIKENESS))
-    )
+    prior = LEVEL[0] * log(level) + LEVEL[1] * log(1 - level) + float(log_gamma(likeness, LIKENESS))
     return evidence + prior
 
 
@@ -267,11 +280,6 @@ def _log_evidence(crowd: Crowd, seen: SeenVotes) -> Floats:
     right, missed = (guests.number.ravel()[seen.cells] for guests in (seen.right, seen.missed))
     total.ravel()[seen.cells] = betaln(a + right, b + missed) - betaln(a, b)
     return total
-
-
-def _log_gamma(x: Floats | float, law: tuple[float, float]) -> Any:
-    """Log density of log x, x ~ Gamma(shape, rate), up to a constant."""
-    return law[0] * np.log(x) - law[1] * x
 
 
 def _split(counts: Floats) -> tuple[Floats, Floats]:
@@ -285,12 +293,3 @@ def _strengths(crowd: Crowd) -> tuple[Floats, Floats]:
     """Beta parameters (raters, classes) of c."""
     r = crowd.ability[:, None]
     return crowd.evenness * r + crowd.shift[:, 0], crowd.evenness * (1 - r) + crowd.shift[:, 1]
-
-
-def _gamma_from(rng: np.random.Generator, shape: float, rate: float, low: float) -> float:
-    """A Gamma above ``low``, by its upper tail."""
-    drawn = float(rng.gamma(shape) / rate)
-    if drawn >= low:
-        return drawn
-    tail = float(gammaincc(shape, low * rate))
-    return max(low, float(gammainccinv(shape, rng.random() * tail)) / rate) if tail > 0 else low

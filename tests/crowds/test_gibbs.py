@@ -20,6 +20,7 @@ from labelppl.crowds.power import (
     design_effect,
     held_out_votes,
 )
+from labelppl.crowds.strengths import log_slips
 from labelppl.crowds.tables import Guests, minus_log_beta
 
 #: Three items by three raters.
@@ -252,3 +253,19 @@ def test_rho_grows_with_errors_that_raters_share() -> None:
     known[0] = -1
     assert choose_rho(table, [truth], known) == rho[1]
     assert by_truth != rho[1]
+
+
+def test_evidence_of_slips_is_the_dirichlet_multinomial() -> None:
+    alpha = np.array([[0.7, 1.2], [2.0, 0.5], [1.0, 3.0]])
+    wrong = np.array([[2, 1], [0, 0], [2, 2]]), np.array([[0, 0], [3, 2], [0, 0]])
+    # scipy's law counts orders; those do not depend on alpha.
+    for k in range(3):
+        one, two = (
+            sum(
+                stats.dirichlet_multinomial.logpmf(w[k], a, w[k].sum()) for w in wrong if w[k].sum()
+            )
+            for a in (alpha[k], 2 * alpha[k])
+        )
+        missed, each = np.stack([w.sum(1) for w in wrong]), np.stack(wrong).astype(float)
+        gain = log_slips(2 * alpha, missed, each) - log_slips(alpha, missed, each)
+        assert gain[k] == pytest.approx(two - one, abs=1e-10)
