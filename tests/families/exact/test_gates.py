@@ -534,3 +534,52 @@ def test_draws_of_a_direction_lie_within_half_a_turn_of_the_priors() -> None:
     assert float((drawn - 3.0).abs().max()) <= math.pi
     # The angles on both sides of the cut are one cluster: no draw sees them as two.
     assert float((drawn - 3.1).abs().mean()) < 0.5
+
+
+def _factors() -> dict[str, tuple[Factor, dict[str, Column]]]:
+    """Factors whose classes share nothing, and a new case of each."""
+    rng = np.random.default_rng(4)
+    y = torch.tensor([0, 1] * 8)
+    z = rng.normal(size=(16, 2)) + y[:, None].numpy()
+    angle = rng.vonmises(0.5 * y.numpy(), 3.0)
+    code = Column(torch.tensor(rng.integers(0, 3, 16)), torch.ones(16, dtype=torch.bool))
+    prior = NIW.around(torch.zeros(2, dtype=F64), torch.ones(2, dtype=F64), kappa=1.0)
+    return {
+        "gaussian": (GaussianFactor.fit("z", column(z), y, 2, prior), {"z": column([[0.5, 1.0]])}),
+        "logit": (
+            GaussianFactor.fit("z", column(1 / (1 + np.exp(-z))), y, 2, prior, how="logit"),
+            {"z": column([[0.6, 0.7]])},
+        ),
+        "von mises": (
+            VonMisesFactor.fit("t", column(angle), y, 2, VonMisesPrior(0.0, 0.1, SIZE)),
+            {"t": column([0.4])},
+        ),
+        "categorical": (
+            CategoricalFactor.fit("c", code, y, 2, torch.ones(3, dtype=F64)),
+            {"c": code.take(torch.tensor([2]))},
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", _factors())
+def test_draws_of_a_density_average_to_the_predictive_density(name: str) -> None:
+    """E[f_k(z | theta)] = p(z | y = k, D): a case put into one class does not tell of the other."""
+    factor, new = _factors()[name]
+    evidence = factor.new(new)
+    for chosen in (0, 1):
+        labels = torch.full((1, 60_000), chosen)
+        density = evidence.draw(labels, stream(0, "test"))[0, :, 1 - chosen].exp()
+        expected = float(evidence.log_predictive[0, 1 - chosen].exp())
+        error = 4 * float(density.std()) / math.sqrt(60_000)
+        assert float(density.mean()) == pytest.approx(expected, abs=error)
+
+
+def test_a_prior_of_categories_may_differ_by_class() -> None:
+    y = torch.tensor([0, 0, 1])
+    codes = Column(torch.tensor([2, 0, 2]), torch.tensor([True, True, False]))
+    prior = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], dtype=F64)
+    factor = CategoricalFactor.fit("c", codes, y, 2, prior)
+    expected = torch.tensor([[2.0, 2.0, 4.0], [4.0, 5.0, 6.0]], dtype=F64)
+    torch.testing.assert_close(factor.concentration, expected)
+    share = factor.new({"c": codes.take(torch.tensor([0]))}).log_predictive.exp()
+    torch.testing.assert_close(share, torch.tensor([[0.5, 0.4]], dtype=F64))
