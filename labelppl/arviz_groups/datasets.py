@@ -16,6 +16,7 @@ between label models of the same cases.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,8 @@ LEAST_DRAWS = 400
 MOST_VALUES = 2**20
 #: Chains that are shown at least; a parameter larger than that share of `MOST_VALUES` is left out and named in the attributes.
 LEAST_CHAINS = 4
+#: Unconstrained coordinates whose names are kept (some 2 MiB).
+NAMED_COORDINATES = 2**16
 #: Measured numbers kept for ArviZ (8 MiB).
 MOST_MEASURED = 2**20
 
@@ -104,7 +107,7 @@ def groups(posterior: Posterior, rows: Sequence[int] | None = None) -> dict[str,
             coords={
                 "chain": range(chains),
                 "draw": range(draws),
-                "coordinate": list(posterior.density.coordinates),
+                "coordinate": _shown_names(posterior.density.coordinates),
             },
         ),
         "observed_data": xr.Dataset(observed, coords=case),
@@ -205,6 +208,16 @@ def axes_of(posterior: Posterior) -> dict[str, tuple[str, ...]]:
     return named
 
 
+def coordinates_digest(coordinates: Sequence[str]) -> str:
+    """What tells the parameters of one model from those of another."""
+    return hashlib.sha256("\n".join(coordinates).encode()).hexdigest()
+
+
+def _shown_names(coordinates: Sequence[str]) -> list[str] | range:
+    """The names of the unconstrained coordinates, their numbers where they are too many."""
+    return list(coordinates) if len(coordinates) <= NAMED_COORDINATES else range(len(coordinates))
+
+
 def _coordinates(posterior: Posterior) -> dict[str, list[str]]:
     """Names along the axes: of the classes, of a Vector's components, of raters."""
     names = {"class": list(posterior.cases.classes)}
@@ -253,6 +266,7 @@ def _attributes(posterior: Posterior, shown: int) -> dict[str, Any]:
         "diagnostics": json.dumps(dict(sampled.diagnostics)),
         "problems": json.dumps(list(sampled.problems)),
         "seed": posterior.seed,
+        "coordinates": coordinates_digest(posterior.density.coordinates),
     }
 
 

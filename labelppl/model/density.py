@@ -29,7 +29,7 @@ from .class_joint import ClassJoint, Collected, chunks
 from .declare import LabelModel
 from .evaluator import Evaluator, draws_of
 from .expand import all_pairs, expand
-from .fitted import arrange
+from .fitted import Fitted, arrange
 from .forward import as_model_error
 from .impossible import refuse_case, refuse_gradient, refuse_outside, refuse_zero
 from .missing import Relations
@@ -40,6 +40,8 @@ from .structure import Structure, find_structure
 
 #: Numbers per site (draws x rows x components, such as raters) up to which a row per pair is faster than a run per class.
 ONE_RUN = 2**15
+#: Cases on which the ways of evaluating a model are compared: one row a case and a class would be too large for all.
+PROBE_CASES = 2000
 #: Numbers in one pass of `class_log_joint`: 32 MiB of float64 per intermediate result.
 PASS_NUMBERS = 2**22
 
@@ -152,7 +154,7 @@ class LabelDensity:
         which, patterns = self._relations.patterns(cases)
         plain = np.array([pattern.simple for pattern in patterns])[which] & self._evaluator.scalar
         whole = Collected(classes, draws, len(cases))
-        step = max(1, PASS_NUMBERS // (draws * classes))
+        step = max(1, PASS_NUMBERS // (draws * max(classes, self._fitted.cells)))
         for rows, some in chunks(cases, np.flatnonzero(plain), step):
             for k in range(classes):
                 part = self._evaluator.over_draws(
@@ -173,16 +175,17 @@ class LabelDensity:
                 whole.put(k, rows, joint[:, k::classes], label[:, k::classes])
         return whole.result()
 
-    def _log_prob_at_once(self, u: Tensor) -> Tensor:
+    def _log_prob_at_once(self, u: Tensor, some: Fitted | None = None) -> Tensor:
         values, log_jacobian = self.parameters.constrain(u)
-        fitted = self._fitted
+        fitted = self._fitted if some is None else some
         log_prior, joint, _ = self._evaluator.by_pair(values, fitted.every.rows)
         return log_jacobian + log_prior + fitted.every.total(joint)
 
-    def _log_prob_by_class(self, u: Tensor) -> Tensor:
+    def _log_prob_by_class(self, u: Tensor, some: Fitted | None = None) -> Tensor:
         values, total = self.parameters.constrain(u)
+        fitted = self._fitted if some is None else some
         needs_prior = True  # one run tells it, the others need not
-        for k, columns, counts in self._fitted.pieces:
+        for k, columns, counts in fitted.pieces:
             each = []
             for k_each in range(len(self.classes)) if k is None else (k,):
                 log_prior, rest, label = self._evaluator.by_class(
@@ -192,44 +195,54 @@ class LabelDensity:
                 each.append(rest + label)
             whole = each[0] if k is not None else torch.logsumexp(torch.stack(each, -1), -1)
             total = total + (whole * counts).sum()
-        if (others := self._fitted.others) is not None:
+        if (others := fitted.others) is not None:
             log_prior, joint, _ = self._evaluator.by_pair(values, others.rows, prior=needs_prior)
             total = total + log_prior + others.total(joint)
         return total
 
     def _choose_evaluation(self) -> None:
-        """vmap if it works, one scalar per class if that agrees; said when draws must be looped over."""
-        u = self._probe
+        """vmap if it works, one scalar per class if that agrees, tried on some of the cases; said when draws must be looped over."""
+        u, some = self._probe, self._some_cases()
+        at_once = partial(self._log_prob_at_once, some=some)
         try:
-            plain = self.log_prob(u)
+            plain = self._evaluator.over_draws(at_once, u)
         except InputError:
             raise
         except Exception as error:
             raise as_model_error(self.model, error) from error
-        if not torch.isfinite(plain).all():
-            refuse_zero(self)
-            refuse_case(self, u)
-        self._refuse_dependent_cases()
         self._evaluator.vectorised = True
         try:
-            vectorised = self._evaluator.over_draws(self._log_prob_at_once, u)
+            vectorised = self._evaluator.over_draws(at_once, u)
             reason = "vectorised values differ"
             self._evaluator.vectorised = _same(vectorised, plain)
         except Exception as error:  # whatever the expert's code meets under vmap, the loop is right
             self._evaluator.vectorised, reason = False, " ".join(str(error).split())[:120]
+        try:
+            by_class = partial(self._log_prob_by_class, some=some)
+            self._evaluator.scalar = _same(self._evaluator.over_draws(by_class, u), plain)
+        except Exception:  # a model may need one value per case, and then gets it
+            self._evaluator.scalar = False
+        if not torch.isfinite(self.log_prob(u)).all():
+            refuse_zero(self)
+            refuse_case(self, u)
+        self._refuse_dependent_cases()
         if not self._evaluator.vectorised:
             warnings.warn(
                 f"model '{self.model.name}' cannot be vectorised over draws ({reason}); draws are evaluated one by one",
                 stacklevel=2,
             )
-        try:
-            self._evaluator.scalar = _same(
-                self._evaluator.over_draws(self._log_prob_by_class, u), plain
-            )
-        except Exception:  # a model may need one value per case, and then gets it
-            self._evaluator.scalar = False
         refuse_zero(self)
         refuse_gradient(self)
+
+    def _some_cases(self) -> Fitted:
+        """The fitted cases; of many an even part, with some of every label and every pattern of missing parents."""
+        if len(self.cases) <= PROBE_CASES:
+            return self._fitted
+        which, _ = self._relations.patterns(self.cases)
+        kinds = np.unique(np.stack([which, self.cases.labels]), axis=1, return_index=True)[1]
+        even = np.linspace(0, len(self.cases) - 1, PROBE_CASES).astype(np.int64)
+        rows = np.union1d(kinds, even)
+        return arrange(self.cases.take(rows), self.structure, self._relations)
 
     def _refuse_dependent_cases(self) -> None:
         """A case whose density depends on who else is in the table would be labelled differently elsewhere."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LOG_ZERO = float(np.log(np.finfo(np.float64).eps))
 #: Draws of the prior, beside two points near its median, under all of which a site must give zero to be refused.
 ZERO_PROBES = 16
+#: Cases that are looked at together under all of them.
+ZERO_CASES = 5000
 #: Log density of a case under its own class that is low enough to look at it site by site.
 LOW_DENSITY = -20.0
 
@@ -68,10 +70,12 @@ def refuse_zero(density: LabelDensity) -> None:
     u = torch.cat([density.start(2, 0), density.prior_draws(ZERO_PROBES, 0)])
     values = density.constrain(u)
     own = torch.from_numpy(cases.labels)
+    suspect = torch.empty(len(cases), dtype=torch.bool)
     with torch.no_grad():
-        joint = density.class_log_joint(values, cases).joint
-        low = joint.gather(-1, own[None, :, None].expand(len(joint), -1, 1))[..., 0]
-    suspect = ~(low > LOW_DENSITY).any(0)  # not-a-number is suspect
+        for rows in torch.arange(len(cases)).split(ZERO_CASES):
+            joint = density.class_log_joint(values, cases.take(rows.numpy())).joint
+            low = joint.gather(-1, own[rows][None, :, None].expand(len(joint), -1, 1))[..., 0]
+            suspect[rows] = ~(low > LOW_DENSITY).any(0)  # not-a-number is suspect
     if not bool(suspect.any()):
         return
     cases, own = cases.take(suspect.numpy()), own[suspect]

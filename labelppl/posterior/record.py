@@ -20,6 +20,7 @@ import xarray as xr
 from torch import Tensor
 
 from ..arviz_groups import as_arviz, groups
+from ..arviz_groups.datasets import coordinates_digest
 from ..errors import InputError
 from ..facts import Facts, few_names
 from ..inference.base import Draws
@@ -154,7 +155,7 @@ class Posterior(Facts):
             fitted = fitted_cases(path, cases, constant.load(), model)
         model = model.for_cases(fitted)
         density = LabelDensity(model, fitted)
-        if density.coordinates != coordinates:
+        if told.get("coordinates") != coordinates_digest(density.coordinates):
             raise InputError(
                 f"{path}: was fitted with the parameters {', '.join(coordinates)}, but the model "
                 f"now has {', '.join(density.coordinates)}; fit again"
