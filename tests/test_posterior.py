@@ -438,6 +438,17 @@ def test_save_and_load(posterior: Posterior, tmp_path: Path) -> None:
     assert az.loo(idata).n_data_points == 30
 
 
+def test_very_many_coordinates_are_known_by_their_digest(
+    posterior: Posterior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelppl.arviz_groups.datasets.NAMED_COORDINATES", 3)
+    posterior.save(tmp_path / "posterior.nc")
+    with xr.open_dataset(tmp_path / "posterior.nc", group="sample_stats") as stats:
+        assert stats["coordinate"].values.tolist() == [0, 1, 2, 3, 4]
+    again = Posterior.load(tmp_path / "posterior.nc", naive, posterior.cases)
+    assert torch.equal(again.log_weights, posterior.log_weights)
+
+
 def test_a_closed_form_survives_its_file(in_closed_form: Posterior, tmp_path: Path) -> None:
     in_closed_form.save(tmp_path / "posterior.nc")
     again = Posterior.load(tmp_path / "posterior.nc", closed, in_closed_form.cases)

@@ -266,7 +266,7 @@ def _attributes(posterior: Posterior, shown: int) -> dict[str, Any]:
         "diagnostics": json.dumps(dict(sampled.diagnostics)),
         "problems": json.dumps(list(sampled.problems)),
         "seed": posterior.seed,
-        "coordinates": coordinates_digest(posterior.density.coordinates),
+        "parameters_sha256": coordinates_digest(posterior.density.coordinates),
     }
 
 

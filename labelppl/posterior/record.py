@@ -155,7 +155,7 @@ class Posterior(Facts):
             fitted = fitted_cases(path, cases, constant.load(), model)
         model = model.for_cases(fitted)
         density = LabelDensity(model, fitted)
-        if told.get("coordinates") != coordinates_digest(density.coordinates):
+        if told.get("parameters_sha256") != coordinates_digest(density.coordinates):
             raise InputError(
                 f"{path}: was fitted with the parameters {', '.join(coordinates)}, but the model "
                 f"now has {', '.join(density.coordinates)}; fit again"
