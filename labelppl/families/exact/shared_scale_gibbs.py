@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...arrays import Array, Floats
-from .shared_scale_rows import Rows, Sampled
-from .shared_scale_sampler import BURN_IN, THIN, Sampler
+from .shared_scale_rows import ClassRows, Sampled
+from .shared_scale_sampler import BURN_IN, THIN, SharedScaleSampler
 
 #: The sampler is run again with twice the sweeps, so many times, until its own gate is passed.
 DOUBLINGS = 2
@@ -26,14 +26,14 @@ def by_gibbs_each(
     tables: Sequence[tuple[Floats, Array]], classes: int, kappa: float, rng: np.random.Generator
 ) -> list[Sampled]:
     """The same of several tables of as many columns, each on its own; without missing numbers all of them in one sweep."""
-    rows = [Rows.of(z, labels, classes) for z, labels in tables]
+    rows = [ClassRows.of(z, labels, classes) for z, labels in tables]
     together = not any(each.partial for each in rows)
     groups = [list(range(len(rows)))] if together else [[at] for at in range(len(rows))]
     sampled: dict[int, Sampled] = {}
     for group in groups:
         unsettled, sweeps = group, 1
         while unsettled and sweeps <= 2**DOUBLINGS:
-            sampler = Sampler([rows[at] for at in unsettled], classes, kappa, rng)
+            sampler = SharedScaleSampler([rows[at] for at in unsettled], classes, kappa, rng)
             results = sampler.run(BURN_IN * sweeps, THIN * sweeps)
             sampled |= dict(zip(unsettled, results, strict=True))
             unsettled = [at for at in unsettled if sampled[at].problems]

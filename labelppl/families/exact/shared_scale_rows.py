@@ -35,7 +35,7 @@ class Sampled:
 
 
 @dataclass(frozen=True)
-class Rows:
+class ClassRows:
     """Complete rows as sums, and the rows measured in part (cases, d) with their classes; count (classes,) of both."""
 
     complete: ClassSums
@@ -44,7 +44,7 @@ class Rows:
     count: Floats
 
     @classmethod
-    def of(cls, z: Floats, labels: Array, classes: int) -> Rows:
+    def of(cls, z: Floats, labels: Array, classes: int) -> ClassRows:
         seen = ~np.isnan(z)
         some, whole = seen.any(-1), seen.all(-1)
         count = np.bincount(labels[some], minlength=classes).astype(np.float64)

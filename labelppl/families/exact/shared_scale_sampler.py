@@ -35,8 +35,8 @@ from .shared_scale import (
     log_constants,
     multigammaln_rows,
 )
-from .shared_scale_rows import Rows, Sampled
-from .wishart import choose, solve_turned, turned, wishart
+from .shared_scale_rows import ClassRows, Sampled
+from .wishart import pick, solve_transposed, transpose, wishart
 
 #: Chains of each table.
 CHAINS = 8
@@ -53,11 +53,11 @@ LEAST_KEPT = 10
 NODE_NUMBERS = 2**24
 
 
-class Sampler:
+class SharedScaleSampler:
     """The rows and the state of all chains, table after table. count (chains, classes)."""
 
     def __init__(
-        self, tables: Sequence[Rows], classes: int, kappa: float, rng: np.random.Generator
+        self, tables: Sequence[ClassRows], classes: int, kappa: float, rng: np.random.Generator
     ) -> None:
         self.rng, self.classes, self.kappa = rng, classes, kappa
         self.d, self.chains = tables[0].part.shape[1], CHAINS * len(tables)
@@ -123,7 +123,7 @@ class Sampler:
         """
         nu, d = WORTHS + self.d - 1, self.d
         inverse = np.linalg.inv(np.linalg.cholesky(scale))[:, None]
-        g = np.linalg.eigvalsh(inverse @ w @ turned(inverse)).clip(min=0.0)
+        g = np.linalg.eigvalsh(inverse @ w @ transpose(inverse)).clip(min=0.0)
         log_c = np.log(size)[..., None] + (self._lattice(self.classes) if d > 1 else 0.0)
         log_prior = likeness[:, None, None] / 2 * (log_c - np.exp(log_c)) if d > 1 else 0.0 * log_c
         psi = np.zeros((len(WORTHS), *log_c.shape))
@@ -133,9 +133,9 @@ class Sampler:
         log_p -= ((nu[:, None, None] + self.count) / 2)[..., None] * psi
         top = log_p.max(-1, keepdims=True)
         log_sums = np.log(np.exp(log_p - top).sum(-1)) + top[..., 0]
-        at = choose(self.rng, self.constants + log_sums.sum(-1).T)
+        at = pick(self.rng, self.constants + log_sums.sum(-1).T)
         chosen = log_p[at, np.arange(self.chains)]
-        step = choose(self.rng, chosen)
+        step = pick(self.rng, chosen)
         log_c = np.take_along_axis(np.broadcast_to(log_c, chosen.shape), step[..., None], -1)
         return WORTHS[at], np.clip(np.exp(log_c[..., 0]), *SIZES)
 
@@ -144,7 +144,7 @@ class Sampler:
         half = LIKENESSES / 2
         constants = self.classes * (half * np.log(half) - gammaln(half))
         log_p = constants + half * (np.log(size) - size).sum(-1)[:, None]
-        return np.asarray(LIKENESSES[choose(self.rng, log_p)])
+        return np.asarray(LIKENESSES[pick(self.rng, log_p)])
 
     def _lattice(self, *shape: int) -> Floats:
         """Steps (chains, *shape, steps) to each side of 0, evenly spaced by a random width: draws among x + steps leave p(x)."""
@@ -161,7 +161,7 @@ class Sampler:
         half_cauchy = (log_v / 2 - np.logaddexp(0.0, log_v)).sum(-1)
         total = size.sum(-1)[:, None] * np.exp(log_a)
         gamma = likeness[:, None] / 2 * (self.classes * log_a - total)
-        at = choose(self.rng, half_cauchy + gamma)
+        at = pick(self.rng, half_cauchy + gamma)
         return np.asarray(np.take_along_axis(log_a, at[:, None], 1))
 
     def _draw_alpha(self, g: Floats, v: Floats, worth: Floats) -> Floats:
@@ -171,7 +171,7 @@ class Sampler:
         half = (a + self.classes * (worth + self.d - 1)[:, None]) / 2
         log_det = np.log(a[:, None] + eigenvalues[:, None]).sum(-1)
         gammas = self.gammas[np.searchsorted(WORTHS, worth)]
-        return np.asarray(ALPHAS[choose(self.rng, gammas - half * log_det)])
+        return np.asarray(ALPHAS[pick(self.rng, gammas - half * log_det)])
 
     def _draw_variances(self, a: Floats, diagonal: Floats, v: Floats) -> Floats:
         inverse = self.rng.gamma(1.0, 1.0 / (1.0 + 1.0 / v))
@@ -183,7 +183,7 @@ class Sampler:
         """Draw each missing number given the rest of its row, column by column, from class means and precisions."""
         table, pull = self.tables[0], self.kappa + self.count
         noise = self.rng.normal(size=(CHAINS, self.classes, self.d, 1))
-        away = solve_turned(np.linalg.cholesky(precision), noise)[..., 0]
+        away = solve_transposed(np.linalg.cholesky(precision), noise)[..., 0]
         mean = (self.count / pull)[..., None] * sums.mean + away / np.sqrt(pull)[..., None]
         for j, column in enumerate(np.isnan(table.part).T):
             rows = np.flatnonzero(column)
@@ -208,7 +208,7 @@ class Sampler:
         for k in np.unique(table.part_labels):
             rows = self.filled[:, table.part_labels == k]
             total[:, k] += rows.sum(1)
-            square[:, k] += turned(rows) @ rows
+            square[:, k] += transpose(rows) @ rows
         center = total / np.maximum(self.count, 1.0)[..., None]
         outer = center[..., :, None] * center[..., None, :]
         return ClassSums(self.count, center, square - self.count[..., None, None] * outer)

@@ -14,20 +14,20 @@ def wishart(rng: np.random.Generator, df: Floats, precision: Floats) -> Floats:
     at = np.arange(d)
     degrees = np.broadcast_to(df[..., None], precision.shape[:-1]) - at
     factor[..., at, at] = np.sqrt(2 * rng.gamma(degrees / 2))
-    root = solve_turned(np.linalg.cholesky(precision), factor)
-    return np.asarray(root @ turned(root))
+    root = solve_transposed(np.linalg.cholesky(precision), factor)
+    return np.asarray(root @ transpose(root))
 
 
-def solve_turned(root: Array, right: Floats) -> Floats:
+def solve_transposed(root: Array, right: Floats) -> Floats:
     """root^-T right."""
     return np.asarray(np.linalg.solve(np.swapaxes(root, -1, -2), right), dtype=np.float64)
 
 
-def turned(x: Floats) -> Floats:
+def transpose(x: Floats) -> Floats:
     """The transposes."""
     return np.swapaxes(x, -1, -2)
 
 
-def choose(rng: np.random.Generator, log_p: Floats) -> Array:
+def pick(rng: np.random.Generator, log_p: Floats) -> Array:
     """An index along the last axis with probability proportional to exp(log_p)."""
     return np.asarray((log_p + rng.gumbel(size=log_p.shape)).argmax(-1))

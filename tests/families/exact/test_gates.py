@@ -327,20 +327,20 @@ def test_a_sampler_that_does_not_settle_is_run_again_with_twice_the_sweeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     runs: list[tuple[int, int]] = []
-    run = shared_scale_sampler.Sampler.run
+    run = shared_scale_sampler.SharedScaleSampler.run
 
     def watched(self: Any, burn_in: int, thin: int) -> Any:
         runs.append((burn_in, thin))
         return run(self, 1, 1)
 
-    monkeypatch.setattr(shared_scale_sampler.Sampler, "run", watched)
+    monkeypatch.setattr(shared_scale_sampler.SharedScaleSampler, "run", watched)
     monkeypatch.setattr(shared_scale_rows, "MOST_RHAT", 0.0)
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(20, 2)), np.arange(20) % 2
     assert shared_scale_gibbs.by_gibbs(z, y, 2, 0.3, rng).problems
     assert runs == [(60, 2), (120, 4), (240, 8)]
     monkeypatch.undo()
-    monkeypatch.setattr(shared_scale_sampler.Sampler, "run", watched)
+    monkeypatch.setattr(shared_scale_sampler.SharedScaleSampler, "run", watched)
     monkeypatch.setattr(shared_scale_rows, "MOST_RHAT", math.inf)
     monkeypatch.setattr(shared_scale_rows, "LEAST_ESS", 0.0)
     runs.clear()
@@ -360,8 +360,8 @@ def test_as_many_sweeps_are_kept_as_the_memory_holds(
     z, y = rng.normal(size=(30, 2)), np.arange(30) % 2
     if missing:
         z[3, 0] = np.nan
-    rows = shared_scale_rows.Rows.of(z, y, 2)
-    (sampled,) = shared_scale_sampler.Sampler([rows], 2, 0.3, rng).run(2, 1)
+    rows = shared_scale_rows.ClassRows.of(z, y, 2)
+    (sampled,) = shared_scale_sampler.SharedScaleSampler([rows], 2, 0.3, rng).run(2, 1)
     assert len(sampled.shared.worth) == shared_scale_sampler.CHAINS * kept
     assert sampled.shared.log_weights == pytest.approx(-np.log(8 * kept))
     assert np.unique(sampled.shared.scale, axis=0).shape[0] == 8 * kept
