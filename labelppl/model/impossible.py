@@ -26,7 +26,7 @@ LOG_ZERO = float(np.log(np.finfo(np.float64).eps))
 #: Draws of the prior, beside two points near its median, under all of which a site must give zero to be refused.
 ZERO_PROBES = 16
 #: Cases that are looked at together under all of them.
-ZERO_CASES = 5000
+ZERO_CASES = 1000
 #: Log density of a case under its own class that is low enough to look at it site by site.
 LOW_DENSITY = -20.0
 
@@ -78,12 +78,20 @@ def refuse_zero(density: LabelDensity) -> None:
             suspect[rows] = ~(low > LOW_DENSITY).any(0)  # not-a-number is suspect
     if not bool(suspect.any()):
         return
-    cases, own = cases.take(suspect.numpy()), own[suspect]
+    cases = cases.take(suspect.numpy())
+    for rows in torch.arange(len(cases)).split(ZERO_CASES):
+        _refuse_zero_among(density, cases.take(rows.numpy()), values, len(u))
+
+
+def _refuse_zero_among(
+    density: LabelDensity, cases: Cases, values: dict[str, Tensor], points: int
+) -> None:
+    """`refuse_zero`, site by site, for cases of which every row may hold a matrix of the class."""
+    labels = density.structure.label_values[torch.from_numpy(cases.labels)]
     zero: dict[str, Tensor] = {}
-    for at in range(len(u)):
+    for at in range(points):
         one = {name: value[at] for name, value in values.items()}
-        sites = density.site_log_probs(one, cases, density.structure.label_values[own])
-        for name, log_prob in sites.items():
+        for name, log_prob in density.site_log_probs(one, cases, labels).items():
             here = ~(log_prob > LOG_ZERO + 1e-9).expand(len(cases))
             here &= ~(log_prob < LOG_ZERO - 1e-9) | torch.isinf(log_prob) | torch.isnan(log_prob)
             zero[name] = zero.get(name, here) & here
