@@ -47,5 +47,5 @@ def _cases(run: Path, say: Teller) -> Cases | None:
     try:
         return cases_without_model(run)
     except InputError as error:
-        say.detail(f"no pictures: {error}")
+        say(f"no pictures of the cases: {error}")
         return None
