@@ -51,12 +51,15 @@ FIELDS = ("cell", "seed", *FIGURES)
 
 
 class World(NamedTuple):
-    """Truth of two classes: share of each, mean (classes, d), covariance (classes, d, d); share of cells missing."""
+    """Truth of two classes: share of each, mean (classes, d), covariance (classes, d, d); share of cells missing; whether the
+    family is told the center 0 and the unit 1 in which a truth was drawn from its prior, and does not take them from the table.
+    """
 
     share: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
     missing: float = 0.0
+    told_units: bool = False
 
 
 def normal(
@@ -78,7 +81,7 @@ def from_prior(rng: np.random.Generator, d: int = 2) -> World:
         size = SharedSizes(spread, one, 2).sample() if d > 1 else torch.ones(2, dtype=torch.float64)
         root = SharedCovariances(spread, one, size).sample().numpy()
     mean = (root @ rng.normal(size=(2, d, 1)))[..., 0] / KAPPA0**0.5
-    return World(rng.dirichlet([1.0, 1.0]), mean, root @ np.swapaxes(root, 1, 2))
+    return World(rng.dirichlet([1.0, 1.0]), mean, root @ np.swapaxes(root, 1, 2), told_units=True)
 
 
 WORLDS: dict[str, Callable[[np.random.Generator], World]] = {
@@ -147,7 +150,8 @@ def oracle(
     from complete rows.
     """
     whole = ~np.isnan(z).any(1)
-    d, joint, center = z.shape[1], np.empty((2, len(new), DRAWS)), z[whole].mean(0)
+    d, joint = z.shape[1], np.empty((2, len(new), DRAWS))
+    center = np.zeros(d) if world.told_units else z[whole].mean(0)
     share = rng.dirichlet(1 + np.bincount(y, minlength=2), DRAWS)
     for k in (0, 1):
         rows = z[whole & (y == k)]
@@ -212,15 +216,15 @@ def posteriors(sets: list[DataSet], seed: int) -> Iterator[ExactPosterior]:
     """`gaussian` of each data set, as its ``exact`` gives it; what classes share is sampled for all of them in one go."""
     d = sets[0].z.shape[1]
     tables = [cases_of(each.y, each.z, "case") for each in sets]
-    models = [
-        independent(y=Label("no", "yes"), z=Gaussian(feature_of(d))).for_cases(t) for t in tables
-    ]
+    units = ((0.0, 1.0),) * d if sets[0].world.told_units else None
+    law = Gaussian(feature_of(d), standard=units)
+    models = [independent(y=Label("no", "yes"), z=law).for_cases(t) for t in tables]
     if d == 1:
         yield from (model.exact(t, seed) for model, t in zip(models, tables, strict=True))
         return
     priors = [model.evidence[0].prior() for model in models]
-    units = [(prior.center.numpy(), prior.spread.numpy()) for prior in priors]
-    rows = [((s.z - center) / unit, s.y) for s, (center, unit) in zip(sets, units, strict=True)]
+    scales = [(prior.center.numpy(), prior.spread.numpy()) for prior in priors]
+    rows = [((s.z - center) / unit, s.y) for s, (center, unit) in zip(sets, scales, strict=True)]
     samples = by_gibbs_each(rows, 2, KAPPA0, np.random.default_rng(seed))
     for t, prior, sampled in zip(tables, priors, samples, strict=True):
         labels = torch.from_numpy(t.labels)
