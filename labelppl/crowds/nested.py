@@ -24,7 +24,7 @@ import numpy as np
 from scipy.special import betaln
 
 from ..arrays import Floats, Ints
-from .strengths import gamma_from, log_gamma, log_slips
+from .strengths import gamma_from, log_gamma, log_slips, tally
 from .tables import Guests, minus_log_beta
 
 #: Shape, rate and lower end of s1; shape and rate of s0; parameters of m: see above.
@@ -33,7 +33,7 @@ EVENNESS, LEAST_EVENNESS, LIKENESS, LEVEL = (10.0, 0.03), 20.0, (2.0, 0.4), (3.0
 SHIFT, SLIP_SHAPE = (1.0, 1.0), 1.0
 #: Widths of the random walks on logarithms, of which each step draws one.
 WALK_WIDTHS = np.array([0.1, 0.4, 1.5])
-#: Such steps of s0 and m for each of the abilities.
+#: Such steps of s0 and m for each of the abilities, and of the strengths of alpha.
 LEVEL_STEPS = 8
 #: Probabilities are kept this far from 0 and 1, and strengths from 0: smaller ones underflow in the transforms.
 EDGE, LEAST_STRENGTH, ABILITY_EDGE = 1e-9, 1e-4, 1e-9
@@ -198,17 +198,20 @@ def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> C
 
 
 def jump_slips(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
-    """A Metropolis step of the strength of each alpha_k as a whole, D summed out: tables move it slowly where it is large."""
+    """Metropolis steps of the strength of each alpha_k as a whole, D summed out: tables move it slowly where it is large."""
     if not crowd.slip_prior.size:
         return crowd
-    step = rng.choice(WALK_WIDTHS) * rng.standard_normal(len(crowd.slip_prior))
-    moved = np.maximum(crowd.slip_prior * np.exp(step)[:, None], LEAST_STRENGTH)
+    missed, wrong = tally(seen.missed.number), tally(seen.wrong.number)
     law = SLIP_SHAPE, crowd.slip_prior.shape[1] / 2
-    gain = (log_gamma(moved, law) - log_gamma(crowd.slip_prior, law)).sum(1)
-    counts = seen.missed.number, seen.wrong.number
-    gain = gain + log_slips(moved, *counts) - log_slips(crowd.slip_prior, *counts)
-    taken = np.log(rng.random(len(gain))) < gain
-    return replace(crowd, slip_prior=np.where(taken[:, None], moved, crowd.slip_prior))
+    prior, here = crowd.slip_prior, log_slips(crowd.slip_prior, missed, wrong)
+    for width in rng.choice(WALK_WIDTHS, LEVEL_STEPS):
+        step = width * rng.standard_normal(len(prior))
+        moved = np.maximum(prior * np.exp(step)[:, None], LEAST_STRENGTH)
+        there = log_slips(moved, missed, wrong)
+        gain = (log_gamma(moved, law) - log_gamma(prior, law)).sum(1) + there - here
+        taken = np.log(rng.random(len(gain))) < gain
+        prior, here = np.where(taken[:, None], moved, prior), np.where(taken, there, here)
+    return replace(crowd, slip_prior=prior)
 
 
 def jump(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:

@@ -20,7 +20,7 @@ from labelppl.crowds.power import (
     design_effect,
     held_out_votes,
 )
-from labelppl.crowds.strengths import log_slips
+from labelppl.crowds.strengths import log_slips, tally
 from labelppl.crowds.tables import Guests, minus_log_beta
 
 #: Three items by three raters.
@@ -266,6 +266,6 @@ def test_evidence_of_slips_is_the_dirichlet_multinomial() -> None:
             )
             for a in (alpha[k], 2 * alpha[k])
         )
-        missed, each = np.stack([w.sum(1) for w in wrong]), np.stack(wrong).astype(float)
+        missed, each = tally(np.stack([w.sum(1) for w in wrong])), tally(np.stack(wrong))
         gain = log_slips(2 * alpha, missed, each) - log_slips(alpha, missed, each)
         assert gain[k] == pytest.approx(two - one, abs=1e-10)
