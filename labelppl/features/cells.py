@@ -10,10 +10,10 @@ from __future__ import annotations
 import difflib
 import math
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any, NoReturn
 
 import numpy as np
@@ -48,8 +48,11 @@ NO_CELLS = {
     "dict struct map": ("the record", "write one value in each cell"),
 }
 #: Characters that nobody sees at the ends of a cell: white space, and Unicode's invisible format marks.
+#: They stand in the first two planes and among the tags of the fifteenth; looking at all planes would slow every start.
 OUTER = "".join(
-    c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace() or unicodedata.category(c) == "Cf"
+    c
+    for c in map(chr, chain(range(0x20000), range(0xE0000, 0xE1000)))
+    if c.isspace() or unicodedata.category(c) == "Cf"
 )
 OUTER_ASCII = "".join(c for c in OUTER if c.isascii())
 
