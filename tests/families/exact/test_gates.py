@@ -583,3 +583,35 @@ def test_a_prior_of_categories_may_differ_by_class() -> None:
     torch.testing.assert_close(factor.concentration, expected)
     share = factor.new({"c": codes.take(torch.tensor([0]))}).log_predictive.exp()
     torch.testing.assert_close(share, torch.tensor([[0.5, 0.4]], dtype=F64))
+
+
+@pytest.mark.parametrize("g", [0.05, 4.0])
+def test_alpha_is_drawn_with_the_scale_integrated_out(g: float) -> None:
+    """d = 1: p(alpha | v, G) by integrating S ~ Gamma(a / 2, a / 2v) against S^(N / 2) exp(-S G / 2)."""
+    v, worth, n = 0.7, 2.0, 40_000
+    rows = shared_scale_rows.Rows.of(np.array([[0.1], [1.0]]), np.array([0, 1]), 2)
+    sampler = shared_scale_sampler.Sampler([rows], 2, 0.1, np.random.default_rng(0))
+    drawn = sampler._draw_alpha(np.full((n, 1, 1), g), np.full((n, 1), v), np.full(n, worth))
+
+    def weight(alpha: float) -> float:
+        law = stats.gamma(alpha / 2, scale=2 * v / alpha)
+        return integrate.quad(lambda s: law.pdf(s) * s**worth * math.exp(-s * g / 2), 0, 200)[0]
+
+    expected = np.array([weight(alpha) for alpha in ALPHAS])
+    expected /= expected.sum()
+    got = np.array([(drawn == alpha).mean() for alpha in ALPHAS])
+    np.testing.assert_allclose(got, expected, atol=4 * 0.5 / n**0.5)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "von mises"])
+def test_draws_follow_torchs_seed_and_none_comes_twice(name: str) -> None:
+    factor, _ = _factors()[name]
+    drawn = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        drawn.append(factor.draw(20_000))
+    for site in drawn[0]:
+        assert torch.equal(drawn[0][site], drawn[1][site])
+        assert not torch.equal(drawn[0][site], drawn[2][site])
+        first = drawn[0][site].reshape(20_000, -1)[:, 0]
+        assert len(torch.unique(first)) > 19_900
