@@ -137,18 +137,22 @@ def refuse_case(density: LabelDensity, u: Tensor) -> NoReturn:
 
 def refuse_gradient(density: LabelDensity) -> None:
     """InputError where the log density has no finite gradient at any starting point: names site, row and cell."""
-    u = density.start(2, 0).requires_grad_()
-    total = density.log_prob(u).sum()
-    if not density.dim or not total.requires_grad:  # nothing to infer, or nothing to learn it from
-        return
-    (slope,) = torch.autograd.grad(total, u)
-    if bool(torch.isfinite(slope).all(-1).any()):
-        return
+    starts, slopes = density.start(2, 0), []
+    for start in starts:  # one after the other: autograd keeps what every case needs
+        u = start[None].clone().requires_grad_()
+        total = density.log_prob(u).sum()
+        if not density.dim or not total.requires_grad:  # nothing to infer, or nothing to learn it from
+            return
+        (slope,) = torch.autograd.grad(total, u)
+        if bool(torch.isfinite(slope).all()):
+            return
+        slopes.append(slope[0])
+    slope = torch.stack(slopes)
     cases = density.cases
     own = torch.from_numpy(np.maximum(cases.labels, 0))
     labels = density.structure.label_values[own]
     bad = density.coordinates[int((~torch.isfinite(slope)).any(0).nonzero()[0])]
-    point = u[:1].detach().requires_grad_()
+    point = starts[:1].detach().requires_grad_()
     values = {name: value[0] for name, value in density.constrain(point).items()}
     for row in range(len(cases)):  # one by one: a slope of infinity spoils those of its neighbours
         sites = density.site_log_probs(
