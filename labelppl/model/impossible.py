@@ -141,7 +141,9 @@ def refuse_gradient(density: LabelDensity) -> None:
     for start in starts:  # one after the other: autograd keeps what every case needs
         u = start[None].clone().requires_grad_()
         total = density.log_prob(u).sum()
-        if not density.dim or not total.requires_grad:  # nothing to infer, or nothing to learn it from
+        if (
+            not density.dim or not total.requires_grad
+        ):  # nothing to infer, or nothing to learn it from
             return
         (slope,) = torch.autograd.grad(total, u)
         if bool(torch.isfinite(slope).all()):
