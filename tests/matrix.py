@@ -29,6 +29,7 @@ TORCH = "import torch; print('torch', torch.__version__, f'(CUDA {torch.version.
 #: Tests of what depends most on the versions of other packages: tables, files, images, random streams, calibration maps.
 TESTS = (
     "tests/conftest.py",
+    "tests/chromium.py",
     "tests/table/test_ids_of_a_data_frame.py",
     "tests/features/test_read.py",
     "tests/runs",

@@ -87,7 +87,7 @@ def _of_votes(
         at = stream(seed, "rho").numpy().choice(len(votes), MOST_VOTES, replace=False)
     item, rater, label = votes.item[at], votes.rater[at], votes.label[at]
     own_weight = np.ones(len(at)) if votes.weight is None else votes.weight[at]
-    n = votes.counted[item] - own_weight
+    n = votes.total_weight[item] - own_weight
     inverse = np.zeros((len(grid), len(at)))
     for prevalence, confusion in draws:
         own = confusion[rater, :, label]
@@ -108,7 +108,7 @@ def _of_classes(
     grid: Sequence[float],
 ) -> Floats:
     """Sum of log p(y_i | v_i) for each rho (grid,), the item's own class left out of the draws."""
-    n = votes.counted[items]
+    n = votes.total_weight[items]
     at = np.arange(len(items))
     total, weights = np.zeros((len(grid), len(items))), np.zeros(len(items))
     for prevalence, confusion in draws:

@@ -120,7 +120,7 @@ class VoteTable:
             None if self.weight is None else self.weight[chosen],
         )
 
-    def repeated(self, groups: Sequence[Sequence[int]]) -> VoteTable:
+    def weigh_repeats(self, groups: Sequence[Sequence[int]]) -> VoteTable:
         """The same votes where those of the m raters of each group, codes, count 1 / m."""
         each = np.ones(len(self.raters))
         for group in groups:
@@ -128,7 +128,7 @@ class VoteTable:
         return replace(self, weight=each[self.rater])
 
     @property
-    def counted(self) -> Floats:
+    def total_weight(self) -> Floats:
         """How many votes each item has, by their weights, (items,)."""
         return np.bincount(self.item, self.weight, len(self.items)).astype(np.float64)
 

@@ -120,7 +120,7 @@ class NestedDawidSkene(Law):
     def samplers(
         self, columns: Mapping[str, Column], labels: Ints, classes: tuple[str, ...]
     ) -> Mapping[str, SiteSampler]:
-        votes = vote_table(columns[self.name], classes).repeated(self.groups or ())
+        votes = vote_table(columns[self.name], classes).weigh_repeats(self.groups or ())
 
         def sample(seed: int, progress: Callable[[int, int], None] | None = None) -> SiteDraws:
             start = nested.Crowd.start(len(votes.raters), len(classes))

@@ -157,8 +157,8 @@ class Posterior(Facts):
         density = LabelDensity(model, fitted)
         if told.get("parameters_sha256") != coordinates_digest(density.coordinates):
             raise InputError(
-                f"{path}: was fitted with the parameters {', '.join(coordinates)}, but the model "
-                f"now has {', '.join(density.coordinates)}; fit again"
+                f"{path}: was fitted with {len(coordinates)} parameters, {few_names(coordinates)}, but the model now has "
+                f"{len(density.coordinates)}, {few_names(density.coordinates)}; fit again"
             )
         sampled = Draws(
             engine=told["inference_engine"],

@@ -299,10 +299,10 @@ def test_raters_who_repeat_each_other_count_once() -> None:
 
 
 def test_weights_of_votes_count_in_what_is_said_and_not_in_the_tables() -> None:
-    votes = VoteTable.from_matrix([[0, 0, 1], [1, -1, 1]], 2).repeated([(0, 1)])
-    np.testing.assert_array_equal(votes.counted, [2.0, 1.5])
+    votes = VoteTable.from_matrix([[0, 0, 1], [1, -1, 1]], 2).weigh_repeats([(0, 1)])
+    np.testing.assert_array_equal(votes.total_weight, [2.0, 1.5])
     np.testing.assert_array_equal(votes.counts(), [[2, 1], [0, 2]])
-    np.testing.assert_array_equal(votes.spread(np.ones((5, 1)))[:, 0], votes.counted)
+    np.testing.assert_array_equal(votes.spread(np.ones((5, 1)))[:, 0], votes.total_weight)
     law = f.NestedDawidSkene(Votes(), None, groups=((0, 1),)).with_name("votes")
     column = Column.of_ballots(Ballots.from_matrix([[0, 0, 1], [1, -1, 1]]))
     np.testing.assert_allclose(law.power(column, {"rho": 0.5}), [1 / 1.5, 1 / 1.25])
