@@ -515,7 +515,9 @@ def test_another_model_is_refused(posterior: Posterior, tmp_path: Path) -> None:
             pyro.sample("a", dist.Normal(mean + y, 1.0))
             pyro.sample("b", dist.Normal(mean - y, 1.0))
 
-    with pytest.raises(InputError, match=r"was fitted with .* parameters, .* but the model now has"):
+    with pytest.raises(
+        InputError, match=r"was fitted with .* parameters, .* but the model now has"
+    ):
         Posterior.load(tmp_path / "posterior.nc", other, posterior.cases)
     with pytest.raises(InputError, match="was fitted without a column 'c'"):
         Posterior.load(

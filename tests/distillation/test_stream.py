@@ -185,9 +185,9 @@ def scale(x):
     return x.float() / 255
 def run(paths):
     if sys.argv[2] == "stream":
-        source = Streamed(check_images(paths), scaled, 1)
+        source = Streamed(check_images(paths), scale, 1)
     else:
-        source = Resident(torch.from_numpy(read_images(paths).pixels), scaled)
+        source = Resident(torch.from_numpy(read_images(paths).pixels), scale)
     network = nn.Sequential(nn.AvgPool2d(250), nn.Flatten(), nn.Linear(16, 1))
     hard = torch.arange(len(paths)) % 2
     schedule = Schedule(epochs=1, batch_size=2)

@@ -56,14 +56,17 @@ def test_smoothed_leave_one_out_equals_refits(
     fitted_exactly: Posterior, prevalence: dict[str, float] | None
 ) -> None:
     """PSIS over draws against the closed form, to 1e-3 plus the draws' own Monte Carlo error."""
-    expected = soft_labels(fitted_exactly, prevalence=prevalence)
+    expected = soft_labels(fitted_exactly, prevalence=prevalence, keep_draws=4000)
     got = soft_labels(drawn(fitted_exactly, 60_000), prevalence=prevalence)
     assert got.khat.max() < 0.7
     error = 4 * got.sd / np.sqrt(60_000 / 5)
     assert (np.abs(got.probs - expected.probs) <= 1e-3 + error).all()
     assert np.abs(got.probs - expected.probs).mean() < 5e-4
-    # The spread of the exact labels comes from fewer draws.
-    np.testing.assert_allclose(expected.sd, got.sd, rtol=0.25, atol=2e-3)
+    # The spread of the exact labels comes from fewer draws; its own error is large where a few of them make it.
+    away = expected.draws - expected.draws.mean(0)
+    kurtosis = (away**4).mean(0) / (away**2).mean(0) ** 2
+    of_sd = 4 * expected.sd / 2 * np.sqrt(kurtosis / len(away))
+    assert (np.abs(expected.sd - got.sd) <= 2e-3 + of_sd).all()
 
 
 def test_leave_one_out_of_a_missing_measurement_equals_refits(

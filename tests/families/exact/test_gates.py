@@ -589,8 +589,8 @@ def test_a_prior_of_categories_may_differ_by_class() -> None:
 def test_alpha_is_drawn_with_the_scale_integrated_out(g: float) -> None:
     """d = 1: p(alpha | v, G) by integrating S ~ Gamma(a / 2, a / 2v) against S^(N / 2) exp(-S G / 2)."""
     v, worth, n = 0.7, 2.0, 40_000
-    rows = shared_scale_rows.Rows.of(np.array([[0.1], [1.0]]), np.array([0, 1]), 2)
-    sampler = shared_scale_sampler.Sampler([rows], 2, 0.1, np.random.default_rng(0))
+    rows = shared_scale_rows.ClassRows.of(np.array([[0.1], [1.0]]), np.array([0, 1]), 2)
+    sampler = shared_scale_sampler.SharedScaleSampler([rows], 2, 0.1, np.random.default_rng(0))
     drawn = sampler._draw_alpha(np.full((n, 1, 1), g), np.full((n, 1), v), np.full(n, worth))
 
     def weight(alpha: float) -> float:
