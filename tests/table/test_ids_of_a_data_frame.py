@@ -83,7 +83,10 @@ def test_row_numbers_stay_row_numbers() -> None:
     ids=["view", "large", "dictionary"],
 )  # fmt: skip
 def test_text_of_every_arrow_type_is_text(ids: pa.Array) -> None:
-    pq.write_table(pa.table({"id": ids, "a": [1.5, 3.5], "y": ["n", "d"]}), "t.parquet")
+    try:
+        pq.write_table(pa.table({"id": ids, "a": [1.5, 3.5], "y": ["n", "d"]}), "t.parquet")
+    except pa.ArrowNotImplementedError:
+        pytest.skip(f"pyarrow {pa.__version__} writes no {ids.type} into Parquet")
     assert _cases(read_frame(Path("t.parquet"))).ids.tolist() == ["p", "q"]
 
 
