@@ -38,7 +38,6 @@ class PosteriorSection:
 
 def posterior_section(path: Path, classes: tuple[str, ...] = ()) -> PosteriorSection:
     """Return the section for `posterior.nc`; raises InputError where it cannot be read."""
-    import arviz as az
     import xarray as xr
 
     try:
@@ -56,10 +55,7 @@ def posterior_section(path: Path, classes: tuple[str, ...] = ()) -> PosteriorSec
         if left <= 0:
             break
         some = first_elements(variable, left)
-        summary: pd.DataFrame = az.summary(
-            some.to_dataset(name=str(name)), kind="all", round_to="none"
-        )
-        # ArviZ lists a variable's elements in row-major order.
+        summary = _summary(some.rename(str(name)))
         ends = some.quantile([0.05, 0.95], ("chain", "draw")).values.reshape(2, -1)
         rows += [
             {"name": _named(str(label), classes), "lo": float(ends[0, i]), "hi": float(ends[1, i])}
@@ -78,6 +74,20 @@ def posterior_section(path: Path, classes: tuple[str, ...] = ()) -> PosteriorSec
         left_out=parameters - len(rows),
         draws=draws,
     )
+
+
+def _summary(variable: xr.DataArray) -> pd.DataFrame:
+    """ArviZ's summary, one row per element in row-major order; one chain has no r-hat, and ArviZ would warn of it."""
+    import arviz as az
+
+    alone = variable.to_dataset()
+    if variable.sizes["chain"] > 1:
+        summary: pd.DataFrame = az.summary(alone, kind="all", round_to="none")
+        return summary
+    summary = az.summary(alone, kind="stats", round_to="none")
+    for part in ("bulk", "tail"):
+        summary[f"ess_{part}"] = az.ess(alone, method=part)[variable.name].values.ravel()
+    return summary
 
 
 def _named(name: str, classes: tuple[str, ...]) -> str:
