@@ -16,13 +16,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from hips import hips
 
-#: How many files must be there before a worker is killed, of how many.
+#: The share of the files that must be there before a worker is killed; none in the quick form, whose files take no time.
 KILL_AFTER = 0.4
 
 
@@ -44,17 +43,17 @@ def write(folder: Path, files: int, rows: int) -> None:
 
 
 def timed(
-    folder: Path, name: str, *options: object, kill: int = 0
+    folder: Path, name: str, *options: object, kill_after: int | None = None
 ) -> tuple[float, dict[str, bytes]]:
-    """Seconds of the command and the bytes of its files; kill: how many files to wait for before a worker is killed."""
+    """Seconds of the command and the bytes of its files; kill_after: a worker is killed once so many files are there."""
     out = folder / name
     call = command(
         "label", "--run", folder / "run", "--data", folder / "in", "--out", out, "--quiet", *options
     )
     began = time.perf_counter()
     process = subprocess.Popen(call)
-    if kill:
-        threading.Thread(target=kill_one, args=(process.pid, out, kill), daemon=True).start()
+    if kill_after is not None:
+        kill_one(process, out, kill_after)
     status = process.wait()
     seconds = time.perf_counter() - began
     if status:
@@ -64,28 +63,34 @@ def timed(
     return seconds, made
 
 
-def kill_one(parent: int, out: Path, after: int) -> None:
+def kill_one(process: subprocess.Popen[bytes], out: Path, after: int) -> None:
     """Kill one worker once ``after`` files are there."""
-    while len(list(out.glob("part*"))) < after:
-        time.sleep(0.05)
-    worker = next(pid for pid in descendants(parent) if is_worker(pid))
-    os.kill(worker, signal.SIGKILL)
-    print(f"killed worker {worker} after {after} files", flush=True)
+    while process.poll() is None:
+        workers = [pid for pid in descendants(process.pid) if is_worker(pid)]
+        if workers and len(list(out.glob("part*"))) >= after:
+            os.kill(workers[0], signal.SIGKILL)
+            print(f"killed worker {workers[0]} after {after} files", flush=True)
+            return
+        time.sleep(0.02)
+    raise SystemExit(f"the command ended before a worker could be killed after {after} files")
 
 
 def descendants(pid: int) -> list[int]:
-    """The process's children and theirs (Linux)."""
-    found = [
-        int(c)
-        for t in Path(f"/proc/{pid}/task").iterdir()
-        for c in (t / "children").read_text().split()
-    ]
-    return found + [below for child in found for below in descendants(child)]
+    """The process's children and theirs (Linux); none of a process that has ended meanwhile."""
+    try:
+        tasks = [task / "children" for task in Path(f"/proc/{pid}/task").iterdir()]
+        children = [int(child) for task in tasks for child in task.read_text().split()]
+    except OSError:
+        return []
+    return children + [below for child in children for below in descendants(child)]
 
 
 def is_worker(pid: int) -> bool:
-    words = Path(f"/proc/{pid}/cmdline").read_bytes()
-    return words.startswith(b"ray::_with_one_thread") or b"multiprocessing.spawn" in words
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return words.startswith(b"ray::_with_one_thread") or b"popen_loky" in words
 
 
 def main() -> None:
@@ -98,17 +103,17 @@ def main() -> None:
     parser.add_argument("--ray", action="store_true", help="on Ray, too")
     args = parser.parse_args()
     files, rows = (3, 200) if args.quick else (args.files, args.rows)
-    half = max(1, int(KILL_AFTER * files))
-    ways: list[tuple[str, tuple[object, ...], int]] = [
-        ("1 process", ("--jobs", 1), 0),
-        ("2 processes", ("--jobs", 2), 0),
-        ("2 processes, one killed", ("--jobs", 2), half),
+    some = 0 if args.quick else int(KILL_AFTER * files)
+    ways: list[tuple[str, tuple[object, ...], int | None]] = [
+        ("1 process", ("--jobs", 1), None),
+        ("2 processes", ("--jobs", 2), None),
+        ("2 processes, one killed", ("--jobs", 2), some),
     ]
     if args.ray:
         ways += [
-            ("Ray, 1 worker", ("--ray", "local", "--jobs", 1), 0),
-            ("Ray, 2 workers", ("--ray", "local", "--jobs", 2), 0),
-            ("Ray, 2 workers, one killed", ("--ray", "local", "--jobs", 2), half),
+            ("Ray, 1 worker", ("--ray", "local", "--jobs", 1), None),
+            ("Ray, 2 workers", ("--ray", "local", "--jobs", 2), None),
+            ("Ray, 2 workers, one killed", ("--ray", "local", "--jobs", 2), some),
         ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -117,8 +122,8 @@ def main() -> None:
             f"{files} files of {rows:,} rows\n\n| way | s | us per row | same bytes |\n|---|---|---|---|"
         )
         first: dict[str, bytes] = {}
-        for way, options, kill in ways:
-            seconds, made = timed(folder, "out", *options, kill=kill)
+        for way, options, kill_after in ways:
+            seconds, made = timed(folder, "out", *options, kill_after=kill_after)
             first = first or made
             same = "yes" if made == first and len(made) == files else "NO"
             print(

@@ -119,6 +119,8 @@ def label_folder(
             + (f"refused ({done.problem})" if done.problem else f"{done.rows:,} rows in {done.seconds:.1f} s")
             + (f", about {left * (len(tasks) - ended):.0f} s to go" if ended < len(tasks) else "")
         )  # fmt: skip
+    # A worker that was killed has left the file it was writing.
+    sweep(out)
     if problems:
         others = f" (and {len(problems) - 1} other files)" if len(problems) > 1 else ""
         raise InputError(f"{problems[0]}{others}; the other files of {source} are in {out}")

@@ -7,17 +7,18 @@ is begun again; what other tasks have finished is kept.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
-import signal
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
+from loky import ProcessPoolExecutor
 
 from ..errors import FailedWork, InputError
 
@@ -28,6 +29,8 @@ Result = TypeVar("Result")
 RETRIES = 3
 #: What ``--ray`` takes to start Ray on this machine.
 LOCAL = "local"
+#: Seconds between two looks of a worker whether the process that started it is still there.
+WATCH = 1.0
 #: Seconds in which a cluster must answer.
 ANSWER_TIME = 5.0
 
@@ -50,6 +53,8 @@ def run_tasks(
     work: a function that other processes can import. jobs: worker processes. ray: the address of a cluster, or ``local``.
     Raises what ``work`` raises, and FailedWork where workers are killed again and again.
     """
+    if not tasks:
+        return
     if ray is None:
         yield from _in_processes(work, tasks, jobs, say)
     else:
@@ -78,9 +83,8 @@ def _in_processes(
 def _in_pool(
     work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
 ) -> Iterator[tuple[Task, Result]]:
-    # A forked copy of a process whose threads hold locks may hang; a spawned one starts afresh.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker)
+    # The standard library's pool may hang, or blame a task, where a worker is killed while tasks are handed out.
+    pool = ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=(os.getpid(),))
     try:
         futures: dict[Future[Result], Task] = {pool.submit(work, task): task for task in tasks}
         while futures:
@@ -88,14 +92,19 @@ def _in_pool(
             for future in ended:
                 yield futures.pop(future), future.result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
+        pool.shutdown(wait=False, kill_workers=True)
 
 
-def _start_worker() -> None:
+def _start_worker(parent: int) -> None:
+    """Compute with one thread, and end where the process that gives out the tasks was killed."""
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _on_ray(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import Result
+
+from labelppl.jobs import label_folder
+from labelppl.jobs.workers import run_tasks
 
 Run = Callable[..., Result]
 
@@ -57,6 +60,9 @@ def test_a_folder_of_tables(run: Path, tables: Path, labelppl: Run, tmp_path: Pa
     assert "2 of 3 files in" in again.output
     assert content(tmp_path / "one") == made
     assert (tmp_path / "one" / "b.parquet").stat().st_mtime_ns == kept
+    whole = labelppl(*call, "--out", tmp_path / "one", "--jobs", 2)
+    assert whole.exit_code == 0, whole.output
+    assert "3 of 3 files in" in whole.output
     other = labelppl(*call[:-1], 20, "--out", tmp_path / "one", "--jobs", 1)
     assert "are done" not in other.output
     assert content(tmp_path / "one") != made
@@ -72,6 +78,21 @@ def test_ray_gives_the_same_bytes(run: Path, tables: Path, labelppl: Run, tmp_pa
     there = labelppl(*call, tmp_path / "there", "--ray", "local", "--jobs", 1)
     assert here.exit_code == there.exit_code == 0, there.output
     assert content(tmp_path / "here") == content(tmp_path / "there")
+
+
+def test_a_killed_worker_leaves_nothing_half_written(
+    run: Path, tables: Path, labelppl: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def killed_once(*args: object, **options: object) -> Iterator[object]:
+        (out / ".labelppl-0123456789abcdef.parquet").write_bytes(b"PAR1 and no more")
+        yield from run_tasks(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(label_folder, "run_tasks", killed_once)
+    done = labelppl("label", "--run", run, "--data", tables, "--draws", 50, "--out", out, "--jobs", 1)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert set(content(out)) == {"a.parquet", "b.parquet", "c.parquet"}
 
 
 def test_a_bad_table_does_not_keep_the_others_back(

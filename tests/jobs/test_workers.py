@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -48,6 +53,37 @@ def test_what_a_task_raises_is_raised(tmp_path: Path, tasks: ModuleType, ray: st
 def test_a_task_that_always_dies_ends_with_the_mend(tmp_path: Path, tasks: ModuleType) -> None:
     with pytest.raises(FailedWork, match="--jobs"):
         list(run_tasks(tasks.dies, [tmp_path / "x"], jobs=1, say=print))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a child does not know that its parent is gone")
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path, tasks: ModuleType) -> None:
+    code = (
+        "import worker_tasks\nfrom pathlib import Path\nfrom labelppl.jobs.workers import run_tasks\n"
+        f"list(run_tasks(worker_tasks.sleeps, [Path({str(tmp_path / 'x')!r})], jobs=1, say=print))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    note = tmp_path / "x.pid"
+    wait_until(lambda: note.exists() and bool(note.read_text()))
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not alive(int(note.read_text())))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not so after {seconds:g} s"
+        time.sleep(0.05)
+
+
+def alive(process: int) -> bool:
+    """Whether the process runs; one that nobody has asked how it ended does not."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_no_cluster_is_told_with_the_mend(tmp_path: Path, tasks: ModuleType) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from labelppl.errors import InputError
@@ -26,3 +27,10 @@ def dies(path: Path) -> int:
 def refuses(path: Path) -> int:
     """What a bad table does."""
     raise InputError(f"{path.name}: not a table")
+
+
+def sleeps(path: Path) -> int:
+    """Writes down which process it is, and takes its time."""
+    path.with_suffix(".pid").write_text(str(os.getpid()))
+    time.sleep(60)
+    return 0
