@@ -124,7 +124,7 @@ def refuse_other(where: Path | str, before: Mapping[str, Any], now: Mapping[str,
     if odd is not None:
         name, old, new = odd
         raise InputError(
-            f"{where}: was made with {name} = {_shown(old)}, not {_shown(new)}; resume with the same arguments, or start "
+            f"{where}: was made with {name} = {_show(old)}, not {_show(new)}; resume with the same arguments, or start "
             "anew in another folder"
         )
 
@@ -141,7 +141,7 @@ def first_difference(before: Any, now: Any, name: str = "") -> tuple[str, Any, A
     return None if before == now else (name, before, now)
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     """A value in a message: digests by their first digits."""
     text = str(value)
     return text if len(text) < 60 else f"{text[:12]}…"

@@ -54,7 +54,7 @@ class Stream:
 
     def sequence(self) -> np.random.SeedSequence:
         """NumPy's seed sequence, from which everything else here is made."""
-        digest = hashlib.sha256(b"".join(map(_encoded, self.names))).digest()
+        digest = hashlib.sha256(b"".join(map(_encode, self.names))).digest()
         words = np.frombuffer(digest, dtype=">u4")
         return np.random.SeedSequence(self.seed, spawn_key=tuple(int(word) for word in words))
 
@@ -133,7 +133,7 @@ def stream(seed: int, *names: Name) -> Stream:
     return Stream(number, tuple(names))
 
 
-def _encoded(name: Name) -> bytes:
+def _encode(name: Name) -> bytes:
     """Kind, length and content of one name, so that no two lists of names give the same bytes."""
     kind, text = (b"s", name) if isinstance(name, str) else (b"i", str(operator.index(name)))
     content = text.encode()

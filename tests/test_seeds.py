@@ -12,7 +12,7 @@ import torch
 
 from labelppl import InputError
 from labelppl.comparison.splits import seed_of
-from labelppl.seeds import _encoded, stream
+from labelppl.seeds import _encode, stream
 from labelppl.split import make_split
 
 DIFFERENT = [
@@ -45,7 +45,7 @@ def test_different_names_give_different_numbers(form: str) -> None:
 def test_no_two_lists_of_names_have_the_same_bytes() -> None:
     words = ["", "a", "b", "ab", "s", "i", "0", "1", 0, 1, -1, 10, "i\0", "\0"]
     lists = [names for n in range(4) for names in itertools.product(words, repeat=n)]
-    assert len({b"".join(map(_encoded, names)) for names in lists}) == len(lists)
+    assert len({b"".join(map(_encode, names)) for names in lists}) == len(lists)
 
 
 def test_the_derivation_is_what_is_documented_and_never_changes() -> None:

@@ -34,7 +34,7 @@ def measured_columns(posterior: Posterior, cases: Cases) -> tuple[dict[str, Any]
             *column.observed.shape, *(1,) * (column.values.dim() - column.observed.dim())
         )
         values = torch.where(present, column.values.double(), torch.nan).numpy()
-        observed[name] = (dims, _in_units(feature, values), _described(feature))
+        observed[name] = (dims, _in_units(feature, values), _describe(feature))
         measured[f"{name}_observed"] = (dims[: column.observed.dim()], column.observed.numpy())
         for end, bounds in (("low", column.low), ("high", column.high)):
             if bounds is not None:
@@ -69,7 +69,7 @@ def _in_units(feature: Feature, values: Array) -> Array:
     return values
 
 
-def _described(feature: Feature) -> dict[str, str]:
+def _describe(feature: Feature) -> dict[str, str]:
     """Attributes of a variable: its unit, or the names that its codes stand for."""
     if isinstance(feature, Category | Ordinal):
         return {"names": json.dumps(list(feature.names), ensure_ascii=False)}

@@ -145,7 +145,7 @@ def coverage(
         for w, world in enumerate(worlds):
             own = stream(seed, "coverage", world.name, r).integer()
             try:
-                made = _simulated(density, table, truth, world, places, own)
+                made = _simulate(density, table, truth, world, places, own)
                 covered[w, r], width[w, r] = _intervals(model, made, len(cases), engine, own)
             except (InputError, FailedWork) as error:
                 refused.append(str(error))
@@ -188,7 +188,7 @@ def _table(cases: Cases) -> Cases:
     return replace(whole, columns=columns, ids=ids)
 
 
-def _simulated(
+def _simulate(
     density: LabelDensity,
     table: Cases,
     truth: dict[str, Tensor],
@@ -205,7 +205,7 @@ def _simulated(
         log_share = np.log(share)[None]
     p = np.exp(log_share - np.logaddexp.reduce(log_share, 1, keepdims=True))
     labels = (rng.random((len(table), 1)) > p.cumsum(1)).sum(1).clip(max=classes - 1)
-    drawn = _drawn(density, table, truth, labels, seed)
+    drawn = _draw_cases(density, table, truth, labels, seed)
     if places:
         moves = _moves(density, table, truth, world, places, seed)
         drawn = off_line(drawn, places, moves.forward(on_line(drawn, places), labels, rng))
@@ -224,7 +224,7 @@ def _simulated(
     )
 
 
-def _drawn(
+def _draw_cases(
     density: LabelDensity, table: Cases, truth: dict[str, Tensor], labels: Array, seed: int
 ) -> Cases:
     """Cases drawn from the model at ``truth`` with these labels."""
@@ -246,7 +246,7 @@ def _moves(
     for k in range(len(table.classes)):
         alike = np.full(len(table), k)
         u = on_line(
-            _drawn(density, table, truth, alike, stream(seed, "centre", k).integer()), places
+            _draw_cases(density, table, truth, alike, stream(seed, "centre", k).integer()), places
         )
         centres.append(u.median(0).values)
         spreads.append(u.std(0))

@@ -54,7 +54,7 @@ def check_prior(
 ) -> tuple[Finding, ...]:
     """Compare measurements drawn from the priors with the declared bounds and with the table."""
     some = cases.take(np.linspace(0, len(cases) - 1, min(len(cases), 16)).astype(int))
-    sampled = _sampled(model, some, seed)
+    sampled = _sampled_numbers(model, some, seed)
     drawn = simulate_sites(model, some, sampled, [{}] * runs, seed)
     findings: list[Finding] = []
     for name in sampled:
@@ -65,7 +65,7 @@ def check_prior(
     return tuple(findings)
 
 
-def _sampled(model: LabelModel, cases: Cases, seed: int) -> list[str]:
+def _sampled_numbers(model: LabelModel, cases: Cases, seed: int) -> list[str]:
     """The numbers among the features that are sites, in the order of the declaration."""
     with forward(model, stream(seed, "predictive")):
         trace = poutine.trace(model).get_trace(model.plate(cases))

@@ -117,9 +117,9 @@ def _numbers(posterior: Posterior, values: dict[str, Array]) -> dict[str, Array]
             continue
         if isinstance(feature, Vector):
             for j, (part, kind) in enumerate(feature.components.items()):
-                numbers[part] = _unwrapped(kind, values[name][:, j])
+                numbers[part] = _unwrap(kind, values[name][:, j])
         elif isinstance(feature, Scalar):
-            numbers[name] = _unwrapped(feature, values[name])
+            numbers[name] = _unwrap(feature, values[name])
     return numbers
 
 
@@ -134,7 +134,7 @@ def _gaps(posterior: Posterior, columns: Any) -> dict[str, Array]:
     return gaps
 
 
-def _unwrapped(feature: Scalar, values: Array) -> Array:
+def _unwrap(feature: Scalar, values: Array) -> Array:
     """A circular angle by its sine, whose ranks do not jump where the circle closes."""
     if isinstance(feature, Angle) and feature.kind in ("circular", "axial"):
         return np.sin(values)

@@ -68,7 +68,7 @@ def simulate_table(
     complete = replace(table, columns=columns, labels=labels)
     _refuse_other_density(density, complete, values, run.trace)
     masked = {
-        name: _masked(column, table.columns[name]) if name in sites else column
+        name: _mask_like(column, table.columns[name]) if name in sites else column
         for name, column in columns.items()
     }
     seen = np.where(table.labels >= 0, labels, -1)
@@ -101,7 +101,7 @@ def _column(name: str, column: Column, value: Tensor | Ballots) -> Column:
     )
 
 
-def _masked(drawn: Column, table: Column) -> Column:
+def _mask_like(drawn: Column, table: Column) -> Column:
     """``drawn`` with the entries missing that the table misses; ballots were drawn for those that were cast."""
     observed = table.observed if table.low is None else table.observed | table.censored
     return replace(drawn, observed=observed)

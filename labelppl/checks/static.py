@@ -31,7 +31,7 @@ def check_static(model: LabelModel, cases: Cases) -> tuple[Finding, ...]:
         trace = prior_trace(model, cases, seed=0, rows=len(cases))
     except InputError as error:
         return (_of_error(model, error),)
-    findings = [*_unused(model, trace), *_unfed(model, trace)]
+    findings = [*_unused_columns(model, trace), *_unfed_sites(model, trace)]
     for name, feature in model.features.items():
         if name in trace.nodes:
             findings += _supports(
@@ -71,7 +71,7 @@ def _of_error(model: LabelModel, error: InputError) -> Finding:
     )
 
 
-def _unused(model: LabelModel, trace: Any) -> list[Finding]:
+def _unused_columns(model: LabelModel, trace: Any) -> list[Finding]:
     return [
         Finding(
             "error",
@@ -84,7 +84,7 @@ def _unused(model: LabelModel, trace: Any) -> list[Finding]:
     ]
 
 
-def _unfed(model: LabelModel, trace: Any) -> list[Finding]:
+def _unfed_sites(model: LabelModel, trace: Any) -> list[Finding]:
     """Continuous sites inside the cases that no column feeds."""
     findings = []
     for name, site in trace.nodes.items():

@@ -54,7 +54,7 @@ def log_tails(fn: Any, x: Tensor) -> Tails:
     if hasattr(fn, "log_cdf") and hasattr(fn, "log_survival"):
         return Tails(fn.log_cdf(x), fn.log_survival(x))
     if isinstance(fn, TransformedDistribution):
-        return _transformed(fn, x)
+        return _tails_of_map(fn, x)
     below = fn.cdf(x)
     tiny = torch.finfo(below.dtype).tiny
     return Tails(torch.log(below.clamp(min=tiny)), torch.log((1 - below).clamp(min=tiny)))
@@ -146,7 +146,7 @@ def _ratio_of_normals(fn: Any, x: Tensor) -> Tails:
     return Tails(torch.log(below), torch.log(above))
 
 
-def _zero_one_inflated(fn: Any, x: Tensor) -> Tails:
+def _tails_with_masses(fn: Any, x: Tensor) -> Tails:
     inner = log_tails(fn.base, x)
     masses = torch.log(fn.masses)
     return Tails(
@@ -207,7 +207,7 @@ def _mixture(fn: Any, x: Tensor) -> Tails:
     return Tails(*(torch.logsumexp(weights + part, -1) for part in parts))
 
 
-def _transformed(fn: Any, x: Tensor) -> Tails:
+def _tails_of_map(fn: Any, x: Tensor) -> Tails:
     """The base law's tails at the mapped value; a falling map exchanges them."""
     sign: Any = 1
     for transform in reversed(fn.transforms):
@@ -242,5 +242,5 @@ _RULES: tuple[tuple[Any, Callable[[Any, Tensor], Tails]], ...] = (
     (LogitNormal, _logit_normal),
     (LibbyNovick, _libby_novick),
     (RatioOfNormals, _ratio_of_normals),
-    (ZeroOneInflated, _zero_one_inflated),
+    (ZeroOneInflated, _tails_with_masses),
 )

@@ -80,7 +80,7 @@ class Gaussian(Law):
         assert isinstance(self.feature, Scalar)
         return {self.name or "the feature": self.feature}
 
-    def _declared(self) -> Mapping[str, Typical]:
+    def _declarations(self) -> Mapping[str, Typical]:
         """What the expert said of the numbers, by name."""
         if isinstance(self.feature, Vector):
             return self.components or {}
@@ -102,7 +102,7 @@ class Gaussian(Law):
         standard = []
         for i, (name, part) in enumerate(self._parts().items()):
             seen = moved[:, i][observed[:, i]]
-            told = self._declared().get(name)
+            told = self._declarations().get(name)
             varied = len(seen) > 1 and float(seen.std()) > 0
             if told is None and varied and isinstance(part, Angle):
                 told = typical_of(name, part, Column(values[:, i], observed[:, i]))
@@ -129,7 +129,7 @@ class Gaussian(Law):
         """The prior in the model's unit and scale."""
         if self.niw is not None:
             return self.niw
-        told = self._declared()
+        told = self._declarations()
         standard = self.standard or [
             self._place(name, part, told.get(name)) for name, part in self._parts().items()
         ]

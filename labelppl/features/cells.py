@@ -79,7 +79,7 @@ def as_text(cell: object) -> str:
 
 def read_cells(column: pd.Series[Any], refuse: Refuse) -> pa.Array:
     """The cells (cases,) as Arrow text, integers, floats or booleans, null where empty; other types are refused."""
-    typed = _typed(column, refuse)
+    typed = _to_allowed(column, refuse)
     return _clean(typed, refuse) if typed.type == TEXT else typed
 
 
@@ -169,14 +169,14 @@ def _clean(cells: pa.Array, refuse: Refuse) -> pa.Array:
     return pc.if_else(pc.is_in(cells, pa.array(EMPTY, TEXT)), pa.scalar(None, TEXT), cells)
 
 
-def _typed(column: pd.Series[Any], refuse: Refuse) -> pa.Array:
+def _to_allowed(column: pd.Series[Any], refuse: Refuse) -> pa.Array:
     """The column as an Arrow array of an allowed type."""
     dtype = column.dtype
     if isinstance(dtype, pd.ArrowDtype):  # pandas does not know what its newer types are
         return _from_arrow(_in_one(pa.array(column, from_pandas=True)), refuse)
     if isinstance(dtype, pd.CategoricalDtype):
         codes = pa.array(column.cat.codes, pa.int64(), mask=column.isna().to_numpy())
-        return _typed(pd.Series(dtype.categories), refuse).take(codes)
+        return _to_allowed(pd.Series(dtype.categories), refuse).take(codes)
     if pd.api.types.is_object_dtype(dtype):
         return _from_objects(list(column), refuse)
     try:

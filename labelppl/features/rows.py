@@ -149,8 +149,8 @@ class Rows:
                 where=self.where,
                 column=column,
                 row=self.before + int(in_file[row]) + 1,
-                case=f" (id {_shown(str(self.ids[row]))})" if self.ids[row] != NO_ID else "",
-                got="an empty cell" if cell is None else _shown(cell),
+                case=f" (id {_show_cell(str(self.ids[row]))})" if self.ids[row] != NO_ID else "",
+                got="an empty cell" if cell is None else _show_cell(cell),
                 expected=expected,
                 mend=mend if isinstance(mend, str) else mend(int(row)),
             )
@@ -195,7 +195,7 @@ class Rows:
         return self.frame[name]
 
 
-def _shown(cell: object) -> str:
+def _show_cell(cell: object) -> str:
     """A cell as a message writes it, cut where it would fill the screen."""
     text = repr(cell.item() if isinstance(cell, np.generic) else cell)
     return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 2]}…{text[-1]}"

@@ -54,18 +54,18 @@ def decode(path: Path) -> Array:
         >>> decode(path).tolist()
         [[7, 7, 7], [7, 7, 7]]
     """
-    with _decoded(path) as pixels:
+    with _decode(path) as pixels:
         return pixels
 
 
 def load_pixels(path: Path, size: tuple[int, int] | None, keep_aspect: bool) -> Array:
     """As `decode`, in `size` (height, width) if given."""
-    with _decoded(path) as pixels:
+    with _decode(path) as pixels:
         return pixels if size is None else resize_picture(pixels, size, keep_aspect)
 
 
 @contextmanager
-def _decoded(path: Path) -> Iterator[Array]:
+def _decode(path: Path) -> Iterator[Array]:
     """The pixels; they count as being decoded for the time of the block."""
     if not path.is_file():
         raise InputError(f"{path}: no such image file; paths are relative to the cases table")

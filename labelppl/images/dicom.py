@@ -46,7 +46,7 @@ def dicom_pixels(path: Path, file: BinaryIO) -> Iterator[Array]:
     """
     data = _header(path, file)
     with IN_FLIGHT.spend(int(data.Rows) * int(data.Columns)):
-        stored = _stored(path, data)
+        stored = _stored_values(path, data)
         if data.PhotometricInterpretation in GREY:
             grey = _floats if stored.dtype.kind == "f" else _grey
             yield grey(path, data, stored)
@@ -145,7 +145,7 @@ def _check_transforms(path: Path, data: Any) -> None:
             )
 
 
-def _stored(path: Path, data: Any) -> Array:
+def _stored_values(path: Path, data: Any) -> Array:
     """The values as stored, colour as RGB."""
     from pydicom.pixels.utils import pixel_array
 

@@ -207,18 +207,18 @@ def _values(path: Path, image: ImageFile) -> Array:
     if image.mode in WIDE_MODES:
         return _wide(path, image)
     if image.mode == "F":
-        floats = _filled(image, np.float32)
+        floats = _to_array(image, np.float32)
         if not np.isfinite(floats).all():
             raise InputError(f"{path}: got a pixel that is not finite, expected numbers")
         return floats
     if image.mode in ALPHA_MODES or "transparency" in image.info:
         return _grey_if_grey(_opaque(path, image))
     if image.mode in ("1", "L"):
-        return _filled(image, np.uint8, "L")
+        return _to_array(image, np.uint8, "L")
     if image.mode == "P":
-        return _grey_if_grey(_filled(image, np.uint8, "RGB"))
+        return _grey_if_grey(_to_array(image, np.uint8, "RGB"))
     if image.mode == "RGB":
-        return _filled(image, np.uint8)
+        return _to_array(image, np.uint8)
     raise InputError(
         f"{path}: got {image.mode} colour, expected grey or RGB; convert the file, which changes "
         "its values in a way that you must choose"
@@ -229,13 +229,13 @@ def _wide(path: Path, image: ImageFile) -> Array:
     if "transparency" in image.info:
         raise InputError(f"{path}: got a transparent colour, expected an opaque image; flatten it")
     if image.mode == "I":
-        stored = _filled(image, np.int32)
+        stored = _to_array(image, np.int32)
         low, high = int(stored.min()), int(stored.max())
         if low < 0 or high > 65535:
             raise InputError(f"{path}: got values {low}..{high}, expected 0..65535")
         wide = stored.astype(np.uint16)
     else:
-        wide = _filled(image, np.uint16)
+        wide = _to_array(image, np.uint16)
     return grey_16(image, wide) if isinstance(image, TiffImageFile) else wide
 
 
@@ -248,7 +248,7 @@ def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
         yield slice(top, below), image.crop((0, top, width, below))
 
 
-def _filled(image: Image.Image, kind: type[np.generic], mode: str | None = None) -> Array:
+def _to_array(image: Image.Image, kind: type[np.generic], mode: str | None = None) -> Array:
     """The picture as an array, converted to `mode` where one is given."""
     width, height = image.size
     colour = (mode or image.mode) == "RGB"

@@ -144,13 +144,13 @@ def open_images(
         raise InputError("images: got no path, expected at least one image file")
     if channels not in (None, 1, 3):
         raise InputError(f"images: channels: got {channels}, expected 1 or 3")
-    target = _checked(size)
+    target = _check_size(size)
     wide = channels or 1
     shape: tuple[int, ...] = ()
     kind = np.dtype(np.uint8)
     batch: Array | None = None
     moments = Moments()
-    for row, picture in enumerate(_decoded(files, target, keep_aspect)):
+    for row, picture in enumerate(_decode_all(files, target, keep_aspect)):
         path = files[row]
         if row == 0:
             shape, kind = picture.shape[:2], picture.dtype
@@ -191,7 +191,7 @@ def _room(
     return np.empty((images, channels, *shape), kind)
 
 
-def _decoded(
+def _decode_all(
     files: Sequence[Path], size: tuple[int, int] | None, keep_aspect: bool
 ) -> Iterator[Array]:
     """Every picture in its turn; no more than a few per thread exist at a time."""
@@ -212,7 +212,7 @@ def _decoded(
             pool.shutdown(cancel_futures=True)
 
 
-def _checked(size: Size) -> tuple[int, int] | None:
+def _check_size(size: Size) -> tuple[int, int] | None:
     if size is None:
         return None
     height, width = (size, size) if isinstance(size, int) else size

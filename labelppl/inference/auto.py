@@ -55,7 +55,7 @@ def run_engines(
             say(_start_line(rung, density, seed))
         started = time.perf_counter()
         try:
-            draws = _checked(rung, density, rung.engine(density, seed=seed, progress=progress))
+            draws = _check_draws(rung, density, rung.engine(density, seed=seed, progress=progress))
         except FailedWork as error:
             if len(rungs) == 1:
                 raise
@@ -87,7 +87,7 @@ def _start_line(rung: Rung, density: Density, seed: int) -> str:
     return f"{line}, {estimate(density, rung.work(density), seed)}"
 
 
-def _checked(rung: Rung, density: Density, draws: Draws) -> Draws:
+def _check_draws(rung: Rung, density: Density, draws: Draws) -> Draws:
     """What an engine returned, if it is draws; InputError says what is wrong with an engine of the user's own."""
     if not isinstance(draws, Draws):
         raise InputError(

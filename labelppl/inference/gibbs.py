@@ -30,7 +30,7 @@ def gibbs(
     unconstrain: Unconstrain | None = None,
 ) -> Draws:
     """Draws by the sampler of the family. Raises InputError where the model brings none."""
-    return _drawn("gibbs", density, seed, progress, sampler, unconstrain)
+    return _draw("gibbs", density, seed, progress, sampler, unconstrain)
 
 
 def em(
@@ -42,10 +42,10 @@ def em(
     unconstrain: Unconstrain | None = None,
 ) -> Draws:
     """One draw, the most probable parameters. Raises InputError where the model brings no EM."""
-    return _drawn("em", density, seed, progress, sampler, unconstrain)
+    return _draw("em", density, seed, progress, sampler, unconstrain)
 
 
-def _drawn(
+def _draw(
     engine: Literal["gibbs", "em"],
     density: Density,
     seed: int,

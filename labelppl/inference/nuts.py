@@ -149,7 +149,7 @@ def _run_chains(
         return _one_chain(density, plan, starts[chain], stream(seed, "nuts", chain), report)
 
     if (chains > 1 and _can_fork()) if parallel is None else parallel:
-        return _forked(work, chains, tell)
+        return _fork_chains(work, chains, tell)
     return [work(chain, partial(tell, chain)) for chain in range(chains)]
 
 
@@ -207,7 +207,7 @@ def _can_fork() -> bool:
     )
 
 
-def _forked(
+def _fork_chains(
     work: Callable[[int, Callable[[int], None]], _Chain],
     chains: int,
     tell: Callable[[int, int], None],

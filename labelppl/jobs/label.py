@@ -148,7 +148,7 @@ def _label(
         cases = Inputs.of_run(run, data, trust=settings.trust, delimiters=written).cases
     prevalence: Any = settings.prevalence
     if prevalence == "auto":
-        prevalence = _estimated(posterior, cases, run if own else None, say)
+        prevalence = _estimate(posterior, cases, run if own else None, say)
     most: dict[str, Any] = {} if settings.draws is None else {"draws": settings.draws}
     with say_warnings(say):
         labels = soft_labels(
@@ -204,7 +204,7 @@ def _label_in_batches(
             data, posterior.model.label_name, posterior.model.label, posterior.model.features,
             classes=fitted.classes, delimiters=written,
         ).sample(MOST_TO_ESTIMATE)  # fmt: skip
-        prevalence = _estimated(posterior, sample, None, say, draws)
+        prevalence = _estimate(posterior, sample, None, say, draws)
     with say_warnings(say), bar("label", say) as progress:
         rows = label_parquet(
             posterior,
@@ -219,7 +219,7 @@ def _label_in_batches(
     say(f"{rows} soft labels, made in batches with {draws} draws each, in {out}")
 
 
-def _estimated(
+def _estimate(
     posterior: Posterior, cases: Cases, run: Path | None, say: Teller, draws: int = PAIRS
 ) -> PrevalenceEstimate:
     """The prevalence among the cases that were not fitted, told to the user, and to the run whose labels it is of."""

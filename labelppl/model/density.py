@@ -75,7 +75,7 @@ class LabelDensity:
     def __init__(self, model: LabelModel, cases: Cases) -> None:
         self.model, self.classes = model, cases.classes
         self.structure: Structure = find_structure(model, cases)
-        self.cases = cases = self._typed(cases)
+        self.cases = cases = self._type_codes(cases)
         self.parameters = self.structure.parameters.with_anchors(model.anchors(cases))
         self._evaluator = Evaluator(model, self.structure, self.classes)
         self._probe = self.start(2, seed=0)
@@ -148,7 +148,7 @@ class LabelDensity:
         if cases is None:
             cases = self.cases
         else:
-            cases = self._typed(cases)
+            cases = self._type_codes(cases)
             self._check(cases)
         draws, classes = draws_of(values), len(self.classes)
         which, patterns = self._relations.patterns(cases)
@@ -258,7 +258,7 @@ class LabelDensity:
                         "write the number into the model file"
                     )
 
-    def _typed(self, cases: Cases) -> Cases:
+    def _type_codes(self, cases: Cases) -> Cases:
         """Codes in the dtype of their site's values, e.g. floating for a Bernoulli."""
         columns = dict(cases.columns)
         for name, codes in self.structure.codes.items():

@@ -34,7 +34,7 @@ def load_model(name: str | Path) -> LabelModel:
     path = find_model(name)
     named = [(v, k) for k, v in vars(run_file(path)).items() if isinstance(v, LabelModel)]
     models = [v for v, _ in named]
-    models = [_called(k, path, v) for i, (v, k) in enumerate(named) if v not in models[:i]]
+    models = [_name_family(k, path, v) for i, (v, k) in enumerate(named) if v not in models[:i]]
     if len(models) != 1:
         names = ", ".join(model.name for model in models) or "none"
         raise InputError(
@@ -43,7 +43,7 @@ def load_model(name: str | Path) -> LabelModel:
     return models[0]
 
 
-def _called(name: str, path: Path, model: LabelModel) -> LabelModel:
+def _name_family(name: str, path: Path, model: LabelModel) -> LabelModel:
     """A ready-made family, whose function is no function of the file, takes the name of its variable and the file."""
     return replace(model, called=name, source=path) if model.source is None else model
 
@@ -69,12 +69,12 @@ def find_model(name: str | Path) -> Path:
         if path.is_file():
             return path
         raise InputError(
-            f"{path}: no such model file; give --model FILE.py or one of {_listed(zoo())}"
+            f"{path}: no such model file; give --model FILE.py or one of {_list_names(zoo())}"
         )
     model = zoo().get(str(name))
     if model is None:
         raise InputError(
-            f"model '{name}': not in the zoo; give --model FILE.py or one of {_listed(zoo())}"
+            f"model '{name}': not in the zoo; give --model FILE.py or one of {_list_names(zoo())}"
         )
     return model
 
@@ -103,5 +103,5 @@ def find_table(model: str | Path) -> Path:
     raise InputError(f"{stem.with_suffix('.csv')}: no table beside the model; give --data FILE")
 
 
-def _listed(names: Iterable[str]) -> str:
+def _list_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))

@@ -141,7 +141,7 @@ class Relations:
         gaps = {name: gap for name, gap in gaps.items() if self.children[name]}
         if not gaps:
             return simple
-        joined = self._joined(cases, gaps)
+        joined = self._join_gaps(cases, gaps)
         if not any(at.any() for at in joined.values()):
             return simple
         keys = np.stack(
@@ -152,7 +152,7 @@ class Relations:
         first = [int(np.flatnonzero(which == at)[0]) for at in range(len(different))]
         return which, tuple(self._pattern(cases, joined, row) for row in first)
 
-    def _joined(self, cases: Cases, gaps: Mapping[str, Array]) -> dict[str, Array]:
+    def _join_gaps(self, cases: Cases, gaps: Mapping[str, Array]) -> dict[str, Array]:
         """Gaps (cases,) that some present site depends on, directly or through other missing features."""
         joined = {name: np.zeros(len(cases), dtype=bool) for name in gaps}
         contributes = {}
@@ -182,7 +182,7 @@ class Relations:
                     )
                 discrete[name] = self.structure.codes[name]
                 continue
-            if not _unbounded(fn.support):
+            if not _is_unbounded(fn.support):
                 self._refuse(cases, name, row, f"its values are bounded ({type(fn).__name__})")
             if column.observed.dim() == 2:
                 continuous += [(name, int(j)) for j in (~column.observed[row]).nonzero()[:, 0]]
@@ -275,7 +275,7 @@ def _place(column: Column, component: int | None) -> tuple[float, float]:
     return float(measured.mean()), spread if spread > 0 else 1.0
 
 
-def _unbounded(support: Any) -> bool:
+def _is_unbounded(support: Any) -> bool:
     while isinstance(support, constraints.independent):
         support = support.base_constraint
     return isinstance(support, type(constraints.real))

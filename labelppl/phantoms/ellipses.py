@@ -116,7 +116,7 @@ class Ellipses(Phantom):
         across = -math.sin(direction) * (column - cx) + math.cos(direction) * (row - cy)
         reach = np.hypot(along / long, across / short)
         inside = np.clip(0.5 - (reach - 1) * short * size, 0, 1)  # an edge of one pixel
-        return np.rint(255 * inside[..., None] * _saturated(float(case["hue"]))).astype(np.uint8)
+        return np.rint(255 * inside[..., None] * _pure_colour(float(case["hue"]))).astype(np.uint8)
 
     def model_file(self, misspecified: bool) -> str:
         """See `Phantom.model_file`: ten raters' votes; misspecified: those of hasty raters."""
@@ -132,7 +132,7 @@ def _posterior(hue: Array, axis_ratio: Array) -> Array:
     return np.stack([colours[name[0]] * shapes[name[1]] for name in FIGURES], 1)
 
 
-def _saturated(hue: float) -> Array:
+def _pure_colour(hue: float) -> Array:
     """RGB in [0, 1] of a hue in degrees at full saturation and value."""
     return np.array(
         [np.clip(2 - abs((hue - own + 180) % 360 - 180) / 60, 0, 1) for own in HUES.values()]

@@ -154,10 +154,10 @@ class HipPopulation(Phantom):
             raise InputError(f"n: got {n}, expected at least 1 case")
         rng = np.random.default_rng(seed)
         y, alpha, coverage = self._draw(n, rng)
-        outside = _cannot_be_drawn(alpha, coverage)
+        outside = _is_out_of_reach(alpha, coverage)
         while outside.any():
             y[outside], alpha[outside], coverage[outside] = self._draw(int(outside.sum()), rng)
-            outside = _cannot_be_drawn(alpha, coverage)
+            outside = _is_out_of_reach(alpha, coverage)
         p_true = self.posterior(alpha, coverage)
         width = max(4, len(str(n)))
         return pd.DataFrame(
@@ -193,7 +193,7 @@ class HipPopulation(Phantom):
         return y, alpha.round(1), coverage.round(3)
 
 
-def _cannot_be_drawn(
+def _is_out_of_reach(
     alpha: NDArray[np.float64], coverage: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     return (

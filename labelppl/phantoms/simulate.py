@@ -61,16 +61,16 @@ def find_phantom(name: str, **options: int) -> Phantom:
             f"phantom '{name}': expected one of {', '.join(PHANTOMS)}, or FILE.py:NAME for your own"
         )
     if isinstance(own, type) and issubclass(own, Phantom):
-        return _made(name, own, options)
+        return _make(name, own, options)
     if not isinstance(own, Phantom):
         raise InputError(
             f"phantom '{name}': got {type(own).__name__}, expected a subclass of "
             "labelppl.phantoms.Phantom, or an instance of one"
         )
-    return _made(name, lambda: own, options)
+    return _make(name, lambda: own, options)
 
 
-def _made(name: str, kind: Callable[..., Phantom], options: dict[str, int]) -> Phantom:
+def _make(name: str, kind: Callable[..., Phantom], options: dict[str, int]) -> Phantom:
     known = signature(kind).parameters
     for option in options:
         if option not in known:

@@ -79,7 +79,7 @@ def fit(
         for name, sampler_of in model.samplers(density.cases).items()
     }
     rungs = rungs_of(engine, density, sampler, own)
-    sampled = _bounded(run_engines(rungs, density, seed=seed, progress=progress, say=say))
+    sampled = _thin(run_engines(rungs, density, seed=seed, progress=progress, say=say))
     if closed is not None and sampled.engine == "exact":
         sampled = replace(sampled, problems=(*sampled.problems, *closed.problems))
     if refused:
@@ -88,7 +88,7 @@ def fit(
     return Posterior(density, sampled, seed, closed if sampled.engine == "exact" else None)
 
 
-def _bounded(sampled: Draws) -> Draws:
+def _thin(sampled: Draws) -> Draws:
     """The draws, evenly thinned where they hold more than `KEPT_NUMBERS` numbers: what is kept in memory is what is saved."""
     chains, draws, dim = sampled.points.shape
     kept = max(1, KEPT_NUMBERS // max(1, chains * dim))

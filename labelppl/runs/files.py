@@ -46,7 +46,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".labelppl-{secrets.token_hex(8)}{path.suffix}")
     try:
-        with _created(temporary) as file, keep_lock(file):
+        with _create(temporary) as file, keep_lock(file):
             try_lock(file)
             write(temporary)
             os.chmod(temporary, 0o666 & ~_umask())
@@ -243,7 +243,7 @@ def _is_free(path: Path) -> bool:
         return try_lock(file)
 
 
-def _created(path: Path) -> IO[bytes]:
+def _create(path: Path) -> IO[bytes]:
     """A new file that no one else can read or has put there before."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600), "wb")
 

@@ -74,7 +74,7 @@ class Labeller:
                 density = self.posterior.density
                 power = self.posterior.model.power(block, self.posterior.diagnostics)
                 label = predictive(density, values, log_weights, block, used, labels, shift, power)
-            for name, value in self._measured(label, mean).items():
+            for name, value in self._columns(label, mean).items():
                 if name not in whole:
                     shape = (len(cases), *value.shape[1:])
                     whole[name] = np.empty(shape, dtype=value.numpy().dtype)
@@ -126,14 +126,14 @@ class Labeller:
 
     def _closed_for(self, cases: Cases, used: Used) -> ClosedForm | None:
         """The closed form, where there is one for what is wanted; a cell that only draws can integrate over has none."""
-        closed = self._closed
+        closed = self._closed_form
         if closed is None or used == "measurements":
             return None
         censored = any(bool(column.censored.any()) for column in cases.columns.values())
         return None if censored and used == "nothing" else closed
 
     @cached_property
-    def _closed(self) -> ClosedForm | None:
+    def _closed_form(self) -> ClosedForm | None:
         closed = self.posterior.closed
         if isinstance(self.prevalence, PrevalenceEstimate):
             return None  # a prevalence that goes with each draw of the fit has no closed form
@@ -141,7 +141,7 @@ class Labeller:
             return closed
         return closed.under(self.prevalence)
 
-    def _measured(self, label: Predictive, exact: Tensor | None) -> dict[str, Tensor]:
+    def _columns(self, label: Predictive, exact: Tensor | None) -> dict[str, Tensor]:
         """The columns of a block's labels by name, each (cases, ...)."""
         p, w = label.p, label.weights
         log_p = summary.finite_log(p, label.log_p)

@@ -67,7 +67,7 @@ class Game:
         """(draws, cases) v(S), kept for the next question."""
         if known not in self.known:
             columns = {
-                name: self._shown(name, column, known)
+                name: self._show_known(name, column, known)
                 for name, column in self.cases.columns.items()
             }
             with torch.no_grad():
@@ -138,7 +138,7 @@ class Game:
         whole = self.value(frozenset({Player(name)})) - nothing
         return float((parts - whole).abs().max()) < ADDITIVE
 
-    def _shown(self, name: str, column: Column, known: frozenset[Player]) -> Column:
+    def _show_known(self, name: str, column: Column, known: frozenset[Player]) -> Column:
         """The column as it is where the player is known, else without what was measured."""
         if Player(name) in known:
             return column

@@ -35,7 +35,7 @@ def refit(labeller: Labeller, kept: Array, cases: Cases, source: str) -> SoftLab
     again = fit(posterior.model, posterior.cases.take(kept), seed=posterior.seed)
     if again.problems:
         raise FailedWork(
-            f"the fit without {_named(cases.ids)} must not be trusted: {'; '.join(again.problems)}; "
+            f"the fit without {_name_some(cases.ids)} must not be trusted: {'; '.join(again.problems)}; "
             "use --leave-out fitted, or mend the model"
         )
     new = np.full(len(cases), -1), np.full(len(cases), "nothing")
@@ -57,7 +57,7 @@ def replace_doubtful(
         else f"labelled by {CROSSFIT_FOLDS}-fold cross-fitting"
     )
     warnings.warn(
-        f"{len(doubtful)} of {len(cases)} cases have a k-hat of {limit:.2f} or more ({_named(cases.ids[doubtful])}): "
+        f"{len(doubtful)} of {len(cases)} cases have a k-hat of {limit:.2f} or more ({_name_some(cases.ids[doubtful])}): "
         f"their given labels surprise the label model; {how}",
         stacklevel=3,
     )
@@ -95,5 +95,5 @@ def crossfit(
     return labels
 
 
-def _named(ids: Array) -> str:
+def _name_some(ids: Array) -> str:
     return ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")

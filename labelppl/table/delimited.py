@@ -54,8 +54,8 @@ class DelimitedFile(TableFile):
             lines = lines[1:]
             if delimiters.separator not in (None, self._separator):
                 raise InputError(
-                    f"{path}: its first line says that cells are separated by {_called(self._separator)}, "
-                    f"but --separator says {_called(delimiters.separator)}; leave --separator out"
+                    f"{path}: its first line says that cells are separated by {_name_separator(self._separator)}, "
+                    f"but --separator says {_name_separator(delimiters.separator)}; leave --separator out"
                 )
         if not lines:
             raise InputError(
@@ -173,8 +173,8 @@ class DelimitedFile(TableFile):
             how = "tab" if other == "\t" else other
             advice = "" if other == " " else f", or give --separator '{how}'{decimal}"
             raise InputError(
-                f"{self.path}: cells are separated by {_called(other)}, expected {_called(self._separator)} (header "
-                f"{header[:80]!r}); save the table with {_called(self._separator)}{advice}"
+                f"{self.path}: cells are separated by {_name_separator(other)}, expected {_name_separator(self._separator)} (header "
+                f"{header[:80]!r}); save the table with {_name_separator(self._separator)}{advice}"
             )
 
     def _refuse_open_quotes(self) -> None:
@@ -233,5 +233,5 @@ class DelimitedFile(TableFile):
         )
 
 
-def _called(separator: str | None) -> str:
+def _name_separator(separator: str | None) -> str:
     return SEPARATORS.get(separator or "", repr(separator))

@@ -36,7 +36,7 @@ class CaseDigests:
 def case_digests(cases: Cases, label_name: str) -> CaseDigests:
     """The digests of ``cases``."""
     ids = id_digests(cases.ids)
-    parts = {label_name: _mixed(cases.labels.astype(np.int64).view(np.uint64))}
+    parts = {label_name: _mix(cases.labels.astype(np.int64).view(np.uint64))}
     parts |= {name: _column(column) for name, column in cases.columns.items()}
     content = np.zeros(len(ids), dtype=np.uint64)
     for part in parts.values():
@@ -64,7 +64,7 @@ def _column(column: Column) -> Array:
 
 def _ballots(ballots: Ballots) -> Array:
     """(cases,) of who said what."""
-    one = _mixed(ballots.rater.numpy().astype(np.int64).view(np.uint64))
+    one = _mix(ballots.rater.numpy().astype(np.int64).view(np.uint64))
     said = ballots.said.double().reshape(len(one), -1)
     for j in range(said.shape[1]):
         one = one * STEP + _numbers(said[:, j])
@@ -77,10 +77,10 @@ def _numbers(values: Tensor) -> Array:
     """(cases,) of numbers, to `BITS` bits."""
     bits = (values.double().numpy() + 0.0).view(np.uint64)  # adding 0 makes -0 and 0 the same
     drop = np.uint64(52 - BITS)
-    return _mixed(((bits >> (drop - np.uint64(1))) + np.uint64(1)) >> np.uint64(1))
+    return _mix(((bits >> (drop - np.uint64(1))) + np.uint64(1)) >> np.uint64(1))
 
 
-def _mixed(values: Array) -> Array:
+def _mix(values: Array) -> Array:
     """(cases,) uint64 whose bits all depend on all bits (the finaliser of splitmix64)."""
     x: Any = values * STEP + SECOND
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -24,7 +24,7 @@ class ParquetTable(TableFile):
     guesses_types = False
 
     def __init__(self, path: Path) -> None:
-        with self._opened(path) as file:
+        with self._open_file(path) as file:
             schema = file.schema_arrow
             rows = int(file.metadata.num_rows)
         self._ranges = _ranges(schema.metadata or {})
@@ -43,7 +43,7 @@ class ParquetTable(TableFile):
     def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         stored = [c for c in columns if self._written[c] not in self._ranges]
         before = 0
-        with self._opened(self.path) as file:
+        with self._open_file(self.path) as file:
             try:
                 for batch in file.iter_batches(
                     ROWS_IN_MEMORY, columns=[self._written[c] for c in stored], use_threads=False
@@ -65,7 +65,7 @@ class ParquetTable(TableFile):
         return pa.array([start + step * (before + row) for row in range(rows)], pa.int64())
 
     @staticmethod
-    def _opened(path: Path) -> pq.ParquetFile:
+    def _open_file(path: Path) -> pq.ParquetFile:
         try:
             return pq.ParquetFile(path)
         except (pa.ArrowException, OSError) as error:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from labelppl import Label, Positive, Ratio, Real, Vector, label_model
-from labelppl.checks.coverage import Coverage, _simulated, coverage
+from labelppl.checks.coverage import Coverage, _simulate, coverage
 from labelppl.checks.coverage_worlds import WORLDS, movable
 from labelppl.errors import InputError
 from labelppl.model import LabelDensity
@@ -59,7 +59,7 @@ def test_the_truth_of_a_world_is_calibrated(world: Any) -> None:
         ("v", 1),
     ]
     truth = {"mean": torch.tensor([[0.1, 0.9]], dtype=torch.float64)}
-    made = _simulated(density, table, truth, world, places, seed=3)
+    made = _simulate(density, table, truth, world, places, seed=3)
     p = made.truth[:, 1].numpy()
     residual = made.cases.labels - p
     for g in (np.ones_like(p), p, np.sqrt(p), (p > 0.5) * 1.0):

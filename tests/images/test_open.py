@@ -61,7 +61,7 @@ def test_no_more_than_a_few_pictures_per_thread_exist_at_a_time(
     monkeypatch.setattr(read, "load_pixels", counted)
     monkeypatch.setattr(read, "THREADS", 2)
     paths = _write(tmp_path, 40)
-    for done, _ in enumerate(read._decoded(paths, None, False)):
+    for done, _ in enumerate(read._decode_all(paths, None, False)):
         with lock:
             assert len(begun) <= done + 1 + 4
     assert sorted(begun) == sorted(paths)
