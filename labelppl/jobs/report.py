@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InputError
-from ..report.run_files import MADE_BY, PAGE_SOURCES
+from ..report.run_files import MADE_BY, PAGE_SOURCES, missing_files
 from ..report.write import write_report
 from ..runs import read_json, step, verify
 from ..table import Cases
@@ -20,8 +20,7 @@ def report_job(run: Path, *, say: Teller) -> Path:
 
     Raises InputError where there is no run, and for a file that is not the one the run wrote.
     """
-    if not run.is_dir():
-        raise InputError(f"{run}: no such folder, expected a run folder; give --run DIR")
+    missing_files(run)
     for name in (*MADE_BY, *PAGE_SOURCES):
         verify(run, name)
     with step(run, "report", {}, say.command_line):

@@ -70,12 +70,8 @@ class RunFiles:
         return f"{name} is not in this run folder; {MADE_BY[name]} writes it."
 
 
-def read_run(folder: Path) -> RunFiles:
-    """Read every file of the run folder that a report uses.
-
-    Raises InputError where the folder is missing, holds none of the files, or holds one that
-    cannot be read.
-    """
+def missing_files(folder: Path) -> tuple[str, ...]:
+    """Those of `MADE_BY` that are not there. Raises InputError where the folder is missing or holds nothing of a run."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder, expected a run folder; give --run DIR")
     missing = tuple(name for name in MADE_BY if not (folder / name).is_file())
@@ -84,6 +80,16 @@ def read_run(folder: Path) -> RunFiles:
             f"{folder}: holds none of {', '.join(MADE_BY)}; expected a run folder; run labelppl "
             "distill first"
         )
+    return missing
+
+
+def read_run(folder: Path) -> RunFiles:
+    """Read every file of the run folder that a report uses.
+
+    Raises InputError where the folder is missing, holds none of the files, or holds one that
+    cannot be read.
+    """
+    missing = missing_files(folder)
     run, student = _json(folder / "run.json"), _json(folder / "student.json")
     metrics = None if "metrics.json" in missing else Metrics.load(folder / "metrics.json")
     labels = _parquet(folder / "labels.parquet")
