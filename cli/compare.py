@@ -62,6 +62,19 @@ if TYPE_CHECKING:
     metavar="KEY,KEY",
     help="Metrics that compare.md shows, such as accuracy,macro_accuracy,hl_p [default: the usual ones].",
 )
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Trainings side by side, each in a process with one thread.",
+)
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Ray cluster that shares out the trainings, or 'local' with --jobs workers; needs labelppl[scale].",
+)
 @options.seed
 @options.device
 @click.option("--resume", is_flag=True, help="Continue an interrupted comparison.")
@@ -83,7 +96,18 @@ def compare(**arguments: Any) -> None:
     folder = arguments["run"] or options.run_folder(None, inputs.model_name).with_name(
         f"{Path(inputs.model_name).stem}-compare"
     )
-    names = ("repeats", "validation", "test_share", "engine", "device", "resume", "force", "quiet")
+    names = (
+        "repeats",
+        "validation",
+        "test_share",
+        "engine",
+        "device",
+        "resume",
+        "force",
+        "quiet",
+        "jobs",
+        "ray",
+    )
     columns = arguments["columns"]
     settings = CompareSettings(
         columns=[key.strip() for key in columns.split(",")] if columns else None,

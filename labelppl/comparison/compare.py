@@ -7,7 +7,8 @@ chooses lambda by validation NLL too; below a hundred labelled validation cases 
 cross-validation over training and validation cases together. Test cases are only predicted.
 
 `resume` reads the runs that are finished (`parts`) and does the rest. Soft labels are made anew: they
-take seconds.
+take seconds. With `workers` the repeats are labelled side by side, then all trainings run side by side; each is kept as it
+ends.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ from ..split import TEST_SHARE
 from ..students.options import AugmentLike, StudentLike, StudentOptions
 from ..table import Cases
 from ..training.schedule import Schedule
-from .methods import Known, MethodLike, choose_methods, make_method
-from .one_method import Labelled, train_method
+from ..workers import Workers
+from .methods import MethodLike, make_method
+from .one_method import Labelled
 from .parts import Parts
 from .record import Comparison
-from .splits import seed_of, split_of
-from .table import Unseen, row_of, summarise, unseen_of
+from .table import row_of, summarise
+from .trainings import Common, Trainings
 
 VALIDATION = 0.2
 
@@ -61,6 +63,7 @@ def compare(
     n_boot: int = 1000,
     out: Path | str | None = None,
     resume: bool = False,
+    workers: Workers | None = None,
     identity: Mapping[str, Any] | None = None,
     progress: bool = False,
     say: Callable[[str], None] = lambda _: None,
@@ -89,6 +92,8 @@ def compare(
         n_boot: Bootstrap draws for the intervals, 0 for none.
         out: The folder for compare.csv, .md, .json and parts/.
         resume: Whether to go on with what the folder holds.
+        workers: Worker processes, here or on a Ray cluster, each with one thread, that train side by side; None trains
+            one after the other. They must be able to read the images under the same paths.
         identity: What else must be the same for a resumed comparison (the model file).
         progress: Whether to show bars.
         say: Told what is being done, one line each.
@@ -132,51 +137,31 @@ def compare(
     if isinstance(labels, SoftLabels):
         settings["labels"] = digest(labels.ids, labels.probs)
     parts = Parts(out, settings, resume=resume)
+    common = Common(
+        labels, cases, options, schedule, prior, votes, validation, test_share, seed, device
+    )
+    trainings = Trainings(common, methods, repeats, parts, workers, progress, say)
+    done, tested = trainings.run()
     runs: list[dict[str, Any]] = []
     probs: dict[tuple[str, int], Floats] = {}
-    tested: list[Unseen] = []
     notes: list[str] = []
     if isinstance(labels, SoftLabels):
         notes.append(
             "the soft labels were made before, not refitted per repeat: where splits differ between "
             "repeats, the label model has seen cases that were held out from the students"
         )
-    names: tuple[str, ...] = ()
-    for repeat in range(repeats):
-        held = split_of(cases, repeat, seed, validation, test_share)
-        soft = labels(held) if callable(labels) else labels
-        known = Known(
-            soft is not None,
-            votes is not None,
-            soft is not None and soft.draws is not None,
-            bool((held.split == "val").any()),
-            bool((held.train.labels >= 0).any()),
-            len(cases.classes),
-            any(column.ballots is None for column in cases.columns.values()),
-        )
-        chosen = choose_methods(methods, known)
-        names = tuple(method.name for method in chosen)
-        tested.append(unseen_of(held, soft, votes))
-        for method in chosen:
-            kept = parts.read(method.name, repeat, method.record())
-            if kept is None:
-                say(f"repeat {repeat + 1} of {repeats}: {method.name}")
-                kept = train_method(
-                    method, soft, held, schedule, prior, seed_of(repeat, seed), labels if callable(labels) else None,
-                    student=options, votes=votes, device=device, progress=progress,
-                )  # fmt: skip
-                parts.keep(method.name, repeat, *kept, held.test.ids, cases.classes)
-            record, predicted = kept
-            if predicted is None:
-                notes.append(f"{method.name}, repeat {repeat}: left out, {record['failed']}")
-                continue
-            notes += [f"{method.name}: {note}" for note in record["notes"]]
-            probs[method.name, repeat] = predicted
-            spent = {key: record[key] for key in ("seconds", "epochs", "lam")}
-            runs.append({"method": method.name, "repeat": repeat, **spent})
+    for (name, repeat), (record, predicted) in done.items():
+        if predicted is None:
+            notes.append(f"{name}, repeat {repeat}: left out, {record['failed']}")
+            continue
+        notes += [f"{name}: {note}" for note in record["notes"]]
+        probs[name, repeat] = predicted
+        spent = {key: record[key] for key in ("seconds", "epochs", "lam")}
+        runs.append({"method": name, "repeat": repeat, **spent})
     if not probs:
         raise FailedWork(f"compare: no run finished; the first: {notes[-1]}")
     classes = tuple(cases.classes)
+    names = list(dict.fromkeys(name for name, _ in done))
     if "raml" in names and len(classes) > 2:
         notes.append("raml: takes the classes to be ordered as they are declared")
     rows = pd.DataFrame(
@@ -192,7 +177,7 @@ def compare(
         rows,
         summarise(ordered, rows, tested, n_boot, seed),
         pd.DataFrame(runs),
-        {**settings, "methods": list(names), "repeats": repeats, "n_boot": n_boot,
+        {**settings, "methods": names, "repeats": repeats, "n_boot": n_boot,
          "columns": shown, "versions": versions()},
         tuple(dict.fromkeys(notes)),
     )  # fmt: skip

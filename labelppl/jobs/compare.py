@@ -21,6 +21,7 @@ from ..students.options import StudentOptions
 from ..table import Cases
 from ..training.device import check_device
 from ..training.schedule import default_schedule
+from ..workers import Workers
 from .engines import describe_engine, read_engine
 from .fit_and_tell import fit_and_tell
 from .inputs import Inputs
@@ -50,6 +51,15 @@ class CompareSettings:
     resume: bool = False
     force: bool = False
     quiet: bool = False
+    jobs: int = 1
+    ray: str | None = None
+
+    @property
+    def workers(self) -> Workers | None:
+        """Where the trainings run; None: one after the other in this process."""
+        if self.jobs == 1 and self.ray is None:
+            return None
+        return Workers(self.jobs, self.ray)
 
 
 def compare_job(
@@ -106,6 +116,7 @@ def compare_job(
             device=settings.device,
             out=folder,
             resume=settings.resume,
+            workers=settings.workers,
             identity={"model": inputs.model_record(), "engine": describe_engine(settings.engine)},
             progress=not settings.quiet,
             say=say,

@@ -19,13 +19,13 @@ from ..softlabels.deployment import PAIRS, PrevalenceEstimate, estimate_prevalen
 from ..softlabels.labels import LeaveOut
 from ..softlabels.parquet import BATCH_DRAWS
 from ..table import CaseBatches, Cases, Delimiters, TableFile, open_table
+from ..workers import Workers, cores
 from .engines import describe_engine, read_engine
 from .explain import write_explanations
 from .fit import fit_in, fit_into, load_posterior
 from .inputs import Inputs
-from .label_folder import Workers, label_folder
+from .label_folder import label_folder
 from .telling import Teller, bar, in_force, in_words, say_warnings
-from .workers import cores
 
 #: Cases that a prevalence is estimated from: at least, and at most, where their own number adds no uncertainty any more.
 FEWEST_TO_ESTIMATE, MOST_TO_ESTIMATE = 10, 20_000

@@ -24,9 +24,9 @@ from ..runs import sha256, sweep, verify
 from ..softlabels import label_parquet
 from ..softlabels.labels import LeaveOut
 from ..table import Delimiters
+from ..workers import Workers, run_tasks
 from .inputs import Inputs
 from .telling import Teller
-from .workers import run_tasks
 
 #: Endings of the files that a folder of tables is searched for.
 TABLES = (".parquet", ".csv", ".csv.gz", ".tsv")
@@ -58,14 +58,6 @@ class FileDone(NamedTuple):
     rows: int
     seconds: float
     problem: str = ""
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Where the work goes: worker processes, here or on the Ray cluster at an address."""
-
-    jobs: int
-    ray: str | None = None
 
 
 def label_folder(
@@ -109,7 +101,7 @@ def label_folder(
     rows, problems = 0, []
     ended = len(tasks) - len(waiting)
     began = time.perf_counter()
-    for task, done in run_tasks(label_file, waiting, jobs=workers.jobs, ray=workers.ray, say=say):
+    for task, done in run_tasks(label_file, waiting, workers, say):
         ended, rows = ended + 1, rows + done.rows
         if done.problem:
             problems.append(done.problem)

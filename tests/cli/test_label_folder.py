@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from labelppl.jobs import label_folder
-from labelppl.jobs.workers import run_tasks
+from labelppl.workers import run_tasks
 
 Run = Callable[..., Result]
 

@@ -11,16 +11,20 @@ import os
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pickle import PicklingError
 from typing import Any, TypeVar
 
 import torch
 from loky import ProcessPoolExecutor
+from loky.process_executor import TerminatedWorkerError
 
-from ..errors import FailedWork, InputError
+from .errors import FailedWork, InputError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -40,59 +44,101 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@dataclass(frozen=True)
+class Workers:
+    """Where tasks go: ``jobs`` worker processes here, or the Ray cluster at an address (``local``: started here)."""
+
+    jobs: int
+    ray: str | None = None
+
+
 def run_tasks(
     work: Callable[[Task], Result],
     tasks: Sequence[Task],
-    *,
-    jobs: int,
-    ray: str | None = None,
+    workers: Workers,
     say: Callable[[str], None],
 ) -> Iterator[tuple[Task, Result]]:
     """Each task with what ``work`` returns for it, as they end.
 
-    work: a function that other processes can import. jobs: worker processes. ray: the address of a cluster, or ``local``.
-    Raises what ``work`` raises, and FailedWork where workers are killed again and again.
+    work: a function; workers import it, or receive it whole where no module holds it.
+    Raises what ``work`` raises, and FailedWork where a task's workers are killed again and again.
     """
     if not tasks:
         return
-    if ray is None:
-        yield from _in_processes(work, tasks, jobs, say)
+    if workers.ray is None:
+        yield from _in_processes(work, tasks, workers.jobs, say)
     else:
-        yield from _on_ray(work, tasks, jobs, ray)
+        yield from _on_ray(work, tasks, workers.jobs, workers.ray)
 
 
 def _in_processes(
     work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, say: Callable[[str], None]
 ) -> Iterator[tuple[Task, Result]]:
-    waiting = list(tasks)
-    for _ in range(RETRIES + 1):
-        try:
-            for task, result in _in_pool(work, waiting, min(jobs, len(waiting))):
-                waiting = [other for other in waiting if other is not task]
-                yield task, result
-        except BrokenProcessPool:
-            say(f"note: a worker was ended from outside; {len(waiting)} tasks are begun again")
-        else:
-            return
-    raise FailedWork(
-        f"workers were ended from outside {RETRIES + 1} times (out of memory?); use fewer with --jobs, and run the same "
-        "command again: what is finished is kept"
+    """One pool for each worker: a pool that loses its worker stops, and with it only the task that it was at."""
+    waiting = deque((number, 0) for number in range(len(tasks)))
+    idle = [_pool() for _ in range(min(jobs, len(tasks)))]
+    busy: dict[Future[Result], tuple[int, int, ProcessPoolExecutor]] = {}
+    try:
+        while waiting or busy:
+            while waiting and idle:
+                number, lost = waiting.popleft()
+                pool, future = _submit(idle.pop(), work, tasks[number])
+                busy[future] = number, lost, pool
+            ended, _ = wait(busy, return_when=FIRST_COMPLETED)
+            for future in ended:
+                number, lost, pool = busy.pop(future)
+                try:
+                    result = future.result()
+                except TerminatedWorkerError:
+                    pool.shutdown(wait=False, kill_workers=True)
+                    idle.append(_pool())
+                    _refuse_more(lost + 1)
+                    say("note: a worker was ended from outside; its task is begun again")
+                    waiting.appendleft((number, lost + 1))
+                except (BrokenProcessPool, PicklingError) as error:
+                    raise _unsendable(error) from error
+                else:
+                    idle.append(pool)
+                    yield tasks[number], result
+    finally:
+        for pool in (*idle, *(pool for *_, pool in busy.values())):
+            pool.shutdown(wait=False, kill_workers=True)
+
+
+def _unsendable(error: Exception) -> InputError:
+    """What to say where a worker cannot receive a task or its function."""
+    cause = error.__cause__ or error
+    last = str(cause).strip('"\n ').rpartition("\n")[2]
+    return InputError(
+        f"--jobs: a task cannot be sent to a worker ({last}); define what it needs in one file, at its top level, or leave "
+        "--jobs out"
     )
 
 
-def _in_pool(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
-) -> Iterator[tuple[Task, Result]]:
+def _pool() -> ProcessPoolExecutor:
     # The standard library's pool may hang, or blame a task, where a worker is killed while tasks are handed out.
-    pool = ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=(os.getpid(),))
+    return ProcessPoolExecutor(1, initializer=_start_worker, initargs=(os.getpid(),))
+
+
+def _submit(
+    pool: ProcessPoolExecutor, work: Callable[[Task], Result], task: Task
+) -> tuple[ProcessPoolExecutor, Future[Result]]:
+    """The pool that took the task, a new one where the worker was killed while it had nothing to do."""
     try:
-        futures: dict[Future[Result], Task] = {pool.submit(work, task): task for task in tasks}
-        while futures:
-            ended, _ = wait(futures, return_when=FIRST_COMPLETED)
-            for future in ended:
-                yield futures.pop(future), future.result()
-    finally:
+        return pool, pool.submit(work, task)
+    except BrokenProcessPool:
         pool.shutdown(wait=False, kill_workers=True)
+        pool = _pool()
+        return pool, pool.submit(work, task)
+
+
+def _refuse_more(lost: int) -> None:
+    """Raise FailedWork where a task has lost as many workers as it may."""
+    if lost > RETRIES:
+        raise FailedWork(
+            f"workers of one task were ended from outside {lost} times (out of memory?); use fewer with --jobs, and run "
+            "the same command again: what is finished is kept"
+        )
 
 
 def _start_worker(parent: int) -> None:

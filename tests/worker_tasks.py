@@ -18,6 +18,22 @@ def dies_once(path: Path) -> int:
     return len(path.name)
 
 
+def counts_beginnings(path: Path) -> int:
+    """How often the task was begun: "dies" is killed once "slow" runs, which ends after that."""
+    begun = path.with_suffix(".begun")
+    with begun.open("a") as file:
+        file.write("x")
+    times = len(begun.read_text())
+    dying, slow = path.with_name("dies.begun"), path.with_name("slow.begun")
+    if path.name == "dies" and times == 1:
+        while not slow.exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGKILL)
+    while path.name == "slow" and not (dying.exists() and len(dying.read_text()) > 1):
+        time.sleep(0.02)
+    return times
+
+
 def dies(path: Path) -> int:
     """Its worker is killed, every time."""
     os.kill(os.getpid(), signal.SIGKILL)

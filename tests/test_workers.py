@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 from labelppl.errors import FailedWork, InputError
-from labelppl.jobs.workers import run_tasks
+from labelppl.workers import Workers, run_tasks
 
 WITHOUT_RAY = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None,
@@ -40,26 +40,35 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path, tasks: ModuleType, ray: s
     (tmp_path / "there").touch()
     paths = [tmp_path / name for name in ("there", "a", "bb")]
     lines: list[str] = []
-    results = dict(run_tasks(tasks.dies_once, paths, jobs=2, ray=ray, say=lines.append))
+    results = dict(run_tasks(tasks.dies_once, paths, Workers(2, ray), lines.append))
     assert results == {path: len(path.name) for path in paths}
+
+
+def test_a_killed_worker_stops_no_other(tmp_path: Path, tasks: ModuleType) -> None:
+    """The task that runs beside the killed one is begun once."""
+    paths = [tmp_path / name for name in ("dies", "slow")]
+    lines: list[str] = []
+    results = dict(run_tasks(tasks.counts_beginnings, paths, Workers(2), lines.append))
+    assert results == {paths[0]: 2, paths[1]: 1}
+    assert len(lines) == 1
 
 
 @EVERYWHERE
 def test_what_a_task_raises_is_raised(tmp_path: Path, tasks: ModuleType, ray: str | None) -> None:
     with pytest.raises(InputError, match=r"^x: not a table$"):
-        list(run_tasks(tasks.refuses, [tmp_path / "x"], jobs=1, ray=ray, say=print))
+        list(run_tasks(tasks.refuses, [tmp_path / "x"], Workers(1, ray), print))
 
 
 def test_a_task_that_always_dies_ends_with_the_mend(tmp_path: Path, tasks: ModuleType) -> None:
     with pytest.raises(FailedWork, match="--jobs"):
-        list(run_tasks(tasks.dies, [tmp_path / "x"], jobs=1, say=print))
+        list(run_tasks(tasks.dies, [tmp_path / "x"], Workers(1), print))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a child does not know that its parent is gone")
 def test_workers_end_with_the_process_that_started_them(tmp_path: Path, tasks: ModuleType) -> None:
     code = (
-        "import worker_tasks\nfrom pathlib import Path\nfrom labelppl.jobs.workers import run_tasks\n"
-        f"list(run_tasks(worker_tasks.sleeps, [Path({str(tmp_path / 'x')!r})], jobs=1, say=print))"
+        "import worker_tasks\nfrom pathlib import Path\nfrom labelppl.workers import Workers, run_tasks\n"
+        f"list(run_tasks(worker_tasks.sleeps, [Path({str(tmp_path / 'x')!r})], Workers(1), print))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
     note = tmp_path / "x.pid"
@@ -89,7 +98,7 @@ def alive(process: int) -> bool:
 def test_no_cluster_is_told_with_the_mend(tmp_path: Path, tasks: ModuleType) -> None:
     if importlib.util.find_spec("ray") is None:
         with pytest.raises(InputError, match=r"labelppl\[scale\]"):
-            list(run_tasks(tasks.dies, [tmp_path], jobs=1, ray="local", say=print))
+            list(run_tasks(tasks.dies, [tmp_path], Workers(1, "local"), print))
     else:
         with pytest.raises(InputError, match=r"--ray 127\.0\.0\.1:1: no Ray cluster answers"):
-            list(run_tasks(tasks.dies, [tmp_path], jobs=1, ray="127.0.0.1:1", say=print))
+            list(run_tasks(tasks.dies, [tmp_path], Workers(1, "127.0.0.1:1"), print))
