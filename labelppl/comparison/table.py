@@ -18,6 +18,7 @@ import pandas as pd
 from ..arrays import Array, Floats, Ints
 from ..metrics.bootstrap import group_weights
 from ..metrics.evaluate_probs import evaluate_probs
+from ..metrics.intervals import Estimate
 from ..metrics.listed import METRICS, choose_metrics
 from ..metrics.metric import Metric
 from ..metrics.operating_point import OPERATING_POINT
@@ -145,7 +146,7 @@ def summarise(
                 parts = [part_of(known[key], scored[method, r]) for r in repeats]
                 if np.isfinite(draws).any():
                     finite = draws[np.isfinite(draws)]
-                    entry["lo"], entry["hi"] = rule.ends(point, finite, parts)
+                    entry["lo"], entry["hi"] = rule.ends(Estimate(point, finite), parts)
             if method != BASELINE and shared:
                 gap = mean(method, key, shared) - mean(BASELINE, key, shared)
                 entry["difference"] = gap

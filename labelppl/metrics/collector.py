@@ -7,11 +7,13 @@ together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from ..arrays import Floats
-from .bootstrap import Interval, group_weights
+from .bootstrap import Interval, acceleration, group_weights, leave_out_weights
+from .intervals import Estimate
 from .metric import Metric
 from .scored import Member, Scored
 
@@ -89,9 +91,19 @@ class Collector:
                 f"{metric.key}: {undefined} of {len(replicates)} bootstrap samples do not define it "
                 "and are left out of its interval"
             )
-        lo, hi = self.intervals[metric.key] = rule.ends(value, replicates[known], [part])
+        lo, hi = self.intervals[metric.key] = rule.ends(
+            Estimate(value, replicates[known], partial(skewness_of, metric, part)), [part]
+        )
         if lo == hi:
             self.notes.append(
                 f"{metric.key}: every bootstrap sample gives the same value; an interval without "
                 "width says nothing about new cases"
             )
+
+
+def skewness_of(metric: Metric, part: Scored) -> float:
+    """Return how skewed a metric of these cases is, see `acceleration`."""
+    codes = np.unique(part.groups, return_inverse=True)[1]
+    if codes.max() == 0:
+        return 0.0
+    return acceleration(metric.replicate(part, leave_out_weights(codes)))

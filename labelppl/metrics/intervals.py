@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,18 +20,28 @@ from .bootstrap import (
     expanded_level,
     percentile_interval,
     reflected_interval,
+    skewed_interval,
     statistic_interval,
     wilson_interval,
 )
 from .scored import Member, Scored
 
-Ends = Callable[[float, Floats, Sequence[Scored]], Interval]
+
+class Estimate(NamedTuple):
+    """A metric's value, its replicates (replicates,), and what computes how skewed it is, None where nothing can."""
+
+    value: float
+    replicates: Floats
+    skewness: Callable[[], float] | None = None
+
+
+Ends = Callable[[Estimate, Sequence[Scored]], Interval]
 Gap = Callable[[float, Floats], Interval]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """From a metric's value, its replicates (replicates,) and the cases behind them to an interval.
+    """From a metric's value with its replicates, and the cases behind them, to an interval.
 
     `of_difference` does the same for the difference of two methods on the same cases. `alone` marks a
     rule that needs no replicates.
@@ -42,18 +52,20 @@ class Rule:
     alone: bool = False
 
 
-def percentile(replicates: Floats, scored: Sequence[Scored]) -> Interval:
-    """Return the percentile interval at the level that so few groups need."""
+def percentile(estimate: Estimate, scored: Sequence[Scored]) -> Interval:
+    """Return quantiles of the replicates that so few groups, and so skewed an estimate, need."""
     groups = len(np.unique(np.concatenate([some.groups for some in scored])))
-    return percentile_interval(replicates, expanded_level(groups))
+    if estimate.skewness is None:
+        return percentile_interval(estimate.replicates, expanded_level(groups))
+    return skewed_interval(estimate.value, estimate.replicates, estimate.skewness(), groups)
 
 
-PERCENTILE = Rule(lambda point, replicates, scored: percentile(replicates, scored))
+PERCENTILE = Rule(percentile)
 """Quantiles of the replicates: for means, recalls and AUC."""
 
 
-def _statistic(point: float, replicates: Floats, scored: Sequence[Scored]) -> Interval:
-    return statistic_interval(point, replicates)
+def _statistic(estimate: Estimate, scored: Sequence[Scored]) -> Interval:
+    return statistic_interval(estimate.value, estimate.replicates)
 
 
 STATISTIC = Rule(_statistic)
@@ -68,7 +80,8 @@ def share_of(counted: Callable[[Scored], Member] | None = None, *, wilson: bool 
     group of its own.
     """
 
-    def ends(point: float, replicates: Floats, scored: Sequence[Scored]) -> Interval:
+    def ends(estimate: Estimate, scored: Sequence[Scored]) -> Interval:
+        point = estimate.value
         members = [None if counted is None else counted(some) for some in scored]
         pairs = list(zip(scored, members, strict=True))
         if point in (0.0, 1.0):
@@ -78,7 +91,7 @@ def share_of(counted: Callable[[Scored], Member] | None = None, *, wilson: bool 
         if wilson and len(pairs) == 1 and pairs[0][0].independent:
             trials = len(pairs[0][0]) if members[0] is None else int(members[0].sum())
             return wilson_interval(round(point * trials), trials)
-        return percentile(replicates, scored)
+        return percentile(estimate, scored)
 
     return Rule(ends)
 
@@ -95,7 +108,8 @@ def error_of(
     percentile interval.
     """
 
-    def ends(point: float, replicates: Floats, scored: Sequence[Scored]) -> Interval:
+    def ends(estimate: Estimate, scored: Sequence[Scored]) -> Interval:
+        point, replicates = estimate.value, estimate.replicates
         limit = _mean(upper, scored)
         if plug_in is None:
             return error_interval(point, replicates, limit, union=union)

@@ -22,7 +22,7 @@ from scipy.stats import norm
 
 from ..arrays import Floats
 from .bootstrap import LEVEL, Interval, exact_interval
-from .intervals import Rule, percentile, share_of
+from .intervals import Estimate, Rule, percentile, share_of
 from .metric import Metric
 from .scored import Member, Need, Scored
 from .threshold import OperatingPoint
@@ -121,10 +121,10 @@ def _prevalence(scored: Scored, weights: Floats) -> Floats | float:
 def _log_rule(side: str) -> Rule:
     """The log method for one set of independent cases, else the bootstrap; `side` is pos or neg."""
 
-    def ends(point: float, replicates: Floats, scored: Sequence[Scored]) -> Interval:
+    def ends(estimate: Estimate, scored: Sequence[Scored]) -> Interval:
         if len(scored) > 1 or not scored[0].independent:
-            return percentile(replicates, scored)
-        return _likelihood_ends(_plain(scored[0]), point, side)
+            return percentile(estimate, scored)
+        return _likelihood_ends(_plain(scored[0]), estimate.value, side)
 
     return Rule(ends)
 
@@ -138,8 +138,8 @@ def _likelihood_ends(cells: Counts, ratio: float, side: str) -> Interval:
 def _mapped_rule(side: str) -> Rule:
     """PPV and NPV: the interval of the likelihood ratio, mapped by the prevalence."""
 
-    def ends(point: float, replicates: Floats, scored: Sequence[Scored]) -> Interval:
-        one = scored[0]
+    def ends(estimate: Estimate, scored: Sequence[Scored]) -> Interval:
+        point, one = estimate.value, scored[0]
         cells = _plain(one)
         ratio = float(cells.lr_pos if side == "pos" else cells.lr_neg)
         if len(scored) > 1 or not one.independent or not np.isfinite(ratio):
@@ -147,7 +147,7 @@ def _mapped_rule(side: str) -> Rule:
                 called = _called(one) if side == "pos" else ~_called(one)
                 trials = one.group_count(called)
                 return exact_interval(trials if point else 0, trials)
-            return percentile(replicates, scored)
+            return percentile(estimate, scored)
         lo, hi = _likelihood_ends(cells, ratio, side)
         odds = logit(_prevalence(one, np.ones((1, len(one)))))
         low, high = (float(np.squeeze(expit(odds + np.log(end)))) for end in (lo, hi))

@@ -18,7 +18,7 @@ from ..seeds import stream
 from .accuracy import correct_per_case
 from .auc import auc
 from .bootstrap import Interval, percentile_interval
-from .intervals import Rule
+from .intervals import Estimate, Rule
 from .metric import Metric
 from .null_band import draw_labels
 from .scored import Scored
@@ -44,7 +44,7 @@ def _listed(
     def posterior(scored: Scored) -> Floats:
         return over_labellings(scored, key, of)
 
-    def ends(point: float, replicates: Floats, scored: Sequence[Scored]) -> Interval:
+    def ends(estimate: Estimate, scored: Sequence[Scored]) -> Interval:
         return percentile_interval(np.mean([some.once(posterior) for some in scored], axis=0))
 
     def value(scored: Scored) -> float | None:

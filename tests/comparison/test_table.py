@@ -14,6 +14,7 @@ from labelppl.comparison.table import (
 )
 from labelppl.metrics.bootstrap import group_weights
 from labelppl.metrics.evaluate_probs import evaluate_probs
+from labelppl.metrics.intervals import Estimate
 from labelppl.metrics.listed import METRICS
 
 CLASSES = ("a", "b")
@@ -92,7 +93,9 @@ def test_interval_of_one_repeat_follows_the_rule_of_evaluate():
         scored = scored_of(probs["prob", 0], tested[0], seed=0)
         weights = np.concatenate(list(group_weights(tested[0].groups, 300, 0)))
         point = rows.set_index("method").loc["prob", key]
-        expected = metric.interval.ends(point, replicates_of(metric, scored, weights), [scored])
+        expected = metric.interval.ends(
+            Estimate(point, replicates_of(metric, scored, weights)), [scored]
+        )
         got = value(summary, "prob", key, "lo"), value(summary, "prob", key, "hi")
         assert got == pytest.approx(expected), key
 
