@@ -79,6 +79,11 @@ if TYPE_CHECKING:
 @options.device
 @click.option("--resume", is_flag=True, help="Continue an interrupted comparison.")
 @click.option(
+    "--keep-students",
+    is_flag=True,
+    help="Save every student, in parts/METHOD-REPEAT of the folder.",
+)
+@click.option(
     "--force", is_flag=True, help="Compare on soft labels of a fit that failed its checks."
 )
 @options.quiet
@@ -103,6 +108,7 @@ def compare(**arguments: Any) -> None:
         "engine",
         "device",
         "resume",
+        "keep_students",
         "force",
         "quiet",
         "jobs",

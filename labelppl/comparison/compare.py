@@ -64,6 +64,7 @@ def compare(
     out: Path | str | None = None,
     resume: bool = False,
     workers: Workers | None = None,
+    keep_students: bool = False,
     identity: Mapping[str, Any] | None = None,
     progress: bool = False,
     say: Callable[[str], None] = lambda _: None,
@@ -94,6 +95,8 @@ def compare(
         resume: Whether to go on with what the folder holds.
         workers: Worker processes, here or on a Ray cluster, each with one thread, that train side by side; None trains
             one after the other. They must be able to read the images under the same paths.
+        keep_students: Whether the student of each training is saved too, in `out`/parts/METHOD-REPEAT, for
+            `predict`, `Student.features` and whoever asks later.
         identity: What else must be the same for a resumed comparison (the model file).
         progress: Whether to show bars.
         say: Told what is being done, one line each.
@@ -102,7 +105,8 @@ def compare(
         The comparison, with one row per method and repeat.
 
     Raises:
-        InputError: Unknown methods, cases that cannot be split, a folder that holds another comparison.
+        InputError: Students are to be kept without `out`, unknown methods, cases that cannot be split, a folder that
+            holds another comparison.
         FailedWork: No training finished.
 
     Examples:
@@ -136,7 +140,7 @@ def compare(
     }
     if isinstance(labels, SoftLabels):
         settings["labels"] = digest(labels.ids, labels.probs)
-    parts = Parts(out, settings, resume=resume)
+    parts = Parts(out, settings, resume=resume, students=keep_students)
     common = Common(
         labels, cases, options, schedule, prior, votes, validation, test_share, seed, device
     )

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,13 @@ def train_method(
     prior: PriorOptions,
     seed: int,
     label: Labelled | None,
+    student_folder: Path | None = None,
     **options: Any,
 ) -> tuple[dict[str, Any], Floats | None]:
-    """Train one method and predict the test cases: its record, and (cases, classes) or None where it failed."""
+    """Train one method and predict the test cases: its record, and (cases, classes) or None where it failed.
+
+    student_folder: where the student is saved; None saves none.
+    """
     first = schedule or default_schedule(int((cases.split == "train").sum()))
     second = first.for_map()
     both = replace(first, epochs=first.epochs + second.epochs)
@@ -56,6 +61,8 @@ def train_method(
     except FailedWork as failure:
         return record | {"failed": str(failure)}, None
     taught = make_target(method.target).needs_teacher
+    if student_folder is not None:
+        done.student.save(student_folder)
     test = cases.test
     predicted = done.predict_proba(test.images)  # type: ignore[arg-type]
     return record | {

@@ -1,5 +1,6 @@
 """Finished trainings of a comparison under `parts/`: for each method and repeat NAME-REPEAT.json, what it was and what it
-took, and NAME-REPEAT.parquet, its predictions by id. The predictions are written first, so that a record has them.
+took, and NAME-REPEAT.parquet, its predictions by id; where students are kept, NAME-REPEAT/ holds the student. Predictions and
+student are written first, so that a record has them.
 """
 
 from __future__ import annotations
@@ -19,17 +20,22 @@ from ..runs import read_json, write_atomically, write_json
 class Parts:
     """out: the comparison's folder, None keeps nothing. settings: what all its trainings share.
 
-    resume: go on with what the folder holds. Raises InputError where it holds a comparison that is
-    not to be resumed, or one with other settings.
+    resume: go on with what the folder holds. students: keep them as well; a training that kept none is
+    not finished then. Raises InputError where the folder holds a comparison that is not to be resumed,
+    or one with other settings.
     """
 
     def __init__(
-        self, out: Path | str | None, settings: Mapping[str, Any], *, resume: bool
+        self, out: Path | str | None, settings: Mapping[str, Any], *, resume: bool, students: bool
     ) -> None:
         self.folder = None if out is None else Path(out)
+        self._students = students
         if self.folder is None:
-            if resume:
-                raise InputError("compare: resume needs the folder to continue in; give one")
+            if resume or students:
+                what = (
+                    "resume needs the folder to continue in" if resume else "students need a folder"
+                )
+                raise InputError(f"compare: {what}; give one")
             return
         self._settings = describe(settings)
         before = read_json(self.folder / "parts" / "settings.json")
@@ -57,6 +63,9 @@ class Parts:
         refuse_other(path, {name: record["method"]}, {name: dict(method)})
         if "failed" in record:
             return record, None
+        student = self.student_folder(name, repeat)
+        if student is not None and not (student / "student.json").is_file():
+            return None
         try:
             frame = pd.read_parquet(self._path(name, repeat, "parquet"))
         except (OSError, ValueError) as error:
@@ -86,6 +95,12 @@ class Parts:
             path = self._path(name, repeat, "parquet")
             write_atomically(path, lambda part: frame.to_parquet(part, index=False))
         write_json(self._path(name, repeat, "json"), record)
+
+    def student_folder(self, name: str, repeat: int) -> Path | None:
+        """Where the student of this training is kept; None where none is."""
+        if self.folder is None or not self._students:
+            return None
+        return self.folder / "parts" / f"{name}-{repeat}"
 
     def _path(self, name: str, repeat: int, kind: str) -> Path:
         assert self.folder is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ..arrays import Array, Floats
@@ -56,11 +57,12 @@ class Repeat(NamedTuple):
 
 
 class Training(NamedTuple):
-    """One method in one repeat."""
+    """One method in one repeat. student_folder: where its student is kept, None keeps none."""
 
     method: Method
     repeat: Repeat
     progress: bool
+    student_folder: Path | None
 
 
 def prepare_repeat(task: tuple[Common, int]) -> Repeat:
@@ -73,10 +75,10 @@ def prepare_repeat(task: tuple[Common, int]) -> Repeat:
 
 def train_one(training: Training) -> Kept:
     """Train a method and predict the test cases of its repeat."""
-    method, (common, number, cases, soft), progress = training
+    method, (common, number, cases, soft), progress, student_folder = training
     return train_method(
         method, soft, cases, common.schedule, common.prior, seed_of(number, common.seed),
-        common.labels if callable(common.labels) else None,
+        common.labels if callable(common.labels) else None, student_folder,
         student=common.student, votes=common.votes, device=common.device, progress=progress,
     )  # fmt: skip
 
@@ -105,7 +107,7 @@ class Trainings:
         done: dict[tuple[str, int], Kept | None] = {}
         tested: list[Unseen] = []
         for training, kept in self._each(train_one, self._to_do(done, tested)):
-            method, (_, number, cases, _), _ = training
+            method, (_, number, cases, _), *_ = training
             self.parts.keep(method.name, number, *kept, cases.test.ids, cases.classes)
             done[method.name, number] = kept
             if self.workers is not None:
@@ -129,7 +131,9 @@ class Trainings:
                 if kept is None:
                     if self.workers is None:
                         self.say(f"repeat {repeat.number + 1} of {self.repeats}: {method.name}")
-                    yield Training(method, repeat, self.progress and self.workers is None)
+                    bars = self.progress and self.workers is None
+                    place = self.parts.student_folder(method.name, repeat.number)
+                    yield Training(method, repeat, bars, place)
 
     def _each(
         self, work: Callable[[Task], Result], tasks: Iterable[Task]

@@ -49,6 +49,7 @@ class CompareSettings:
     engine: str = "auto"
     device: str = "auto"
     resume: bool = False
+    keep_students: bool = False
     force: bool = False
     quiet: bool = False
     jobs: int = 1
@@ -117,6 +118,7 @@ def compare_job(
             out=folder,
             resume=settings.resume,
             workers=settings.workers,
+            keep_students=settings.keep_students,
             identity={"model": inputs.model_record(), "engine": describe_engine(settings.engine)},
             progress=not settings.quiet,
             say=say,

@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ..errors import InputError
 from ..report.picture_section import perplexity_of
 from ..report.run_files import EMBEDDING
 from ..runs import write_atomically
 from ..students.load import load_student
-from ..students.student import normalise
-from ..students.weight_posterior import last_linear, with_features
+from ..students.weight_posterior import last_linear
 from ..table import Cases
 from .own_student import own_network
 
@@ -37,20 +35,14 @@ def write_embedding(run: Path, cases: Cases, seed: int) -> str | None:
         student = load_student(run, network=network)
     except InputError as error:
         return str(error)
-    layer = last_linear(student.network)
-    if layer is None:
+    if last_linear(student.network) is None:
         return "the student's last layer is not linear"
     order = np.argsort(np.asarray(cases.split) != "test", kind="stable")[:MOST_IMAGES]
     rows = [int(i) for i in order if cases.images[i].is_file()]
     if len(rows) < FEWEST_IMAGES:
         return f"only {len(rows)} images are at hand"
-    parts = []
-    for first in range(0, len(rows), PLACED_AT_ONCE):
-        images = student.read([cases.images[i] for i in rows[first : first + PLACED_AT_ONCE]])
-        with torch.inference_mode():
-            pixels = normalise(torch.from_numpy(images.pixels), student.spec)
-            parts.append(with_features(student.network, layer, pixels)[1].float().numpy())
-    places = _places(np.concatenate(parts), seed)
+    features = student.features([cases.images[i] for i in rows], batch=PLACED_AT_ONCE)
+    places = _places(features, seed)
     frame = pd.DataFrame(
         {"id": [str(cases.ids[i]) for i in rows], "x": places[:, 0], "y": places[:, 1]}
     )

@@ -98,6 +98,23 @@ class Student:
             epistemic = _mutual_information(logits.exp()).numpy()
         return Prediction(tuple(ids), self.classes, probs, epistemic, wide)
 
+    def features(self, images: ImagesLike, batch: int = 256) -> Array:
+        """What enters the last layer, (cases, inputs) float32: the pooled features of most networks.
+
+        Raises InputError as `predict` does, and where the last layer is not linear.
+        """
+        layer = last_linear(self.network)
+        if layer is None:
+            raise InputError("student: its last layer is not linear, so that it has no features")
+        self.network.eval()
+        device = next(self.network.parameters()).device
+        parts = [torch.empty(0, layer.in_features)]
+        for seen in self._batches(images, batch):
+            with torch.inference_mode():
+                pixels = normalise(torch.from_numpy(seen.pixels).to(device), self.spec)
+                parts.append(with_features(self.network, layer, pixels)[1].float().cpu())
+        return torch.cat(parts).numpy()
+
     def _outputs(self, images: Images) -> tuple[Tensor, Tensor | None]:
         """Class logits (cases, classes) at the study prevalence and the outputs' V, float64."""
         self.network.eval()

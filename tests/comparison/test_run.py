@@ -221,3 +221,20 @@ def test_methods_of_measurements_and_of_predictions_run(cases, label):
     assert result.rows["nll"].nunique() == 4
     with pytest.raises(InputError, match="'rat' needs measurements"):
         compare(label, cases, methods=("rat",), repeats=1, **options)
+
+
+def test_kept_students_predict_what_the_comparison_says(cases, label, tmp_path):
+    from labelppl.students.load import load_student
+
+    options = {**QUICK, "student": "logistic", "methods": ["hard"], "repeats": 1}
+    compare(label, cases, out=tmp_path / "without", **options)
+    assert not (tmp_path / "without" / "parts" / "hard-0").exists()
+    # Resumed with students, what kept none is trained again and is the same.
+    compare(label, cases, out=tmp_path / "without", resume=True, keep_students=True, **options)
+    student = load_student(tmp_path / "without" / "parts" / "hard-0")
+    written = pd.read_parquet(tmp_path / "without" / "parts" / "hard-0.parquet")
+    paths = dict(zip(cases.ids, cases.images, strict=True))
+    probs = student.predict_proba([paths[i] for i in written["id"]])
+    assert np.allclose(probs, written.drop(columns="id").to_numpy(), atol=1e-6)
+    with pytest.raises(InputError, match="students need a folder"):
+        compare(label, cases, keep_students=True, **options)

@@ -139,3 +139,19 @@ def test_damaged_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "student.json").write_text("[")
     with pytest.raises(InputError, match="damaged, not JSON"):
         load_student(tmp_path)
+
+
+def test_features_are_what_the_last_layer_makes_logits_of(pixels: np.ndarray) -> None:
+    student = _student()
+    features = student.features(pixels, batch=3)
+    assert features.shape == (7, student.network.output.in_features)
+    with torch.no_grad():
+        logits = student.network.output(torch.from_numpy(features)).double()[:, 0]
+    expected = torch.sigmoid(logits).numpy()
+    np.testing.assert_allclose(student.predict_proba(pixels)[:, 1], expected, rtol=1e-4)
+
+
+def test_a_last_layer_that_is_not_linear_has_no_features(pixels: np.ndarray) -> None:
+    odd = replace(_student(), network=nn.Sequential(nn.Conv2d(1, 1, 32), nn.Flatten()))
+    with pytest.raises(InputError, match="last layer is not linear"):
+        odd.features(pixels)

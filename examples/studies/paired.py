@@ -1,0 +1,74 @@
+"""Scores of each test case by method and repeat, their means and paired differences, with intervals over repeats and cases.
+
+A bootstrap draw takes repeats and cases with replacement, the same ones for both sides of a difference, and pairs what each
+says of the same case. With five repeats such an interval is a little too narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from labelppl import evaluate_probs
+from labelppl.metrics.kl import kl_per_case
+from labelppl.seeds import stream
+from labelppl.table import Cases
+
+Array = np.ndarray[Any, Any]
+DRAWS = 2000
+Scores = dict[str, Array]
+
+
+def read_predictions(folder: Path, method: str, repeats: int) -> list[Array]:
+    """What a comparison in `folder` kept: probabilities (cases, classes) of the test cases, one array per repeat."""
+    return [
+        pd.read_parquet(folder / "parts" / f"{method}-{r}.parquet").drop(columns="id").to_numpy()
+        for r in range(repeats)
+    ]
+
+
+def score(predictions: list[Array], test: Cases) -> Scores:
+    """Per case: `accuracy`, `nll`, and where the truth is known `expected` accuracy and `kl_true`; (repeats, cases) each.
+
+    `expected` is the true probability of the predicted class: the accuracy without the luck of the label.
+    """
+    rows = np.arange(len(test))
+    scores = {
+        "accuracy": np.stack([(p.argmax(1) == test.labels).astype(float) for p in predictions]),
+        "nll": np.stack([-np.log(np.maximum(p[rows, test.labels], 1e-12)) for p in predictions]),
+    }
+    if test.p_true is not None:
+        truth = test.p_true
+        scores["expected"] = np.stack([truth[rows, p.argmax(1)] for p in predictions])
+        scores["kl_true"] = np.stack([kl_per_case(truth, p) for p in predictions])
+    return scores
+
+
+def interval(values: Array, seed: int = 0) -> tuple[float, float, float]:
+    """The mean of (repeats, cases) and the ends of its 95 % interval."""
+    repeats, cases = values.shape
+    rng = stream(seed, "paired").numpy()
+    drawn = np.empty(DRAWS)
+    for at in range(DRAWS):
+        rows, columns = rng.integers(0, repeats, repeats), rng.integers(0, cases, cases)
+        drawn[at] = np.bincount(rows, minlength=repeats) @ values[:, columns].sum(1)
+    lo, hi = np.quantile(drawn / values.size, (0.025, 0.975))
+    return float(values.mean()), float(lo), float(hi)
+
+
+def difference(scores: Mapping[str, Scores], one: str, other: str, key: str) -> tuple[float, ...]:
+    """How much larger the score of `one` is than that of `other` on the same cases, with its interval."""
+    return interval(scores[one][key] - scores[other][key])
+
+
+def of_paper(probs: Array, test: Cases) -> dict[str, float | None]:
+    """The columns of the first paper's Table 1: accuracy, AUC, Hosmer-Lemeshow and its ECE, with the proper one beside it."""
+    keys = ("accuracy", "auc", "hl_statistic", "hl_p", "mix_ece", "ece")
+    values = evaluate_probs(
+        probs, test.labels, classes=test.classes, metrics=["mix_ece"], n_boot=0
+    ).values
+    return {key: values[key] for key in keys}

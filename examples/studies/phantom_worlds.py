@@ -1,0 +1,124 @@
+"""Experiments 2 to 4 of the first paper, on phantoms of its three diseases: which labels train the better image classifier?
+
+Each seed has training cases of its own, as many as the paper had, and all seeds share the test cases, whose true p(Y|X) is
+known. The label model is fitted to each seed's training cases; lambda of `reg` is chosen by cross-validation among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from labelppl import LabelModel, SoftLabels, fit, load_model, read_cases, soft_labels
+from labelppl.comparison import compare
+from labelppl.phantoms import simulate
+from labelppl.table import Cases
+
+from .form import Form
+from .paired import Array, read_predictions
+
+ARMS = ("hard", "paper-soft", "prob", "reg")
+
+
+@dataclass(frozen=True)
+class World:
+    """One experiment. cases, tests: how many the paper trained and tested on. printed: its Table 1, by arm and column."""
+
+    phantom: str
+    cases: int
+    tests: int
+    printed: dict[str, tuple[float, ...]]
+    misspecified: bool = False
+    arms: tuple[str, ...] = ARMS
+
+
+PRINTED_COLUMNS = ("accuracy", "auc", "hl_statistic", "mix_ece")
+HIP = {"hard": (0.74, 0.82, 100, 0.56), "paper-soft": (0.68, 0.74, 59, 0.34),
+       "prob": (0.80, 0.87, 12.9, 0.41), "reg": (0.83, 0.87, 9.2, 0.46)}  # fmt: skip
+LIVER = {"hard": (0.90, 0.97, 100, 0.53), "paper-soft": (0.85, 0.94, 17, 0.41),
+         "prob": (0.81, 0.94, 8.5, 0.41), "reg": (0.89, 0.97, 12.9, 0.48)}  # fmt: skip
+GLAUCOMA = {"hard": (0.55, 0.66, 100, 0.50), "paper-soft": (0.59, 0.65, 16.5, 0.32),
+            "prob": (0.69, 0.79, 12.8, 0.26), "reg": (0.77, 0.83, 15.3, 0.30)}  # fmt: skip
+WORLDS = {
+    "hip": World("hip", 429, 256, HIP, arms=(*ARMS, "prob-shuffled")),
+    "liver": World("liver", 353, 152, LIVER),
+    "liver, misspecified": World("liver", 353, 152, LIVER, misspecified=True),
+    "glaucoma": World("glaucoma", 111, 48, GLAUCOMA),
+}
+"""The paper prints `>100` for the Hosmer-Lemeshow statistic of hard labels: 100 stands for it here."""
+WORLD_SEED = 14
+
+
+class Data:
+    """A simulated folder: its label model, its test cases, and the training cases of every seed."""
+
+    def __init__(self, world: World, folder: Path, form: Form, most: int | None = None) -> None:
+        self.count = form.of(most or world.cases)
+        total = self.count * form.seeds + form.test
+        name = f"{world.phantom}{'-misspecified' if world.misspecified else ''}-{total}-{form.size}"
+        self.folder = folder / name
+        if not self.folder.is_dir():
+            simulate(
+                world.phantom,
+                self.folder,
+                cases=total,
+                test=form.test,
+                size=form.size,
+                seed=WORLD_SEED,
+                misspecified=world.misspecified,
+            )
+        self.model: LabelModel = load_model(self.folder / f"{world.phantom}.py")
+        self.table = self.folder / f"{world.phantom}.csv"
+        self._cases = read_cases(self.table, self.model)
+
+    @property
+    def test(self) -> Cases:
+        """The test cases, in the order of the table."""
+        return self._cases.test
+
+    def of_seed(self, seed: int, cases: int | None = None) -> Cases:
+        """The first `cases` training cases of this seed (None: all of its own), and the test cases."""
+        train = np.flatnonzero(self._cases.split == "train")
+        own = train[seed * self.count : (seed + 1) * self.count][: cases or self.count]
+        rows = np.sort(np.concatenate([own, np.flatnonzero(self._cases.split == "test")]))
+        return replace(self._cases.take(rows), split_given=True)
+
+    def label(self, cases: Cases) -> SoftLabels:
+        """Soft labels of all `cases` by the label model fitted to their training cases."""
+        return soft_labels(fit(self.model, cases.train, seed=0), cases)
+
+
+def train_arms(
+    data: Data, arms: Sequence[str], folder: Path, form: Form, cases: int | None = None
+) -> dict[str, list[Array]]:
+    """By arm, what the students of all seeds say of the test cases: probabilities (cases, classes), one array a seed.
+
+    What `folder` holds already is read.
+    """
+    for seed in range(form.seeds):
+        own = data.of_seed(seed, cases)
+        compare(
+            data.label,
+            own,
+            methods=arms,
+            repeats=1,
+            student=form.options(),
+            schedule=form.schedule(len(own.train)),
+            validation=0,
+            seed=seed,
+            device=form.device,
+            n_boot=0,
+            out=folder / f"seed-{seed}",
+            resume=True,
+            say=lambda text, at=folder.name, seed=seed: print(
+                f"{at}, seed {seed}: {text}", flush=True
+            ),
+        )
+    return {arm: _of_seeds(folder, arm, form.seeds) for arm in arms}
+
+
+def _of_seeds(folder: Path, arm: str, seeds: int) -> list[Array]:
+    return [read_predictions(folder / f"seed-{seed}", arm, 1)[0] for seed in range(seeds)]
