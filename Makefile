@@ -3,6 +3,7 @@
 # make check  ruff, mypy, import layers             make mutants ROOM=labelppl/metrics   mutation testing
 # Each sets up its own virtual environment first.
 # make lines  which lines of each room the tests execute
+# make studies  the three papers' studies in their quick form, in out/   (VOTES, XRAYS: tables of your own copies)
 # make torture  broken inputs, kills, full disks: all of them, with counts by kind
 
 PYTHON ?= python3
@@ -12,14 +13,22 @@ PIP := $(BIN)/python -m pip
 DEMO := demo
 ROOM := labelppl/metrics
 SAMPLE := 150
+# CIFAR-10H's votes and MedMNIST's pneumonia, where they are at hand.
+VOTES := $(wildcard ../shared/data/cifar10h/cifar10h.csv)
+XRAYS := $(wildcard ../shared/data/pneumonia/pneumonia.csv)
 
-.PHONY: demo test torture check docs mutants lines matrix clean
+.PHONY: demo studies test torture check docs mutants lines matrix clean
 
 demo: $(VENV)/.runtime
 	rm -rf $(DEMO)
 	$(BIN)/labelppl simulate hip --out $(DEMO)
 	cd $(DEMO) && ../$(BIN)/labelppl distill --model hip.py --image-size 48
 	$(BIN)/labelppl report --run $(DEMO)/runs/hip
+
+studies: $(VENV)/.runtime
+	$(BIN)/python examples/probabilistic_labels.py --quick --out out/probabilistic_labels
+	$(BIN)/python examples/beyond_hard_labels.py --quick --out out/beyond_hard_labels $(VOTES:%=--data %)
+	$(BIN)/python examples/online_label_smoothing.py --quick --out out/online_label_smoothing $(XRAYS:%=--data %)
 
 test: $(VENV)/.development
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests

@@ -31,11 +31,11 @@ PAPER = Form(student="cnn", size=128, effort=1.0, seeds=5, test=2000)
 @sized(QUICK, PAPER)
 def main(out: Path, form: Form, repetitions: int | None, parts: str) -> None:
     """Run the experiments of the first paper and write results.json, results.md and figures."""
-    study = Study(out, "Probabilistic labels (Vega et al. 2021)", form)
     chosen = {part.strip().replace("liver m", "liver, m") for part in parts.split(",")}
     unknown = chosen - set(PARTS)
     if unknown:
         raise click.BadParameter(f"got {unknown.pop()!r}, expected some of {', '.join(PARTS)}")
+    study = Study(out, "Probabilistic labels (Vega et al. 2021)", form)
     if "experiment 1" in chosen:
         results = experiment_1.run(repetitions or (20 if form.name == "quick" else 100), seed=2)
         tables, figures = experiment_1.tables(results), experiment_1.figures(results)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -125,20 +125,32 @@ def run(repetitions: int, seed: int) -> dict[str, Any]:
     return results
 
 
-def against_reference(results: dict[str, Any]) -> Iterator[tuple[str, float, float, float]]:
-    """What is compared with docs/methods.md: its name, ours, the reference and the tolerance."""
+class Compared(NamedTuple):
+    """A value of docs/methods.md and ours, with the tolerance and the standard error of ours."""
+
+    name: str
+    ours: float
+    reference: float
+    tolerance: float
+    error: float = 0.0
+
+
+def against_reference(results: dict[str, Any]) -> Iterator[Compared]:
+    """Everything that is compared with docs/methods.md."""
     for name, (value, tolerance) in REFERENCE_POPULATION.items():
-        yield name, results["population"][name], value, tolerance
+        yield Compared(name, results["population"][name], value, tolerance)
     for arm, values in REFERENCE.items():
-        means = results["balanced"]["arms"][arm]["accuracy"]["mean"]
+        own = results["balanced"]["arms"][arm]["accuracy"]
         for n, expected in zip(SIZES, values, strict=True):
             if expected is not None:
                 tolerance = TOLERANCE_OF_FEW if n <= FEW else TOLERANCE_OF_MANY
-                yield f"accuracy, {arm}, {2 * n} points", means[n - 1], expected, tolerance
+                at = f"accuracy, {arm}, {2 * n} points"
+                yield Compared(at, own["mean"][n - 1], expected, tolerance, own["se"][n - 1])
     for arm, ends in REFERENCE_ECE.items():
-        means = results["imbalanced"]["arms"][arm]["ece"]["mean"]
+        own = results["imbalanced"]["arms"][arm]["ece"]
         for n, expected in zip((1, 10), ends, strict=True):
-            yield f"ECE, {arm}, 10 + {n} points", means[n - 1], expected, TOLERANCE_OF_ECE
+            at = f"ECE, {arm}, 10 + {n} points"
+            yield Compared(at, own["mean"][n - 1], expected, TOLERANCE_OF_ECE, own["se"][n - 1])
 
 
 def tables(results: dict[str, Any]) -> list[str]:
@@ -160,13 +172,13 @@ def tables(results: dict[str, Any]) -> list[str]:
     made += ["Calibration error of the positive class, 10 points of one class and n of the other:"]
     made += [table(["labels", *map(str, few)], rows)]
     compared = list(against_reference(results))
-    outside = [row for row in compared if abs(row[1] - row[2]) > row[3]]
+    outside = [row for row in compared if abs(row.ours - row.reference) > row.tolerance]
     made += [
         f"{len(compared) - len(outside)} of {len(compared)} values of docs/methods.md within its tolerance."
     ]
     if outside:
         rows = [[name, *(f"{number:.4f}" for number in numbers)] for name, *numbers in outside]
-        made += [table(["outside", "ours", "docs/methods.md", "tolerance"], rows)]
+        made += [table(["outside", "ours", "docs/methods.md", "tolerance", "error"], rows)]
     return made
 
 

@@ -14,8 +14,10 @@ import numpy as np
 
 from labelppl import LabelModel, SoftLabels, fit, load_model, read_cases, soft_labels
 from labelppl.comparison import compare
+from labelppl.jobs.table_labels import TableLabels
 from labelppl.phantoms import simulate
-from labelppl.table import Cases
+from labelppl.seeds import stream
+from labelppl.table import Cases, Delimiters
 
 from .form import Form
 from .paired import Array, read_predictions
@@ -91,28 +93,62 @@ class Data:
         return soft_labels(fit(self.model, cases.train, seed=0), cases)
 
 
+class Table:
+    """A table of images with hard labels alone; its `val` cases are tested. Each seed has a part of the others of its own."""
+
+    def __init__(self, path: Path, label: str, cases: int, test: int) -> None:
+        whole = TableLabels(label).cases(path, "group", 0, Delimiters())
+        self.count = cases
+        self._train = np.flatnonzero(whole.split == "train")
+        self._held = np.flatnonzero(whole.split == "val")[:test]
+        self._cases = replace(whole, split=np.where(whole.split == "val", "test", whole.split))
+
+    @property
+    def test(self) -> Cases:
+        """The test cases, in the order of the table."""
+        return self._cases.take(self._held)
+
+    def of_seed(self, seed: int, cases: int | None = None) -> Cases:
+        """As `Data.of_seed`; drawn at random, so that two seeds may share cases."""
+        drawn = stream(seed, "part").numpy().permutation(self._train)[: cases or self.count]
+        return replace(
+            self._cases.take(np.sort(np.concatenate([drawn, self._held]))), split_given=True
+        )
+
+    label = None
+
+
 def train_arms(
-    data: Data, arms: Sequence[str], folder: Path, form: Form, cases: int | None = None
+    data: Data | Table,
+    arms: Sequence[str],
+    folder: Path,
+    form: Form,
+    cases: int | None = None,
+    *,
+    hard_alone: bool = False,
+    validation: float = 0.0,
 ) -> dict[str, list[Array]]:
     """By arm, what the students of all seeds say of the test cases: probabilities (cases, classes), one array a seed.
 
-    What `folder` holds already is read.
+    What `folder` holds already is read. hard_alone: without soft labels; the students are kept then. validation: the share
+    of the training cases that chooses the epoch; 0: the last one counts.
     """
     for seed in range(form.seeds):
         own = data.of_seed(seed, cases)
         compare(
-            data.label,
+            None if hard_alone else data.label,
             own,
             methods=arms,
             repeats=1,
             student=form.options(),
             schedule=form.schedule(len(own.train)),
-            validation=0,
+            validation=validation,
             seed=seed,
             device=form.device,
             n_boot=0,
             out=folder / f"seed-{seed}",
             resume=True,
+            keep_students=hard_alone,
             say=lambda text, at=folder.name, seed=seed: print(
                 f"{at}, seed {seed}: {text}", flush=True
             ),

@@ -38,9 +38,13 @@ def check_entries(path: Path, record: Mapping[str, Any]) -> None:
     _check(path, record, "head", record["head"] in ("softmax", "dirichlet"), "softmax or dirichlet")
     _check(path, record, "keep_aspect", isinstance(record["keep_aspect"], bool), "true or false")
     _check(path, record, "seed", _is_whole(record["seed"], 0, None), "a whole number of 0 or more")
-    for name in ("study_prevalence", "deployment_prevalence"):
-        _check(path, record, name, record[name] is None or _is_prevalence(record[name], k),
-               f"{k} numbers above 0 that sum to 1")  # fmt: skip
+    # A class that no training case had has a study prevalence of 0; nobody deploys a student there.
+    study, deployment = record["study_prevalence"], record["deployment_prevalence"]
+    _check(path, record, "study_prevalence", study is None or _is_prevalence(study, k, zero=True),
+           f"{k} numbers of 0 or more that sum to 1")  # fmt: skip
+    _check(path, record, "deployment_prevalence",
+           deployment is None or _is_prevalence(deployment, k, zero=False),
+           f"{k} numbers above 0 that sum to 1")  # fmt: skip
     for name in ("versions", "training"):
         _check(path, record, name, isinstance(record[name], dict), "an object of names and values")
 
@@ -81,5 +85,8 @@ def _are_numbers(value: Any, count: int) -> bool:
     return isinstance(value, list) and len(value) == count and all(map(_is_number, value))
 
 
-def _is_prevalence(value: Any, classes: int) -> bool:
-    return _are_numbers(value, classes) and all(p > 0 for p in value) and abs(sum(value) - 1) < 1e-6
+def _is_prevalence(value: Any, classes: int, zero: bool) -> bool:
+    """Whether these are probabilities that sum to 1. zero: 0 is allowed."""
+    if not _are_numbers(value, classes) or abs(sum(value) - 1) >= 1e-6:
+        return False
+    return all(p > 0 or (zero and p == 0) for p in value)

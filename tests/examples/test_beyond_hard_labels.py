@@ -1,4 +1,4 @@
-"""The study of raters' votes runs in its quick form on the shared data and writes its table."""
+"""The second paper's study runs in its quick form, and the ellipses have the published statistics."""
 
 from __future__ import annotations
 
@@ -11,15 +11,47 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / ".." / "shared" / "data" / "cifar10h" / "cifar10h.csv"
+SCRIPT = ROOT / "examples" / "beyond_hard_labels.py"
+TINY = ["--quick", "--seeds", "2", "--test", "30", "--share", "0.02", "--effort", "0.02"]
+
+
+def run(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SCRIPT), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_ellipses_in_the_quick_form(tmp_path: Path) -> None:
+    done = run(*TINY, "--statistics-of", "400", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr[-2000:]
+    written = json.loads((tmp_path / "results.json").read_text())
+    off = written["statistics"]["relative difference"]
+    # 3 %, and three standard errors of 400 images: the SD of a channel's mean over images is about .16.
+    assert abs(off["channel mean"]) < 0.03 + 3 * 0.16 / 400**0.5 / 0.165
+    assert abs(off["mean of squares over mean"]) < 0.03
+    assert {len(runs) for runs in written["ellipses"].values()} == {2}
+    assert all(0 < run["kl"] < 3 for runs in written["ellipses"].values() for run in runs)
+    assert "votes" not in written
+    assert (tmp_path / "ellipses_tsne.png").stat().st_size > 10_000
 
 
 @pytest.mark.skipif(not DATA.is_file(), reason=f"the shared data are not at {DATA}")
-def test_quick_study_writes_results_for_every_arm(tmp_path: Path) -> None:
-    script = ROOT / "examples" / "beyond_hard_labels.py"
-    command = [sys.executable, str(script), "--data", str(DATA), "--out", str(tmp_path), "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_votes_in_the_quick_form(tmp_path: Path) -> None:
+    votes = ("--data", str(DATA), "--votes", "1,all", "--parts", "votes", "--seeds", "1")
+    done = run(*TINY, *votes, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr[-2000:]
-    results = json.loads((tmp_path / "results.json").read_text())
-    assert set(results) == {"prob", "mean-vote", "majority"}
-    assert all(0 < run["kl"] < 10 for runs in results.values() for run in runs)
-    assert (tmp_path / "table.md").read_text().startswith("| trained on |")
+    results = json.loads((tmp_path / "results.json").read_text())["votes"]["results"]
+    assert set(results) == {"1", "all"}
+    arms = {"majority", "mean vote", "p(Y\\|votes)"}
+    assert set(results["1"]) == arms
+    # With one vote its majority is its mean.
+    assert results["1"]["majority"]["kl"] == results["1"]["mean vote"]["kl"]
+    assert results["1"]["mean vote"]["label kl"] > 0
+    assert results["all"]["mean vote"]["label kl"] is None
+    assert (tmp_path / "votes.png").stat().st_size > 10_000
+
+
+def test_an_unknown_part_is_refused(tmp_path: Path) -> None:
+    done = run("--quick", "--parts", "vote", "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert "expected some of statistics,ellipses,votes" in done.stderr
+    assert not (tmp_path / "out").exists()

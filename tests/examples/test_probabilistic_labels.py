@@ -1,6 +1,5 @@
-"""Experiment 1 of paper 1: the population's values, the simulated table, and the trainer's optimum."""
+"""The first paper's study: experiment 1 against docs/methods.md and the trainer, and its quick form on phantoms."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -14,74 +13,52 @@ from labelppl.training.schedule import Schedule
 from labelppl.training.train import train
 from labelppl.training.weight_prior import WeightPrior
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "probabilistic_labels.py"
-SHOWN = (1, 2, 5, 10, 20, 30)
-
-# docs/methods.md §1, 100 repetitions; None where the page gives no value.
-LISTED = {
-    "hard": (0.711, 0.780, 0.807, 0.834, 0.850, 0.854),
-    "soft": (0.711, 0.748, 0.810, 0.840, 0.852, 0.856),
-    "correct": (0.791, 0.855, 0.862, 0.863, 0.863, 0.863),
-    "flipped": (None, None, None, None, None, 0.137),
-    "uniform": (None, None, None, 0.5, 0.5, 0.5),
-    "reg": (0.779, None, None, None, None, 0.859),
-    "reg-uniform": (0.700, None, None, None, None, 0.856),
-}
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SCRIPT = EXAMPLES / "probabilistic_labels.py"
+TINY = ["--quick", "--seeds", "1", "--test", "30", "--share", "0.06", "--effort", "0.02"]
 
 
 @pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("probabilistic_labels", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def studies():
+    """The modules of the studies, which lie beside the scripts."""
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        from studies import experiment_1, two_gaussians
+    finally:
+        sys.path.remove(str(EXAMPLES))
+    return experiment_1, two_gaussians
 
 
 @pytest.fixture(scope="module")
-def results(example):
-    return example.run(repetitions=40, seed=2)
+def results(studies):
+    return studies[0].run(repetitions=40, seed=2)
 
 
-def test_population_values(example):
-    got = example.population()
-    expected = {
-        "bayes_accuracy": (0.871800, 2e-5),
-        "bayes_nll": (0.299920, 2e-6),
-        "label_variance": (0.092726, 2e-6),
-        "soft_fit_nll": (0.302406, 2e-6),
-        # The straight boundary is cut by the grid, so this one converges slowly with it.
-        "soft_fit_accuracy": (0.87119, 5e-4),
-    }
-    for name, (value, tolerance) in expected.items():
-        assert abs(got[name] - value) < tolerance, name
-    for weight, value in zip(got["soft_fit"], (-2.335, 2.541, -2.541), strict=True):
+def test_population_and_accuracies_are_those_of_the_methods_page(studies, results):
+    compared = list(studies[0].against_reference(results))
+    assert len(compared) == 35
+    for row in compared:
+        # Three standard errors more, for having fewer repetitions than it.
+        assert abs(row.ours - row.reference) < row.tolerance + 3 * row.error, row
+
+
+def test_a_value_outside_its_tolerance_is_said(studies, results):
+    off = json.loads(json.dumps(results))
+    off["population"]["bayes_accuracy"] = 0.9
+    assert "| bayes_accuracy | 0.9000 | 0.8718 | 0.0000 |" in studies[0].tables(off)[-1]
+    assert "bayes_accuracy" not in studies[0].tables(results)[-1]
+
+
+def test_soft_fit_and_label_model_at_three_points(studies):
+    _, gaussians = studies
+    for weight, value in zip(
+        gaussians.population()["soft_fit"], (-2.335, 2.541, -2.541), strict=True
+    ):
         assert abs(weight - value) < 5e-4
-
-
-def test_label_model_at_three_points(example):
     points = torch.tensor([[4.5, 3.5], [5, 3], [4, 4]], dtype=torch.float64)
     expected = torch.tensor([0.535068, 0.958533, 0.100396], dtype=torch.float64)
-    got = example.true_probabilities(points)[:, 1]
-    torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
-
-
-@pytest.mark.parametrize("arm", LISTED)
-def test_accuracy_is_that_of_the_methods_page(results, arm):
-    scores = results["balanced"]["arms"][arm]["accuracy"]
-    for n, listed in zip(SHOWN, LISTED[arm], strict=True):
-        if listed is None:
-            continue
-        tolerance = 0.05 if n <= 2 else 0.02
-        # Its tolerance, and three standard errors for having fewer repetitions than it.
-        tolerance += 3 * scores["se"][n - 1]
-        assert abs(scores["mean"][n - 1] - listed) < tolerance, n
-
-
-@pytest.mark.parametrize(("arm", "one", "ten"), [("hard", 0.265, 0.099), ("correct", 0.028, 0.025)])
-def test_calibration_error_under_imbalance(results, arm, one, ten):
-    scores = results["imbalanced"]["arms"][arm]["ece"]
-    for n, listed in ((1, one), (10, ten)):
-        assert abs(scores["mean"][n - 1] - listed) < 0.005 + 3 * scores["se"][n - 1]
+    probs = gaussians.true_probabilities(points)[:, 1]
+    torch.testing.assert_close(probs, expected, atol=1e-6, rtol=0)
 
 
 def test_the_order_of_the_arms(results):
@@ -93,8 +70,9 @@ def test_the_order_of_the_arms(results):
     assert nll["correct"] < nll["reg"] < nll["hard"]
 
 
-def test_newton_reaches_the_trainers_optimum(example):
+def test_newton_reaches_the_trainers_optimum(studies):
     """The same data, target and weight prior through the package's own training loop."""
+    _, example = studies
     generator = torch.Generator().manual_seed(0)
     pool = example.draw_points(1, 10, generator)
     wrong = torch.full((1, 2, 10), 0.5, dtype=torch.float64)
@@ -128,11 +106,30 @@ def test_newton_reaches_the_trainers_optimum(example):
     torch.testing.assert_close(got, expected, atol=2e-4, rtol=0)
 
 
-def test_script_writes_its_files(tmp_path):
-    command = [sys.executable, str(SCRIPT), "--reps", "2", "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
-    files = {"results.json", "results.md", "fig3_left.png", "fig3_right.png", "fig4.png"}
-    assert {f.name for f in tmp_path.iterdir()} == files
+def run(*options):
+    command = [sys.executable, str(SCRIPT), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_quick_form_writes_tables_numbers_and_figures(tmp_path):
+    parts = "experiment 1,hip,liver misspecified,training cases"
+    done = run(*TINY, "--repetitions", "4", "--parts", parts, "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr[-2000:]
+    figures = {"fig2", "fig3_left", "fig3_right", "fig4", "fig6", "training_cases"}
+    assert {f.stem for f in tmp_path.glob("*.png")} == figures
     written = json.loads((tmp_path / "results.json").read_text())
-    assert written["repetitions"] == 2
+    hip = written["hip"]
+    assert set(hip["means"]) == {"hard", "paper-soft", "prob", "reg", "prob-shuffled"}
+    assert hip["test cases"] == 30
+    low, high = hip["differences"]["prob - hard"]["nll"][1:]
+    assert low <= hip["differences"]["prob - hard"]["nll"][0] <= high
+    assert written["liver, misspecified"]["means"]["reg"]["kl_true"][0] > 0
+    assert written["form"]["student"] == "small"
     assert (tmp_path / "results.md").read_text() in done.stdout
+
+
+def test_an_unknown_part_is_refused_in_one_line(tmp_path):
+    done = run("--quick", "--parts", "hips", "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert "'hips', expected some of" in done.stderr
+    assert not (tmp_path / "out").exists()

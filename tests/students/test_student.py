@@ -155,3 +155,12 @@ def test_a_last_layer_that_is_not_linear_has_no_features(pixels: np.ndarray) -> 
     odd = replace(_student(), network=nn.Sequential(nn.Conv2d(1, 1, 32), nn.Flatten()))
     with pytest.raises(InputError, match="last layer is not linear"):
         odd.features(pixels)
+
+
+def test_a_class_that_no_training_case_had_is_no_damage(pixels: np.ndarray, tmp_path: Path) -> None:
+    student = _student()
+    replace(student, spec=replace(SPEC, study_prevalence=(1.0, 0.0))).save(tmp_path)
+    again = load_student(tmp_path)
+    np.testing.assert_array_equal(again.predict_proba(pixels), student.predict_proba(pixels))
+    with pytest.raises(InputError, match="study prevalence: got"):
+        again.at([0.9, 0.1])
