@@ -33,7 +33,7 @@ class Study:
         self._began = time.perf_counter(), time.process_time()
         self._parts: dict[str, list[str]] = {}
         self.results: dict[str, Any] = {
-            "command": shlex.join(["python", *sys.argv]),
+            "command": shlex.join(["python", f"examples/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
             "form": asdict(form),
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "machine": f"{os.cpu_count()} cores, {platform.machine()}, {torch.get_num_threads()} threads used",
