@@ -207,7 +207,13 @@ def figure_6(said: dict[str, list[Array]], data: Data) -> Figure:
     bins = np.linspace(0, 1, 21)
     with house_style():
         figure, panels = plt.subplots(
-            2, 2, figsize=(9, 5.4), layout="constrained", height_ratios=(1, 2), sharex=True, sharey="row"
+            2,
+            2,
+            figsize=(9, 5.4),
+            layout="constrained",
+            height_ratios=(1, 2),
+            sharex=True,
+            sharey="row",
         )
         for (top, axes), (name, probs) in zip(panels.T, shown.items(), strict=True):
             top.hist(probs[:, 1], bins, color="0.6")
