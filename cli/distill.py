@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import options
 from .shared import teller
-from .training_options import read_training, training
+from .training_options import Training, read_training, training
+
+if TYPE_CHECKING:
+    from labelppl.jobs.inputs import Inputs
 
 
 @click.command(epilog="Example: labelppl distill --model hip.py --seed 1 --out runs/hip-1")
@@ -54,11 +57,14 @@ def distill(**arguments: Any) -> None:
     from labelppl.jobs.distill import distill_job
     from labelppl.jobs.distill_settings import DistillSettings
     from labelppl.python_files import load_object, names_object
+    from labelppl.training.group import join_group
 
-    chosen = read_training(arguments)
-    inputs = options.open_inputs(arguments).with_cut(
-        arguments["test_share"], arguments["validation"]
-    )
+    def read() -> tuple[Training, Inputs]:
+        chosen = read_training(arguments)
+        inputs = options.open_inputs(arguments)
+        return chosen, inputs.with_cut(arguments["test_share"], arguments["validation"])
+
+    chosen, inputs = join_group().in_turn(read)
     target = arguments["target"]
     settings = DistillSettings(
         student=chosen.student,

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from labelppl.errors import FailedWork, InputError, OutOfTime, one_line
+from labelppl.errors import FailedWork, InputError, LeaderFailed, OutOfTime, one_line
 
 #: The disk, a quota or a limit on the size of files is used up.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -42,6 +42,8 @@ class OneLine(click.Command):
             outcome = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.Exit as done:
             sys.exit(done.exit_code)
+        except LeaderFailed:
+            sys.exit(1)
         except BaseException as error:
             if _debug(args) and not isinstance(error, click.ClickException):
                 raise

@@ -46,6 +46,10 @@ class FailedWork(RuntimeError):  # noqa: N818 - a stated outcome of the work, no
         super().__init__(one_line(str(message)))
 
 
+class LeaderFailed(BaseException):
+    """The first of several processes has failed and says why; the others end without a word. No `Exception`, as below."""
+
+
 class OutOfTime(BaseException):
     """The time that ``--max-time`` allows is over; no `Exception`, so that a model file cannot catch it by accident."""
 

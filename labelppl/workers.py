@@ -26,8 +26,8 @@ from loky.process_executor import TerminatedWorkerError
 
 from .errors import FailedWork, InputError
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 
 #: How often a task is begun again after its worker was killed.
 RETRIES = 3
@@ -53,11 +53,11 @@ class Workers:
 
 
 def run_tasks(
-    work: Callable[[Task], Result],
-    tasks: Sequence[Task],
+    work: Callable[[_Task], _Result],
+    tasks: Sequence[_Task],
     workers: Workers,
     say: Callable[[str], None],
-) -> Iterator[tuple[Task, Result]]:
+) -> Iterator[tuple[_Task, _Result]]:
     """Each task with what ``work`` returns for it, as they end.
 
     work: a function; workers import it, or receive it whole where no module holds it.
@@ -72,12 +72,12 @@ def run_tasks(
 
 
 def _in_processes(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, say: Callable[[str], None]
-) -> Iterator[tuple[Task, Result]]:
+    work: Callable[[_Task], _Result], tasks: Sequence[_Task], jobs: int, say: Callable[[str], None]
+) -> Iterator[tuple[_Task, _Result]]:
     """One pool for each worker: a pool that loses its worker stops, and with it only the task that it was at."""
     waiting = deque((number, 0) for number in range(len(tasks)))
     idle = [_pool() for _ in range(min(jobs, len(tasks)))]
-    busy: dict[Future[Result], tuple[int, int, ProcessPoolExecutor]] = {}
+    busy: dict[Future[_Result], tuple[int, int, ProcessPoolExecutor]] = {}
     try:
         while waiting or busy:
             while waiting and idle:
@@ -121,8 +121,8 @@ def _pool() -> ProcessPoolExecutor:
 
 
 def _submit(
-    pool: ProcessPoolExecutor, work: Callable[[Task], Result], task: Task
-) -> tuple[ProcessPoolExecutor, Future[Result]]:
+    pool: ProcessPoolExecutor, work: Callable[[_Task], _Result], task: _Task
+) -> tuple[ProcessPoolExecutor, Future[_Result]]:
     """The pool that took the task, a new one where the worker was killed while it had nothing to do."""
     try:
         return pool, pool.submit(work, task)
@@ -154,8 +154,8 @@ def _start_worker(parent: int) -> None:
 
 
 def _on_ray(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int, address: str
-) -> Iterator[tuple[Task, Result]]:
+    work: Callable[[_Task], _Result], tasks: Sequence[_Task], jobs: int, address: str
+) -> Iterator[tuple[_Task, _Result]]:
     with _cluster(address, jobs) as ray:
         # Ray begins a task again only where its worker died, not where the task itself raised something.
         remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_with_one_thread)
@@ -176,7 +176,7 @@ def _on_ray(
                 yield waiting.pop(reference), result
 
 
-def _with_one_thread(work: Callable[[Task], Result], task: Task) -> Result:
+def _with_one_thread(work: Callable[[_Task], _Result], task: _Task) -> _Result:
     torch.set_num_threads(1)
     return work(task)
 

@@ -25,8 +25,8 @@ from .parts import Parts
 from .splits import seed_of, split_of
 from .table import Unseen, unseen_of
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 #: Record of a training, and its test predictions (cases, classes), None where it failed.
 Kept = tuple[dict[str, Any], Floats | None]
 
@@ -136,8 +136,8 @@ class Trainings:
                     yield Training(method, repeat, bars, place)
 
     def _each(
-        self, work: Callable[[Task], Result], tasks: Iterable[Task]
-    ) -> Iterator[tuple[Task, Result]]:
+        self, work: Callable[[_Task], _Result], tasks: Iterable[_Task]
+    ) -> Iterator[tuple[_Task, _Result]]:
         """Each task with its result: in order and when it is asked for, or by workers as they end."""
         if self.workers is None:
             yield from ((task, work(task)) for task in tasks)
@@ -174,7 +174,7 @@ def _line(name: str, number: int, kept: Kept, ended: int, total: int) -> str:
     return f"{ended} of {total} trainings: {name}, repeat {number + 1}, {how}"
 
 
-def _heard(task: tuple[Callable[[Task], Result], Task]) -> tuple[Result, list[str]]:
+def _heard(task: tuple[Callable[[_Task], _Result], _Task]) -> tuple[_Result, list[str]]:
     """What a worker does: the work, and the warnings that nobody would hear there."""
     work, inner = task
     with warnings.catch_warnings(record=True) as caught:

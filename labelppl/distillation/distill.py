@@ -166,6 +166,7 @@ def distill(
     if goal.needs_teacher:
         evidence = with_teacher(prepared, first, train_options, progress)
     epochs = epochs_of(steps, evidence, by_rows, console.print, **resumed) if pooled else None
+    epochs = fabric.broadcast(epochs)
     steps = steps if epochs is None else replace(steps, epochs=epochs.epochs)
     one = train(
         network, prepared.source, evidence, make_target(goal), first,
@@ -173,7 +174,9 @@ def distill(
         progress=progress, step="step 1", **train_options,
     )  # fmt: skip
     theta_p = copy.deepcopy(network)
-    value, choice, notes = strength_of(steps, network, evidence, by_rows, console.print, **resumed)
+    value, choice, notes = fabric.broadcast(
+        strength_of(steps, network, evidence, by_rows, console.print, **resumed)
+    )
     centred = replace(steps.centre(network, prepared.source, evidence), lam=value)
     two, optimum = NO_STEP_2, None
     if not math.isinf(value):

@@ -10,7 +10,7 @@ from typing import Any
 from ..comparison import Comparison, compare
 from ..comparison.methods import MethodLike
 from ..distillation.prior_options import PriorOptions
-from ..errors import FailedWork
+from ..errors import FailedWork, InputError
 from ..features import vote_counts
 from ..records import describe
 from ..runs import check_folder, record, step
@@ -20,6 +20,7 @@ from ..students.network import check_student
 from ..students.options import StudentOptions
 from ..table import Cases
 from ..training.device import check_device
+from ..training.group import is_distributed
 from ..training.schedule import default_schedule
 from ..workers import Workers
 from .engines import describe_engine, read_engine
@@ -80,6 +81,11 @@ def compare_job(
             raise FailedWork(f"{why_refused(posterior)}; --force compares all the same")
         return soft_labels(posterior, cases, keep_draws=KEPT_DRAWS)
 
+    if is_distributed():
+        raise InputError(
+            "compare: was started by torchrun, which shares out one training; leave torchrun out and share out the "
+            "trainings with --jobs or --ray"
+        )
     check_folder(folder)
     check_device(settings.device)
     check_student(settings.student.student, settings.student.weights)

@@ -23,9 +23,11 @@ from ..report.write import write_report
 from ..runs import Step, check_folder, read_json, read_run_json, record, step
 from ..softlabels import SoftLabels, soft_labels
 from ..students.network import check_student
+from ..students.student import Student
 from ..table import Cases, match_ids
 from ..targets import make_target
 from ..training.device import check_device
+from ..training.group import Group, join_group
 from ..training.schedule import default_schedule
 from ..training.stream import memory_limit
 from .distill_settings import DistillSettings, check_settings, run_identity
@@ -50,7 +52,14 @@ from .used_folder import refuse_other_inputs, refuse_used
 
 
 def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say: Teller) -> None:
-    """The whole job: fit, label, train, evaluate, report; every file of the run folder."""
+    """The whole job: fit, label, train, evaluate, report; every file of the run folder.
+
+    Of several processes that torchrun started, the first does all of it, and the others train.
+    """
+    group = join_group()
+    if not group.leads:
+        _follow(inputs, folder, settings, group)
+        return
     cases = inputs.cases
     if cases.images is None:
         raise InputError(
@@ -81,7 +90,21 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
                 inputs.record(folder, "distill", arguments)
                 record(folder, identity=identity)
 
-        _distilled(inputs, images, folder, settings, begin, work, say)
+        _distilled(_whole(inputs), images, folder, settings, begin, work, group, say)
+
+
+def _whole(inputs: Inputs) -> Inputs:
+    """The inputs with their split in force, also where labelppl made it: test cases never reach the label model."""
+    return replace(inputs, cases=replace(inputs.cases, split_given=True))
+
+
+def _follow(inputs: Inputs, folder: Path, settings: DistillSettings, group: Group) -> None:
+    """What a process that does not lead does: it trains on the leader's labels, and says nothing."""
+    inputs = _whole(inputs)
+    labels: SoftLabels | None = group.receive()
+    with say_warnings(lambda _: None):
+        images = _opened(inputs.cases, settings)
+        _students(inputs, labels, images, folder, settings, group)
 
 
 def _distilled(
@@ -91,18 +114,20 @@ def _distilled(
     settings: DistillSettings,
     begin: Callable[[], None],
     work: Step,
+    group: Group,
     say: Teller,
 ) -> None:
     """The work, in a folder that is this job's own."""
-    # Where labelppl made the split itself it holds all the same: test cases never reach the label model.
-    inputs = replace(inputs, cases=replace(inputs.cases, split_given=True))
-    with say_warnings(say):
+
+    def label() -> SoftLabels | None:
         if inputs.labels is None:
-            labels: SoftLabels | None = _labelled(inputs, folder, settings, begin, work, say)
-        else:
-            begin()
-            labels = _of_table(inputs.labels, inputs.cases, folder, say)
-        _trained(inputs, labels, images, folder, settings, say)
+            return _labelled(inputs, folder, settings, begin, work, say)
+        begin()
+        return _of_table(inputs.labels, inputs.cases, folder, say)
+
+    with say_warnings(say):
+        labels = group.share(label)
+        _trained(inputs, labels, images, folder, settings, group, say)
         work.keep()
     own = settings.student.student
     network = None if isinstance(own, str) else own
@@ -175,34 +200,48 @@ def _trained(
     images: Opened,
     folder: Path,
     settings: DistillSettings,
+    group: Group,
     say: Teller,
 ) -> None:
-    cases = inputs.cases
-    first = replace(default_schedule(len(cases.train)), **settings.schedule)
     finished = "distill" in read_json(folder / "run.json").get("seconds", {})
     with nullcontext() if finished else record_time(folder, "distill"):
-        student = distill(
-            labels,
-            cases,
-            student=settings.student,
-            target=settings.target,
-            schedule=first,
-            map_schedule=replace(first.for_map(), **settings.map_schedule),
-            prior=settings.prior,
-            images=images,
-            votes=vote_counts(inputs.model.features, cases.columns, len(cases.classes)),
-            refit=None if inputs.labels is not None else _refit(inputs, settings),
-            seed=settings.seed,
-            device=settings.device,
-            out=folder,
-            resume=settings.resume,
-            progress=not settings.quiet,
-        ).student
+        student = _students(inputs, labels, images, folder, settings, group)
     for note in student.spec.training["notes"]:
         say(f"note: {note}")
     if settings.prevalence is not None:
-        student.at(read_prevalence(settings.prevalence, cases.classes)).save(folder)
+        student.at(read_prevalence(settings.prevalence, inputs.cases.classes)).save(folder)
         record(folder, deployment_prevalence=dict(settings.prevalence))
+
+
+def _students(
+    inputs: Inputs,
+    labels: SoftLabels | None,
+    images: Opened,
+    folder: Path,
+    settings: DistillSettings,
+    group: Group,
+) -> Student:
+    """The training, which all processes do together."""
+    cases = inputs.cases
+    first = replace(default_schedule(len(cases.train)), **settings.schedule)
+    refit = _refit(inputs, settings)
+    return distill(
+        labels,
+        cases,
+        student=settings.student,
+        target=settings.target,
+        schedule=first,
+        map_schedule=replace(first.for_map(), **settings.map_schedule),
+        prior=settings.prior,
+        images=images,
+        votes=vote_counts(inputs.model.features, cases.columns, len(cases.classes)),
+        refit=None if inputs.labels else lambda ids: group.share(lambda: refit(ids)),
+        seed=settings.seed,
+        device=settings.device,
+        out=folder,
+        resume=settings.resume,
+        progress=not settings.quiet,
+    ).student
 
 
 def _refit(inputs: Inputs, settings: DistillSettings) -> RefitByIds:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import warnings
@@ -11,10 +10,11 @@ from contextlib import contextmanager
 from typing import Literal
 
 import torch
-import torch.distributed
 from lightning_fabric import Fabric
+from torch import nn
 
 from ..errors import InputError
+from .group import join_group
 
 
 def make_fabric(device: str = "auto", precision: Literal["auto", "32", "bf16"] = "auto") -> Fabric:
@@ -25,7 +25,7 @@ def make_fabric(device: str = "auto", precision: Literal["auto", "32", "bf16"] =
     """
     kind, number = check_device(device)
     half = bf16_wins(kind) if precision == "auto" else precision == "bf16"
-    distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1 and "LOCAL_WORLD_SIZE" in os.environ
+    distributed = join_group().size > 1
     devices: int | list[int] = [int(number)] if number else 1
     nodes = 1
     if distributed:
@@ -43,9 +43,26 @@ def make_fabric(device: str = "auto", precision: Literal["auto", "32", "bf16"] =
             precision="bf16-mixed" if half else "32-true",
         )
         fabric.launch()
-    if distributed:
-        atexit.register(_leave)
     return fabric
+
+
+def share_statistics(network: nn.Module, fabric: Fabric) -> None:
+    """Let batch normalisation that learns on several GPUs take its statistics over all of them, in place.
+
+    torch has no such layer for CPUs: there each process normalises by its own cases, which a warning says.
+    """
+    layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if fabric.world_size == 1 or not layers:
+        return
+    if fabric.device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    elif fabric.global_rank == 0:
+        warnings.warn(
+            f"batch normalisation takes the statistics of each of the {fabric.world_size} processes by itself: the student "
+            "differs from that of one process",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def check_device(device: str) -> tuple[str, str]:
@@ -78,12 +95,6 @@ def _quiet(name: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-def _leave() -> None:
-    """Leave the process group: gloo's threads, still running at exit, would abort the process."""
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 def bf16_wins(kind: str) -> bool:

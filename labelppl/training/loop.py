@@ -24,6 +24,7 @@ from ..targets.target_data import TargetData
 from . import checkpoint as ckpt
 from .average import Average
 from .curve import Epoch
+from .device import share_statistics
 from .held import Held, held_out_nll, pool, predict_logits
 from .optimiser import Rates, hold_statistics, make_optimiser, set_rate
 from .order import partition
@@ -90,12 +91,15 @@ class TrainingLoop:
         self.best: dict[str, Tensor] = {}
         self.best_epoch, self.best_nll = -1, math.inf
         schedule = plan.schedule
-        if schedule.batch_size < fabric.world_size:
+        smallest = min(partition(len(where), schedule.batch_size))
+        if smallest < fabric.world_size:
             raise InputError(
-                f"schedule: batch_size: got {schedule.batch_size} for {fabric.world_size} "
-                "processes, expected at least one case per process"
+                f"schedule: batch_size: got {schedule.batch_size} for {len(where)} cases, which makes a batch of {smallest} "
+                f"for {fabric.world_size} processes; expected at least one case per process"
             )
         network.to(fabric.device)
+        if not plan.freeze_norm:
+            share_statistics(network, fabric)
         self.targets = target.start(evidence.to(fabric.device))
         weights = evidence.row_weights()
         self.weights = None if weights is None else weights.to(fabric.device)
@@ -200,6 +204,8 @@ class TrainingLoop:
                 probs = self.target.probabilities(logits[labelled]).double()
                 nll = held_out_nll(probs, hard[labelled])
                 accuracy = float((probs.argmax(1) == hard[labelled]).double().mean())
+        # One process decides, so that machines that round differently go the same way.
+        nll, accuracy = self.fabric.broadcast((nll, accuracy))
         renewed = self.target.end_epoch(number, self.plan.schedule.epochs, validation)
         self.targets = self.targets if renewed is None else renewed
         penalty = 0.0
