@@ -14,7 +14,7 @@ from labelppl.plots import house_style
 
 from .form import Form
 from .paired import Array, Scores, difference, interval, of_paper, score
-from .phantom_worlds import PRINTED_COLUMNS, Data, World, train_arms
+from .phantom_worlds import PRINTED_COLUMNS, RELATED, Data, World, train_arms
 from .writing import table, with_interval
 
 NAMES = {
@@ -23,6 +23,12 @@ NAMES = {
     "prob": "prob",
     "reg": "reg",
     "prob-shuffled": "prob, shuffled within class",
+    "smooth": "label smoothing",
+    "confidence-penalty": "confidence penalty",
+    "kd": "distillation by a hard-label teacher",
+    "tfkd-self": "self-distillation (Tf-KD)",
+    "mixed": "one mixed target of both labels",
+    "mixup": "mixup of p(Y\\|Z)",
     "reg-uniform": "reg from uniform noise",
     "reg-flipped": "reg from flipped labels",
 }
@@ -33,18 +39,18 @@ KEYS = {
     "kl_true": "KL from the true p(Y\\|X)",
 }
 PAIRS = (("prob", "hard"), ("reg", "hard"), ("prob", "paper-soft"), ("reg", "paper-soft"),
-         ("prob", "prob-shuffled"))  # fmt: skip
+         ("prob", "prob-shuffled"),
+         *((arm, "hard") for arm in RELATED))  # fmt: skip
 SIZES = (25, 50, 100, 200, 429)
 CURVE_ARMS = ("hard", "prob", "reg")
 
 
 def one_world(
-    world: World, folder: Path, form: Form
+    name: str, world: World, folder: Path, form: Form
 ) -> tuple[dict[str, Any], list[str], dict[str, list[Array]], Data]:
-    """The numbers, the tables, the predictions and the data of one experiment."""
+    """The numbers, the tables, the predictions and the data of one experiment; its folder has its name."""
     data = Data(world, folder / "data", form)
-    kind = f"{world.phantom}{'-misspecified' if world.misspecified else ''}"
-    said = train_arms(data, world.arms, folder / kind, form)
+    said = train_arms(data, world.arms, folder / name.replace(" ", "-"), form)
     scores = {arm: score(predictions, data.test) for arm, predictions in said.items()}
     means = {arm: {key: interval(own[key]) for key in KEYS} for arm, own in scores.items()}
     gaps = {
@@ -94,7 +100,8 @@ def _tables(numbers: dict[str, Any], world: World, tests: int) -> list[str]:
         table(head, rows),
         "Paired differences; bold where the interval excludes 0.",
         table(["difference", *KEYS.values()], gaps),
-        f"At the paper's number of test cases ({tests}): ours, mean over seeds, and in brackets what the paper prints for its own data.",
+        f"At the paper's number of test cases ({tests}): ours, mean over seeds"
+        + (", and in brackets what the paper prints for its own data." if world.printed else "."),
         table(
             ["labels", "accuracy", "AUC", "HL", "ECE, replica", "HL p (ours)", "ECE (ours)"],
             printed,

@@ -23,12 +23,10 @@ DRAWS = 2000
 Scores = dict[str, Array]
 
 
-def read_predictions(folder: Path, method: str, repeats: int) -> list[Array]:
-    """What a comparison in `folder` kept: probabilities (cases, classes) of the test cases, one array per repeat."""
-    return [
-        pd.read_parquet(folder / "parts" / f"{method}-{r}.parquet").drop(columns="id").to_numpy()
-        for r in range(repeats)
-    ]
+def read_predictions(folder: Path, method: str, ids: Array) -> Array:
+    """What the only repeat of a comparison in `folder` kept of a method: probabilities (cases, classes), in the order of `ids`."""
+    frame = pd.read_parquet(folder / "parts" / f"{method}-0.parquet").set_index("id")
+    return frame.loc[list(ids)].to_numpy()
 
 
 def score(predictions: list[Array], test: Cases) -> Scores:

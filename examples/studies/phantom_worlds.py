@@ -44,11 +44,14 @@ LIVER = {"hard": (0.90, 0.97, 100, 0.53), "paper-soft": (0.85, 0.94, 17, 0.41),
          "prob": (0.81, 0.94, 8.5, 0.41), "reg": (0.89, 0.97, 12.9, 0.48)}  # fmt: skip
 GLAUCOMA = {"hard": (0.55, 0.66, 100, 0.50), "paper-soft": (0.59, 0.65, 16.5, 0.32),
             "prob": (0.69, 0.79, 12.8, 0.26), "reg": (0.77, 0.83, 15.3, 0.30)}  # fmt: skip
+RELATED = ("smooth", "confidence-penalty", "kd", "tfkd-self", "mixed", "mixup")
+"""What the paper's related work names: smoothing, penalties, distillation; and mixtures of both kinds of label."""
 WORLDS = {
     "hip": World("hip", 429, 256, HIP, arms=(*ARMS, "prob-shuffled")),
     "liver": World("liver", 353, 152, LIVER),
-    "liver, misspecified": World("liver", 353, 152, LIVER, misspecified=True),
+    "misspecified liver": World("liver", 353, 152, LIVER, misspecified=True),
     "glaucoma": World("glaucoma", 111, 48, GLAUCOMA),
+    "related work": World("hip", 429, 256, {}, arms=("hard", *RELATED)),
 }
 """The paper prints `>100` for the Hosmer-Lemeshow statistic of hard labels: 100 stands for it here."""
 WORLD_SEED = 14
@@ -153,8 +156,5 @@ def train_arms(
                 f"{at}, seed {seed}: {text}", flush=True
             ),
         )
-    return {arm: _of_seeds(folder, arm, form.seeds) for arm in arms}
-
-
-def _of_seeds(folder: Path, arm: str, seeds: int) -> list[Array]:
-    return [read_predictions(folder / f"seed-{seed}", arm, 1)[0] for seed in range(seeds)]
+    places = [folder / f"seed-{seed}" for seed in range(form.seeds)]
+    return {arm: [read_predictions(place, arm, data.test.ids) for place in places] for arm in arms}

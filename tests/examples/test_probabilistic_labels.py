@@ -112,7 +112,7 @@ def run(*options):
 
 
 def test_quick_form_writes_tables_numbers_and_figures(tmp_path):
-    parts = "experiment 1,hip,liver misspecified,training cases"
+    parts = "experiment 1,hip,misspecified liver,training cases"
     done = run(*TINY, "--repetitions", "4", "--parts", parts, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr[-2000:]
     figures = {"fig2", "fig3_left", "fig3_right", "fig4", "fig6", "training_cases"}
@@ -123,7 +123,7 @@ def test_quick_form_writes_tables_numbers_and_figures(tmp_path):
     assert hip["test cases"] == 30
     low, high = hip["differences"]["prob - hard"]["nll"][1:]
     assert low <= hip["differences"]["prob - hard"]["nll"][0] <= high
-    assert written["liver, misspecified"]["means"]["reg"]["kl_true"][0] > 0
+    assert written["misspecified liver"]["means"]["reg"]["kl_true"][0] > 0
     assert written["form"]["student"] == "small"
     assert (tmp_path / "results.md").read_text() in done.stdout
 
