@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / ".." / "shared" / "data" / "cifar10h" / "cifar10h.csv"
-SCRIPT = ROOT / "examples" / "beyond_hard_labels.py"
+Run = Callable[..., Result]
+NAME = "beyond_hard_labels"
 TINY = ["--quick", "--seeds", "2", "--test", "30", "--share", "0.02", "--effort", "0.02"]
 
 
-def run(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-
-
-def test_ellipses_in_the_quick_form(tmp_path: Path) -> None:
-    done = run(*TINY, "--statistics-of", "400", "--out", str(tmp_path))
-    assert done.returncode == 0, done.stderr[-2000:]
+def test_ellipses_in_the_quick_form(run_study: Run, tmp_path: Path) -> None:
+    done = run_study(NAME, *TINY, "--statistics-of", "400", "--out", str(tmp_path))
+    assert done.exit_code == 0, done.output[-2000:]
     written = json.loads((tmp_path / "results.json").read_text())
     off = written["statistics"]["relative difference"]
     # 3 %, and three standard errors of 400 images: the SD of a channel's mean over images is about .16.
@@ -35,10 +31,10 @@ def test_ellipses_in_the_quick_form(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not DATA.is_file(), reason=f"the shared data are not at {DATA}")
-def test_votes_in_the_quick_form(tmp_path: Path) -> None:
+def test_votes_in_the_quick_form(run_study: Run, tmp_path: Path) -> None:
     votes = ("--data", str(DATA), "--votes", "1,all", "--parts", "votes", "--seeds", "1")
-    done = run(*TINY, *votes, "--out", str(tmp_path))
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = run_study(NAME, *TINY, *votes, "--out", str(tmp_path))
+    assert done.exit_code == 0, done.output[-2000:]
     results = json.loads((tmp_path / "results.json").read_text())["votes"]["results"]
     assert set(results) == {"1", "all"}
     arms = {"majority", "mean vote", "p(Y\\|votes)"}
@@ -50,8 +46,8 @@ def test_votes_in_the_quick_form(tmp_path: Path) -> None:
     assert (tmp_path / "votes.png").stat().st_size > 10_000
 
 
-def test_an_unknown_part_is_refused(tmp_path: Path) -> None:
-    done = run("--quick", "--parts", "vote", "--out", str(tmp_path / "out"))
-    assert done.returncode == 2
+def test_an_unknown_part_is_refused(run_study: Run, tmp_path: Path) -> None:
+    done = run_study(NAME, "--parts", "vote", "--out", str(tmp_path / "out"))
+    assert done.exit_code == 2
     assert "expected some of statistics,ellipses,votes" in done.stderr
     assert not (tmp_path / "out").exists()

@@ -1,9 +1,6 @@
 """The first paper's study: experiment 1 against docs/methods.md and the trainer, and its quick form on phantoms."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,20 +10,12 @@ from labelppl.training.schedule import Schedule
 from labelppl.training.train import train
 from labelppl.training.weight_prior import WeightPrior
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-SCRIPT = EXAMPLES / "probabilistic_labels.py"
 TINY = ["--quick", "--seeds", "1", "--test", "30", "--share", "0.06", "--effort", "0.02"]
 
 
 @pytest.fixture(scope="module")
-def studies():
-    """The modules of the studies, which lie beside the scripts."""
-    sys.path.insert(0, str(EXAMPLES))
-    try:
-        from studies import experiment_1, two_gaussians
-    finally:
-        sys.path.remove(str(EXAMPLES))
-    return experiment_1, two_gaussians
+def studies(study):
+    return study("studies.experiment_1"), study("studies.two_gaussians")
 
 
 @pytest.fixture(scope="module")
@@ -106,15 +95,10 @@ def test_newton_reaches_the_trainers_optimum(studies):
     torch.testing.assert_close(got, expected, atol=2e-4, rtol=0)
 
 
-def run(*options):
-    command = [sys.executable, str(SCRIPT), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-
-
-def test_quick_form_writes_tables_numbers_and_figures(tmp_path):
-    parts = "experiment 1,hip,misspecified liver,training cases"
-    done = run(*TINY, "--repetitions", "4", "--parts", parts, "--out", str(tmp_path))
-    assert done.returncode == 0, done.stderr[-2000:]
+def test_quick_form_writes_tables_numbers_and_figures(run_study, tmp_path):
+    options = ("--repetitions", "4", "--parts", "experiment 1,hip,training cases")
+    done = run_study("probabilistic_labels", *TINY, *options, "--out", str(tmp_path))
+    assert done.exit_code == 0, done.output[-2000:]
     figures = {"fig2", "fig3_left", "fig3_right", "fig4", "fig6", "training_cases"}
     assert {f.stem for f in tmp_path.glob("*.png")} == figures
     written = json.loads((tmp_path / "results.json").read_text())
@@ -123,13 +107,13 @@ def test_quick_form_writes_tables_numbers_and_figures(tmp_path):
     assert hip["test cases"] == 30
     low, high = hip["differences"]["prob - hard"]["nll"][1:]
     assert low <= hip["differences"]["prob - hard"]["nll"][0] <= high
-    assert written["misspecified liver"]["means"]["reg"]["kl_true"][0] > 0
+    assert written["training cases"]["25"]["reg"]["kl_true"][0] > 0
     assert written["form"]["student"] == "small"
     assert (tmp_path / "results.md").read_text() in done.stdout
 
 
-def test_an_unknown_part_is_refused_in_one_line(tmp_path):
-    done = run("--quick", "--parts", "hips", "--out", str(tmp_path / "out"))
-    assert done.returncode == 2
+def test_an_unknown_part_is_refused_in_one_line(run_study, tmp_path):
+    done = run_study("probabilistic_labels", "--parts", "hips", "--out", str(tmp_path / "out"))
+    assert done.exit_code == 2
     assert "'hips', expected some of" in done.stderr
     assert not (tmp_path / "out").exists()

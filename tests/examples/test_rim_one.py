@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import Result
 from PIL import Image, ImageDraw
 
 from labelppl import load_model, read_cases
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "rim_one.py"
+Run = Callable[..., Result]
 SUFFIX = {"Average_masks": "Avg", "Expert1_masks": "exp1"}
-
-
-def run(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 def _ellipse(path: Path, width: int, height: int) -> None:
@@ -53,9 +48,11 @@ def database(tmp_path: Path) -> Path:
     return root
 
 
-def test_ratios_are_those_of_the_outlines(database: Path, tmp_path: Path) -> None:
-    done = run("--data", str(database), "--out", str(tmp_path / "rim"), "--size", "64")
-    assert done.returncode == 0, done.stderr
+def test_ratios_are_those_of_the_outlines(run_study: Run, database: Path, tmp_path: Path) -> None:
+    done = run_study(
+        "rim_one", "--data", str(database), "--out", str(tmp_path / "rim"), "--size", "64"
+    )
+    assert done.exit_code == 0, done.output
     table = pd.read_csv(tmp_path / "rim" / "rim_one.csv").set_index("id")
     # An ellipse drawn from a to b spans b - a + 1 pixels.
     assert table.loc["G-1-L", "vertical"] == pytest.approx(97 / 121, abs=1e-4)
@@ -72,23 +69,27 @@ def test_ratios_are_those_of_the_outlines(database: Path, tmp_path: Path) -> Non
     assert set(cases.groups) == {"N-1", "G-1", "G-10"}
 
 
-def test_one_experts_outlines(database: Path, tmp_path: Path) -> None:
-    done = run("--data", str(database), "--out", str(tmp_path / "rim"), "--outlines", "first")
-    assert done.returncode == 0, done.stderr
+def test_one_experts_outlines(run_study: Run, database: Path, tmp_path: Path) -> None:
+    done = run_study(
+        "rim_one", "--data", str(database), "--out", str(tmp_path / "rim"), "--outlines", "first"
+    )
+    assert done.exit_code == 0, done.output
     table = pd.read_csv(tmp_path / "rim" / "rim_one.csv").set_index("id")
     assert table.loc["G-1-L", "horizontal"] == pytest.approx(71 / 101, abs=1e-4)
 
 
-def test_a_missing_outline_is_named_and_leaves_nothing(database: Path, tmp_path: Path) -> None:
+def test_a_missing_outline_is_named_and_leaves_nothing(
+    run_study: Run, database: Path, tmp_path: Path
+) -> None:
     (database / "Healthy" / "Average_masks" / "N-1-R-Cup-Avg.png").unlink()
-    done = run("--data", str(database), "--out", str(tmp_path / "rim"))
-    assert done.returncode == 2
+    done = run_study("rim_one", "--data", str(database), "--out", str(tmp_path / "rim"))
+    assert done.exit_code == 2
     assert "got 0 files N-1-R-…Cup-….png, expected one" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "rim").exists()
 
 
-def test_another_folder_is_refused(tmp_path: Path) -> None:
-    done = run("--data", str(tmp_path), "--out", str(tmp_path / "rim"))
-    assert done.returncode == 2
+def test_another_folder_is_refused(run_study: Run, tmp_path: Path) -> None:
+    done = run_study("rim_one", "--data", str(tmp_path), "--out", str(tmp_path / "rim"))
+    assert done.exit_code == 2
     assert "expected RIM-ONE r3" in done.stderr
