@@ -22,6 +22,9 @@ from .shared import teller
 )
 @click.argument("images", nargs=-1, required=True, type=options.FILE)
 @click.option(
+    "--separator", metavar="CHAR", help="Between the cells of a text table  [default: a comma]."
+)
+@click.option(
     "--out",
     type=options.FILE,
     default=Path("predictions.csv"),
@@ -43,6 +46,7 @@ def predict(
     run: Path | None,
     onnx: Path | None,
     images: tuple[Path, ...],
+    separator: str | None,
     out: Path,
     dicom_sr: Path | None,
     prevalence: tuple[str, ...],
@@ -51,9 +55,9 @@ def predict(
     student: str | None,
     trust: bool,
 ) -> None:
-    """Classify image files that the student has never seen.
+    """Classify images that the student has never seen: image files, folders of them, or one table with a column image.
 
-    Writes id (the path as given) and p_CLASS. A student that was trained under a weight prior (0 < lam < inf) adds what
+    Writes id (of the table, else the path as given) and p_CLASS. A student that was trained under a weight prior (0 < lam < inf) adds what
     the Laplace posterior of its last layer says: laplace_CLASS, p(Y|X) averaged over the weights; lo_CLASS and hi_CLASS,
     their 90 % interval, whose width follows lam; epistemic, the information in nats that knowing the weights would add.
     A Dirichlet student writes epistemic alone. Where labelppl recalibrate chose some, a map is applied, and set (classes
@@ -70,7 +74,13 @@ def predict(
             if is_stated:
                 raise InputError(f"{name}: belongs to --run; an ONNX file holds what was exported")
         return predict_onnx_job(
-            onnx, images, out, prevalence=shift, say=teller(), dicom_sr=dicom_sr
+            onnx,
+            images,
+            out,
+            prevalence=shift,
+            say=teller(),
+            dicom_sr=dicom_sr,
+            separator=separator,
         )
     assert run is not None
     predict_job(
@@ -84,5 +94,6 @@ def predict(
         trust=trust,
         say=teller(),
         dicom_sr=dicom_sr,
+        separator=separator,
     )
     return None

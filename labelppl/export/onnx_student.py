@@ -7,7 +7,7 @@ the numbers mean: the classes, what pixels it takes, the prevalences, prediction
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -138,9 +138,17 @@ class OnnxStudent:
         ids = tuple(str(i) for i in range(len(pixels)))
         return self._prediction(ids, self._run(pixels.astype(STORED[self.notes.depth])))
 
-    def predict_both(self, images: Sequence[Path]) -> tuple[Prediction, Array]:
+    def predict_both(
+        self,
+        images: Sequence[Path],
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> tuple[Prediction, Array]:
         """As `predict`, and p (cases, classes) at the study prevalence, which sets and answers go by."""
-        parts = [self._run(pixels) for pixels in self._batches(images)]
+        parts, done = [], 0
+        for pixels in self._batches(images):
+            parts.append(self._run(pixels))
+            done += len(pixels)
+            progress(done, len(images))
         whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return self._prediction(tuple(str(image) for image in images), whole), whole[STUDY]
 

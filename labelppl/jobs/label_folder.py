@@ -26,10 +26,9 @@ from ..softlabels.labels import LeaveOut
 from ..table import Delimiters
 from ..workers import Workers, run_tasks
 from .inputs import Inputs
+from .stated_images import TABLES
 from .telling import Teller
 
-#: Endings of the files that a folder of tables is searched for.
-TABLES = (".parquet", ".csv", ".csv.gz", ".tsv")
 #: Key of a labels file's metadata that says what it was made of.
 MADE_OF = b"labelppl.made_of"
 

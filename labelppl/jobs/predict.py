@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,19 @@ from ..export.structured_report import ReportFacts, check_reports, write_structu
 from ..prevalence import read_prevalence
 from ..runs import check_file, check_folder, read_json, sha256, verify
 from ..students.prediction import PREDICTION_SUFFIXES, prediction_frame, write_table
-from .telling import Teller
+from .stated_images import stated_images
+from .telling import Teller, bar
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+#: From so many images on, progress is shown: two batches, some seconds.
+MANY = 512
+
 
 def predict_job(
     run: Path,
-    images: Sequence[Path],
+    stated: Sequence[Path],
     out: Path,
     *,
     prevalence: Mapping[str, float] | None,
@@ -30,9 +35,12 @@ def predict_job(
     student: str | None = None,
     trust: bool = False,
     dicom_sr: Path | None = None,
+    separator: str | None = None,
 ) -> None:
-    """Classify the image files with the run's student and write the table ``out``.
+    """Classify images with the run's student and write the table ``out``.
 
+    stated: image files, folders of them, or one table with the column image. separator: between its cells, if it
+    is text.
     student: FILE.py:NAME of a network of the user's own. trust: whether a stranger's run may have its file executed.
     dicom_sr: a new folder for DICOM Structured Reports, one per image.
     """
@@ -44,7 +52,8 @@ def predict_job(
     own = [run / name for name in ("student.json", "student.safetensors", "run.json")]
     for name in ("student.json", "student.safetensors"):
         verify(run, name)
-    inputs = (*images, *own, *_sources(run))
+    images = stated_images(stated, separator)
+    inputs = (*images.paths, *images.sources, *own, *_sources(run))
     classes = read_json(run / "student.json").get("classes")
     named = (
         classes if isinstance(classes, list) else ()
@@ -53,47 +62,66 @@ def predict_job(
     network = own_network(run, student, trust=trust)
     facts = _facts_of_run(run, prevalence, raw=raw)
     if dicom_sr is not None:
-        check_reports(images, facts.classes)
+        check_reports(images.paths, facts.classes)
         check_folder(dicom_sr, "--dicom-sr")
-    frame = write_predictions(
-        run, images, out, prevalence=prevalence, raw=raw, device=device, network=network
-    )
+    with _shown(len(images), say) as progress:
+        frame = write_predictions(
+            run, images.paths, out, prevalence=prevalence, raw=raw, device=device, network=network, ids=images.ids,
+            progress=progress,
+        )  # fmt: skip
     say(f"{len(images)} predictions in {out}")
-    _report(images, frame, facts, dicom_sr, say)
+    _report(images.paths, frame, facts, dicom_sr, say)
 
 
 def predict_onnx_job(
     student: Path,
-    images: Sequence[Path],
+    stated: Sequence[Path],
     out: Path,
     *,
     prevalence: Mapping[str, float] | None,
     say: Teller,
     dicom_sr: Path | None = None,
+    separator: str | None = None,
 ) -> None:
-    """Classify the image files with an ONNX file and write the table ``out``; torch is not imported.
+    """Classify images, stated as in `predict_job`, with an ONNX file and write the table ``out``; torch is not imported.
 
     Raises InputError for a file that is not ours, or no onnxruntime.
     """
     from ..export.onnx_student import load_onnx
 
-    if not images:
+    if not stated:
         raise InputError("predict: expected at least one image file")
+    images = stated_images(stated, separator)
     exported = load_onnx(student)
-    inputs = (*images, student)
+    inputs = (*images.paths, *images.sources, student)
     check_file(out, suffixes=PREDICTION_SUFFIXES, inputs=inputs, columns=_columns(exported.classes))
     moved = exported if prevalence is None else exported.at(prevalence)
     notes = exported.notes
     at = moved.prevalence or notes.deployment_prevalence or notes.study_prevalence
     facts = ReportFacts(notes.classes, at, notes.student, notes.calibration)
     if dicom_sr is not None:
-        check_reports(images, facts.classes)
+        check_reports(images.paths, facts.classes)
         check_folder(dicom_sr, "--dicom-sr")
-    prediction, study = moved.predict_both(images)
-    frame = prediction_frame(images, prediction, study, exported.sets, exported.confidence)
+    with _shown(len(images), say) as progress:
+        prediction, study = moved.predict_both(images.paths, progress)
+    frame = prediction_frame(images.ids, prediction, study, exported.sets, exported.confidence)
     write_table(out, frame)
     say(f"{len(images)} predictions in {out}")
-    _report(images, frame, facts, dicom_sr, say)
+    _report(images.paths, frame, facts, dicom_sr, say)
+
+
+@contextmanager
+def _shown(images: int, say: Teller) -> Iterator[Callable[[int, int], None]]:
+    """Progress of many images; a few are done at once."""
+    if images < MANY:
+        yield _tell_nobody
+        return
+    with bar(f"classifying {images:,} images", say) as progress:
+        yield progress or _tell_nobody
+
+
+def _tell_nobody(done: int, total: int) -> None:
+    """Progress where it is not wanted."""
 
 
 def _report(

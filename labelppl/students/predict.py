@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ..arrays import Array
 from ..prevalence import read_prevalence
 from .load import load_student
 from .options import StudentLike
@@ -24,14 +27,17 @@ def write_predictions(
     raw: bool = False,
     device: str = "auto",
     network: StudentLike | None = None,
+    ids: Array | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> DataFrame:
     """Classify ``images`` with the student in ``run`` and write ``out`` (CSV or Parquet).
 
-    Columns: ``id`` (the image's path as given), ``p_<class>``, and ``epistemic`` (nats) where the student has it. A
+    Columns: ``id`` (of `ids`, else the image's path as given), ``p_<class>``, and ``epistemic`` (nats) where the student has it. A
     student with a posterior of its last layer's weights adds ``laplace_<class>``, p(Y|X) averaged over that posterior,
     and ``lo_<class>``, ``hi_<class>``, its 90 % interval. What ``labelppl recalibrate`` put in force adds ``set`` (the
     classes of the prediction set, joined by |) and ``answered``; both are at the study prevalence. prevalence: where it
-    is used, class -> probability. network: of a student of the user's own. raw: nothing in force but its softmax. Raises
+    is used, class -> probability. network: of a student of the user's own. raw: nothing in force but its softmax. progress: told how many
+    images are done, of how many. Raises
     InputError for a missing student or an unreadable image.
     """
     import torch
@@ -42,11 +48,12 @@ def write_predictions(
     student = at_study = load_student(run, device=device, network=network, raw=raw)
     if prevalence is not None:
         student = student.at(read_prevalence(prevalence, student.classes))
-    prediction = student.predict(images)
+    prediction = student.predict(images, progress=progress)
     sets, confidence = student.in_force.sets, student.in_force.confidence
     study = None
     if sets is not None or confidence is not None:
         study = prediction.probs if student is at_study else at_study.predict_proba(images)
-    frame = prediction_frame(images, prediction, study, sets, confidence)
+    names = np.array([str(image) for image in images]) if ids is None else ids
+    frame = prediction_frame(names, prediction, study, sets, confidence)
     write_table(out, frame)
     return frame

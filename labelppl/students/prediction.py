@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,7 +56,7 @@ def check_table_name(path: Path) -> None:
 
 
 def prediction_frame(
-    images: Sequence[Path],
+    ids: Array,
     prediction: Prediction,
     study_probs: Array | None,
     sets: Conformal | None,
@@ -65,11 +64,11 @@ def prediction_frame(
 ) -> DataFrame:
     """Return the columns of ``predictions.csv``, see `labelppl.students.predict.write_predictions`.
 
-    study_probs: p (cases, classes) at the study prevalence, needed where there are sets or a confidence.
+    ids: (images,), what they are called. study_probs: p (cases, classes) at the study prevalence, needed where there are sets or a confidence.
     """
     import pandas as pd
 
-    frame = pd.DataFrame({"id": [str(image) for image in images]})
+    frame = pd.DataFrame({"id": ids})
     for k, name in enumerate(prediction.classes):
         frame[f"p_{name}"] = prediction.probs[:, k]
     if prediction.spread is not None:

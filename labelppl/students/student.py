@@ -10,7 +10,7 @@ posterior of its last layer's weights gives what `laplace` says beside p.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -74,10 +74,15 @@ class Student:
         """p(Y|X), (cases, classes) float64. See `predict`."""
         return replace(self, posterior=None).predict(images, batch).probs
 
-    def predict(self, images: ImagesLike, batch: int = 256) -> Prediction:
+    def predict(
+        self,
+        images: ImagesLike,
+        batch: int = 256,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Prediction:
         """Classify images, arrays (images[, channels], height, width) or image files.
 
-        Of files, two batches are in memory at a time. Raises InputError for images of another size,
+        Of files, two batches are in memory at a time. progress: told after each how many are done, of how many. Raises InputError for images of another size,
         depth or number of channels than it was trained on; files are resized as in training.
         """
         ids: list[str] = []
@@ -86,6 +91,7 @@ class Student:
             logits, covariance = self._outputs(seen)
             ids += seen.ids
             outputs.append(logits)
+            progress(len(ids), len(images))
             if covariance is not None:
                 spreads.append(self._spread(logits, covariance))
         logits = torch.cat(outputs)

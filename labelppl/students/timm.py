@@ -53,7 +53,7 @@ def import_timm_for(name: str) -> ModuleType:
     Raises InputError where there is no such model, or no timm.
     """
     try:
-        _mend_torchvision()
+        mend_torchvision()
         import timm
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -86,7 +86,7 @@ def timm_normalisation(
     return (sum(mean) / len(mean),) * channels, (sum(std) / len(std),) * channels
 
 
-def _mend_torchvision() -> None:
+def mend_torchvision() -> None:
     """torchvision, which timm imports, needs the schemas of its operators even where their code is not there."""
     try:
         import torchvision  # noqa: F401

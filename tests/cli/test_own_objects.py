@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
+from labelppl.students.timm import mend_torchvision
 
 MINE = '''
 """A network, a target and an augmentation."""
@@ -224,3 +227,40 @@ def test_what_cannot_run_is_one_line(
     assert words in refused.output
     assert len(refused.output.strip().splitlines()) == 1
     assert not (mine / "r").exists()
+
+
+FRAMEWORKS = {
+    "torchvision": """
+def net(*, channels, outputs, image_size):
+    from torch import nn
+    from torchvision.models import mobilenet_v2
+    made = mobilenet_v2(num_classes=outputs)
+    made.features[0][0] = nn.Conv2d(channels, 32, 3, stride=2, padding=1, bias=False)
+    return made
+""",
+    "monai": """
+def net(*, channels, outputs, image_size):
+    from monai.networks.nets import DenseNet
+    return DenseNet(
+        spatial_dims=2, in_channels=channels, out_channels=outputs, init_features=8, growth_rate=4, block_config=(2, 2)
+    )
+""",
+}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_network_of_another_library_is_a_factory(
+    own_hips: Path, labelppl: Any, framework: str
+) -> None:
+    if importlib.util.find_spec(framework) is None:
+        pytest.skip(f"{framework} is not installed: pip install {framework}")
+    if framework == "torchvision":
+        mend_torchvision()
+    (own_hips / "nets.py").write_text(FRAMEWORKS[framework])
+    done = labelppl(
+        "distill", "--model", "hip.py", "--student", "nets.py:net", "--epochs", 1, "--lam", 1, "--quiet", "--run", "r",
+        folder=own_hips,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    probs = _probs(labelppl, own_hips, "r")
+    np.testing.assert_allclose(probs[["p_normal", "p_dysplastic"]].sum(axis=1), 1)
