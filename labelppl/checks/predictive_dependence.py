@@ -11,7 +11,7 @@ table's r lies outside all but a share ``level`` of the drawn ones (Gelman, Meng
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
@@ -24,24 +24,10 @@ from ..features import Angle, Scalar, Vector
 from ..posterior import Posterior
 from .finding import Finding
 from .predictive import is_number, simulate_sites
+from .record import DependentFeatures
 
 #: Cases of a class with both measurements below which its correlation is left out.
 LEAST_CASES = 5
-
-
-@dataclass(frozen=True)
-class DependentFeatures:
-    """One pair: r in the table, and the central ``1 - level`` of the r's drawn from the posterior.
-
-    p: two-sided posterior predictive p-value, at least 1 / (draws + 1).
-    """
-
-    first: str
-    second: str
-    r: float
-    low: float
-    high: float
-    p: float
 
 
 def dependences(
@@ -91,9 +77,14 @@ def check_dependence(
     posterior: Posterior, *, draws: int = 200, seed: int = 0, level: float = 0.01
 ) -> tuple[Finding, ...]:
     """A finding for every pair of measurements whose dependence within a class the fitted model does not reproduce."""
+    return unlike(dependences(posterior, draws=draws, seed=seed, level=level))
+
+
+def unlike(pairs: Iterable[DependentFeatures]) -> tuple[Finding, ...]:
+    """A finding for each pair whose dependence the fitted model does not reproduce."""
     findings = []
-    for pair in dependences(posterior, draws=draws, seed=seed, level=level):
-        if pair.low <= pair.r <= pair.high:
+    for pair in pairs:
+        if pair.reproduced:
             continue
         twice = abs(pair.r) > abs(pair.high + pair.low) / 2
         what = (

@@ -20,15 +20,8 @@ INSIDE, OUTSIDE, SHADE = "#1f5a8a", "#c0392b", "#dbe6ef"
 
 
 def draw(checked: Sbc, path: Path) -> None:
-    """Write the picture of ``found`` to ``path``, in the format of its suffix."""
-    quantities = len(checked.quantities)
-    rows = max(1, -(-quantities // PANEL_COLUMNS))
-    figure = Figure(
-        figsize=(10, 1.9 * rows + 1.1 + 0.32 * len(checked.tests)), layout="constrained"
-    )
-    FigureCanvasAgg(figure)
-    heights = [*([1.9] * rows), 0.5 + 0.32 * len(checked.tests)]
-    grid = figure.add_gridspec(rows + 1, PANEL_COLUMNS, height_ratios=heights)
+    """Write the picture of ``checked`` to ``path``, in the format of its suffix."""
+    figure = figure_of(checked)
     verdict = "passed" if checked.passed else "FAILED"
     figure.suptitle(
         f"{checked.model}, {checked.engine}: calibration {verdict} ({len(checked.ranks)} simulations, "
@@ -36,11 +29,24 @@ def draw(checked: Sbc, path: Path) -> None:
         color=INSIDE if checked.passed else OUTSIDE,
         fontsize=11,
     )
+    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=130))
+
+
+def figure_of(checked: Sbc, width: float = 10.0) -> Figure:
+    """The picture of a calibration check without a title; width in inches."""
+    quantities = len(checked.quantities)
+    rows = max(1, -(-quantities // PANEL_COLUMNS))
+    figure = Figure(
+        figsize=(width, 1.9 * rows + 1.1 + 0.32 * len(checked.tests)), layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    heights = [*([1.9] * rows), 0.5 + 0.32 * len(checked.tests)]
+    grid = figure.add_gridspec(rows + 1, PANEL_COLUMNS, height_ratios=heights)
     told = checked.to_frame()
     if quantities:
         _ranks(figure, grid, checked, told)
         _labels(figure.add_subplot(grid[rows, :]), checked, told)
-    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=130))
+    return figure
 
 
 def _ranks(figure: Any, grid: Any, checked: Sbc, told: Any) -> None:

@@ -9,7 +9,8 @@ from ..checks.against import against
 from ..checks.coverage import coverage
 from ..checks.finding import Finding
 from ..checks.predictive import check_prior
-from ..checks.predictive_dependence import check_dependence
+from ..checks.predictive_dependence import dependences, unlike
+from ..checks.record import Checked, DependentFeatures
 from ..checks.sbc import sbc
 from ..checks.sbc_record import Sbc
 from ..checks.static import check_static
@@ -19,6 +20,11 @@ from ..runs import check_folder, step
 from .engines import read_engine
 from .inputs import Inputs
 from .telling import Teller, bar, fit_line, say_warnings
+
+CHECKED = "check.json"
+SIMULATED = ("sbc.json", "sbc.png", "coverage.json")
+#: What ``check`` leaves in a run folder beside ``run.json``.
+OF_A_CHECK = (CHECKED, *SIMULATED)
 
 
 def check_job(
@@ -34,6 +40,8 @@ def check_job(
 ) -> None:
     """Static checks, prior predictive, a fit with its posterior predictive; SBC and coverage where they were asked for.
 
+    Writes ``check.json``, and ``sbc.json`` and ``coverage.json`` where those were asked for, which the report shows.
+
     simulations: of SBC, 0 for none. tables: simulated in each world of the check of coverage, 0 for none.
     others: models whose leave-one-out scores of the same cases are set beside this one's.
 
@@ -46,6 +54,7 @@ def check_job(
     findings = [*check_static(model, cases)]
     usable = not any(finding.level == "error" for finding in findings)
     problems: tuple[str, ...] = ()
+    pairs: tuple[DependentFeatures, ...] = ()
     if usable:
         findings += check_prior(model, cases, seed=seed)
         with bar("fit", say) as progress:
@@ -59,9 +68,15 @@ def check_job(
             )
         say.stage(fit_line(posterior))
         problems = posterior.problems
-        findings += check_dependence(posterior, seed=seed)
+        pairs = dependences(posterior, seed=seed)
+        findings += unlike(pairs)
     for finding in findings:
         say(str(finding))
+    made = inputs.entries("check", {})
+    checked = Checked(
+        made["model"], made["data"], len(cases) if usable else 0, tuple(findings), pairs
+    )
+    _keep(checked, folder, engine, seed, say)
     problems = (*(str(f) for f in findings if f.level == "error"), *problems)
     if usable and simulations:
         problems = (
@@ -75,6 +90,20 @@ def check_job(
     if problems:
         raise FailedWork(f"model '{inputs.model.name}' failed its check: {problems[0]}")
     say(f"model '{inputs.model.name}' and {cases.path}: {len(cases)} cases, {_verdict(findings)}")
+
+
+def _keep(checked: Checked, folder: Path, engine: str, seed: int, say: Teller) -> None:
+    """Write ``check.json``; what an earlier check simulated from another model or table is removed."""
+    with step(folder, "check", {"engine": engine, "seed": seed}, say.command_line):
+        path = folder / CHECKED
+        if path.is_file() and not Checked.load(path).is_of(vars(checked)):
+            for name in SIMULATED:
+                if (folder / name).is_file():
+                    (folder / name).unlink()
+                    say(
+                        f"note: {folder / name} was made with another model file or table and is removed"
+                    )
+        checked.save(path)
 
 
 def _calibration(

@@ -57,7 +57,7 @@ def percentile(estimate: Estimate, scored: Sequence[Scored]) -> Interval:
     groups = len(np.unique(np.concatenate([some.groups for some in scored])))
     if estimate.skewness is None:
         return percentile_interval(estimate.replicates, expanded_level(groups))
-    return skewed_interval(estimate.value, estimate.replicates, estimate.skewness(), groups)
+    return skewed_interval(estimate.replicates, estimate.skewness(), groups)
 
 
 PERCENTILE = Rule(percentile)

@@ -32,7 +32,16 @@ MADE_BY = {
 
 
 COMPARED = "compare.json"
-PAGE_SOURCES = ("explain.parquet", "audit.csv", "duplicates.csv", "curves.csv", COMPARED)
+PAGE_SOURCES = (
+    "explain.parquet",
+    "audit.csv",
+    "duplicates.csv",
+    "curves.csv",
+    "check.json",
+    "sbc.json",
+    "coverage.json",
+    COMPARED,
+)
 """What else a report reads where it is there."""
 EMBEDDING = "embedding.parquet"
 """Where `labelppl report` keeps the places of images as the student sees them."""

@@ -21,6 +21,7 @@ from .. import __version__
 from ..export.card import CardFacts, card, shares
 from ..runs import write_text
 from .case_section import case_table, readings
+from .check_section import check_section
 from .checklist import checklist
 from .cohort_section import audit_section, cohort_section
 from .comparison_section import comparison_section
@@ -47,6 +48,7 @@ SECTION_TITLES = {
     "measurements": "Measurements by class",
     "cohort": "Cohort and audit",
     "parameters": "The label model's parameters",
+    "checks": "How the label model was checked",
     "training": "Learning curves",
     "comparison": "Comparison of methods",
     "cases": "All cases",
@@ -119,6 +121,7 @@ def render_report(folder: Path, images: Mapping[str, Path] | None = None) -> str
         "posterior": None
         if files.posterior is None
         else posterior_section(files.posterior, files.classes),
+        "checked": check_section(folder, files.run),
         "curves": None if files.curve is None else learning_curves(files.curve),
         "lam": lambda_curve(files.student),
         "compared": comparison_section(files.comparison),
@@ -154,6 +157,7 @@ def _sections(parts: Mapping[str, Any]) -> list[tuple[str, str]]:
         "measurements": bool(parts["measurements"]),
         "cohort": parts["cohort"] is not None or parts["audit"] is not None,
         "parameters": parts["posterior"] is not None,
+        "checks": parts["checked"] is not None,
         "training": parts["curves"] is not None or parts["lam"] is not None,
         "comparison": parts["compared"] is not None,
         "cases": parts["table"] is not None,
