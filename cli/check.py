@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "--out",
     "run",
     type=options.FILE,
-    help="Folder for sbc.json and sbc.png [default: runs/NAME].",
+    help="Folder for check.json, sbc.json and coverage.json, which the report shows [default: runs/NAME].",
 )
 @options.delimiters
 @options.group

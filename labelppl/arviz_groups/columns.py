@@ -14,6 +14,7 @@ from ..table import Cases
 from ..table.digests import case_digests
 
 if TYPE_CHECKING:
+    from ..model import LabelModel
     from ..posterior import Posterior
 
 
@@ -75,6 +76,28 @@ def _describe(feature: Feature) -> dict[str, str]:
         return {"names": json.dumps(list(feature.names), ensure_ascii=False)}
     unit = feature.unit_name if isinstance(feature, Scalar) else ""
     return {"units": unit} if unit else {}
+
+
+def unit_of(site: str, model: LabelModel) -> dict[str, str]:
+    """Attributes of a parameter: how many of the column's units one of its own is, and the unit's name, where it has one.
+
+    Both are JSON: a value, or one for each component of a `Vector`. The values themselves stay in the model's unit.
+    """
+    feature = model.features.get(model.units().get(site, ""))
+    if isinstance(feature, Scalar):
+        parts: list[Scalar] = [feature]
+    elif isinstance(feature, Vector):
+        parts = list(feature.components.values())
+    else:
+        return {}
+    scales, names = [part.scale for part in parts], [part.unit_name for part in parts]
+    if all(scale == 1 for scale in scales) and not any(names):
+        return {}
+    one = isinstance(feature, Scalar)
+    return {
+        "column_units": json.dumps(scales[0] if one else scales),
+        "column_unit": json.dumps(names[0] if one else names, ensure_ascii=False),
+    }
 
 
 def digest_variables(posterior: Posterior) -> dict[str, Any]:

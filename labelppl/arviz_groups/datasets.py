@@ -31,7 +31,7 @@ from ..arrays import Array
 from ..features import Vector
 from ..model.structure import prior_trace
 from ..table import Cases, typed_ids
-from .columns import digest_variables, measured_columns
+from .columns import digest_variables, measured_columns, unit_of
 
 if TYPE_CHECKING:
     from ..posterior import Posterior
@@ -92,7 +92,14 @@ def groups(posterior: Posterior, rows: Sequence[int] | None = None) -> dict[str,
     observed, measured = measured_columns(posterior, cases)
     datasets = {
         "posterior": xr.Dataset(
-            {name: _variable(name, value[at[:, :kept]], dims) for name, value in values.items()},
+            {
+                name: (
+                    ("chain", "draw", *dims[name]),
+                    value[at[:, :kept]].numpy(),
+                    unit_of(name, model),
+                )
+                for name, value in values.items()
+            },
             coords={"chain": range(chains), "draw": range(kept)},
         ),
         "log_likelihood": xr.Dataset(
@@ -268,9 +275,3 @@ def _attributes(posterior: Posterior, shown: int) -> dict[str, Any]:
         "seed": posterior.seed,
         "parameters_sha256": coordinates_digest(posterior.density.coordinates),
     }
-
-
-def _variable(
-    name: str, value: Tensor, dims: dict[str, tuple[str, ...]]
-) -> tuple[tuple[str, ...], Array]:
-    return ("chain", "draw", *dims[name]), value.numpy()

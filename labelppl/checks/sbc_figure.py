@@ -84,7 +84,9 @@ def _labels(axes: Any, checked: Sbc, told: Any) -> None:
     for y, m, e, good in zip(at, mean, error, passed, strict=True):
         axes.errorbar(m, y, xerr=1.96 * e, fmt="o", ms=4, color=INSIDE if good else OUTSIDE)
     axes.axvline(0, color="0.6", lw=0.6)
-    axes.set_yticks(at, checked.tests, fontsize=8)
+    axes.set_yticks(
+        at, [name.replace("fitted (loo)", "left out") for name in checked.tests], fontsize=8
+    )
     axes.set_ylim(-0.6, len(checked.tests) - 0.4)
     axes.tick_params(axis="x", labelsize=7)
     axes.set_xlabel("soft labels: mean residual with 95 % interval, 0 if calibrated", fontsize=7.5)

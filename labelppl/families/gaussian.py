@@ -176,6 +176,10 @@ class Gaussian(Law):
             f"{self.name}_size": ("class",),
         }
 
+    def units(self) -> dict[str, str]:
+        """The mean is in the unit of the numbers; of their logarithms or log-odds it has none."""
+        return super().units() if self.scale == "plain" else {}
+
     def factor(
         self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int
     ) -> Factor:

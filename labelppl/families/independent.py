@@ -69,6 +69,10 @@ class Family(LabelModel):
             named |= law.axes()
         return named
 
+    def units(self) -> dict[str, str]:
+        """Site -> the feature in whose unit it is."""
+        return {site: name for law in self.evidence for site, name in law.units().items()}
+
     def exact(self, cases: Cases, seed: int = 0) -> ExactPosterior:
         """Posterior in closed form, its sites named as in the Pyro function.
 

@@ -135,6 +135,10 @@ class Law(ABC):
         """Names of the first axes of its sites; by default each ``<name>_<part>`` of `PARTS_BY_CLASS` has one value a class."""
         return {f"{self.name}_{part}": ("class",) for part in PARTS_BY_CLASS}
 
+    def units(self) -> dict[str, str]:
+        """Site -> the feature in whose unit it is; by default ``<name>_mean``."""
+        return {f"{self.name}_mean": self.name}
+
     def factor(
         self, columns: Mapping[str, Column], labels: Tensor, classes: int, seed: int
     ) -> Factor:

@@ -45,6 +45,10 @@ class StudentT(Law):
         ['grade']
     """
 
+    def units(self) -> dict[str, str]:
+        """Both the mean and the scale are in the unit of the numbers."""
+        return {f"{self.name}_{part}": self.name for part in ("mean", "scale")}
+
     def parameters(self, cases: CasePlate) -> Callable[[Tensor], Tensor]:
         center, spread = self.place()
         df = pyro.sample(f"{self.name}_df", dist.Gamma(2.0, 0.1))

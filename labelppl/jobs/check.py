@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..checks.against import against
@@ -76,15 +77,17 @@ def check_job(
     checked = Checked(
         made["model"], made["data"], len(cases) if usable else 0, tuple(findings), pairs
     )
-    _keep(checked, folder, engine, seed, say)
     problems = (*(str(f) for f in findings if f.level == "error"), *problems)
-    if usable and simulations:
-        problems = (
-            *problems,
-            *_calibration(inputs, folder, engine, simulations, seed, say).problems,
-        )
-    if usable and tables:
-        findings += _coverage(inputs, folder, engine, tables, seed, say)
+    arguments = {"engine": engine, "simulations": simulations, "coverage": tables, "seed": seed}
+    with step(folder, "check", arguments, say.command_line):
+        _remove_others(checked, folder, say)
+        checked.save(folder / CHECKED)
+        if usable and simulations:
+            result = _calibration(inputs, folder, engine, simulations, seed, say)
+            problems = (*problems, *result.problems)
+        if usable and tables:
+            findings += _coverage(inputs, folder, engine, tables, seed, say)
+            replace(checked, findings=tuple(findings)).save(folder / CHECKED)
     if usable and others:
         _against(inputs, posterior, others, engine, seed, say)
     if problems:
@@ -92,18 +95,14 @@ def check_job(
     say(f"model '{inputs.model.name}' and {cases.path}: {len(cases)} cases, {_verdict(findings)}")
 
 
-def _keep(checked: Checked, folder: Path, engine: str, seed: int, say: Teller) -> None:
-    """Write ``check.json``; what an earlier check simulated from another model or table is removed."""
-    with step(folder, "check", {"engine": engine, "seed": seed}, say.command_line):
-        path = folder / CHECKED
-        if path.is_file() and not Checked.load(path).is_of(vars(checked)):
-            for name in SIMULATED:
-                if (folder / name).is_file():
-                    (folder / name).unlink()
-                    say(
-                        f"note: {folder / name} was made with another model file or table and is removed"
-                    )
-        checked.save(path)
+def _remove_others(checked: Checked, folder: Path, say: Teller) -> None:
+    """Remove what an earlier check simulated from another model file or table."""
+    if not (folder / CHECKED).is_file() or Checked.load(folder / CHECKED).is_of(vars(checked)):
+        return
+    for path in (folder / name for name in SIMULATED):
+        if path.is_file():
+            path.unlink()
+            say(f"note: {path} was made with another model file or table and is removed")
 
 
 def _calibration(
@@ -118,14 +117,8 @@ def _calibration(
             seed=seed,
             progress=progress,
         )
-    with step(
-        folder,
-        "check",
-        {"engine": engine, "simulations": simulations, "seed": seed},
-        say.command_line,
-    ):
-        result.save(folder / "sbc.json")
-        result.plot(folder / "sbc.png")
+    result.save(folder / "sbc.json")
+    result.plot(folder / "sbc.png")
     verdict = "passed" if result.passed else "FAILED"
     outcome = "; ".join(result.problems) or result.detectable
     say(f"calibration over {simulations} simulations {verdict}: {outcome} ({folder / 'sbc.png'})")
@@ -144,10 +137,7 @@ def _coverage(
             seed=seed,
             progress=progress,
         )
-    with step(
-        folder, "check", {"engine": engine, "coverage": tables, "seed": seed}, say.command_line
-    ):
-        result.save(folder / "coverage.json")
+    result.save(folder / "coverage.json")
     for row in result.to_frame().to_dict("records"):
         say(
             f"coverage of 90 % intervals, {row['world']}: {row['coverage']:.2f} ± {row['se']:.2f}, mean width "

@@ -109,6 +109,10 @@ class LabelModel:
         """Names of the first axes of each site, such as ``class``, where the model knows them."""
         return {}
 
+    def units(self) -> Mapping[str, str]:
+        """Site -> the feature in whose unit it is: by their names, ``<feature>_mean`` and ``<feature>_sd``."""
+        return {f"{name}_{part}": name for name in self.features for part in ("mean", "sd")}
+
     def with_options(self, **options: Any) -> LabelModel:
         """The same model with some keyword-only arguments of its function set; InputError for unknown names."""
         for name, value in options.items():

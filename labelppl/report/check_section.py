@@ -109,7 +109,8 @@ def _pairs(pairs: tuple[DependentFeatures, ...]) -> tuple[Markup | None, str]:
 
 
 def _calibration(sbc: Sbc) -> Calibration:
-    said = f"{len(sbc.ranks)} data sets were simulated from the model and fitted by {sbc.engine}"
+    said = f"{len(sbc.ranks)} data sets were simulated from the model and fitted"
+    said += "" if sbc.engine == "auto" else f" by {sbc.engine}"
     said += f" ({len(sbc.refused)} more could not be fitted)" if sbc.refused else ""
     outcome = f"{sbc.detectable}." if sbc.passed else "something is wrong."
     picture = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import InputError
@@ -21,7 +22,9 @@ SUMMARY_COLUMNS = ("mean", "sd", "ess_bulk", "ess_tail", "r_hat")
 
 @dataclass(frozen=True, eq=False)
 class PosteriorSection:
-    """`rows` hold name, mean, sd, lo, hi (90 %), ess_bulk, ess_tail, r_hat of each parameter.
+    """`rows` hold name, unit, mean, sd, lo, hi (90 %), ess_bulk, ess_tail, r_hat of each parameter.
+
+    A parameter that has the unit of a column is shown in that unit; `converted` says whether there is one.
 
     With importance weights `khat` is given and the last three say nothing: the draws stored for
     ArviZ are resampled, independent and repeated.
@@ -34,6 +37,7 @@ class PosteriorSection:
     rows: tuple[dict[str, Any], ...]
     left_out: int
     draws: int
+    converted: bool
 
 
 def posterior_section(path: Path, classes: tuple[str, ...] = ()) -> PosteriorSection:
@@ -54,11 +58,16 @@ def posterior_section(path: Path, classes: tuple[str, ...] = ()) -> PosteriorSec
         left = SUMMARY_ROWS - len(rows)
         if left <= 0:
             break
-        some = first_elements(variable, left)
+        some, units = in_column_units(first_elements(variable, left))
         summary = _summary(some.rename(str(name)))
         ends = some.quantile([0.05, 0.95], ("chain", "draw")).values.reshape(2, -1)
         rows += [
-            {"name": _named(str(label), classes), "lo": float(ends[0, i]), "hi": float(ends[1, i])}
+            {
+                "name": _named(str(label), classes),
+                "unit": units[i],
+                "lo": float(ends[0, i]),
+                "hi": float(ends[1, i]),
+            }
             | {column: float(row[column]) for column in SUMMARY_COLUMNS if column in row}
             for i, (label, row) in enumerate(summary.head(left).iterrows())
         ]
@@ -73,7 +82,19 @@ def posterior_section(path: Path, classes: tuple[str, ...] = ()) -> PosteriorSec
         rows=tuple(rows),
         left_out=parameters - len(rows),
         draws=draws,
+        converted=any(row["unit"] for row in rows),
     )
+
+
+def in_column_units(variable: xr.DataArray) -> tuple[xr.DataArray, list[str]]:
+    """The parameter in the unit of its column, and the name of the unit for each element, in row-major order."""
+    shape = [size for dim, size in variable.sizes.items() if dim not in ("chain", "draw")]
+    scales = np.asarray(json.loads(variable.attrs.get("column_units", "1")), dtype=np.float64)
+    names = np.asarray(json.loads(variable.attrs.get("column_unit", '""')), dtype=object)
+    if scales.ndim:
+        # One for each component, which is the last axis; a long parameter may be cut.
+        scales, names = scales[: shape[-1]], names[: shape[-1]]
+    return variable * scales, [str(name) for name in np.broadcast_to(names, shape).ravel()]
 
 
 def _summary(variable: xr.DataArray) -> pd.DataFrame:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from labelppl.checks.record import Checked
+
 
 def test_a_starter_passes_its_check_on_a_table_of_its_columns(tmp_path: Path, labelppl) -> None:  # type: ignore[no-untyped-def]
     assert labelppl("init", "knee.py", folder=tmp_path).exit_code == 0
@@ -29,7 +31,38 @@ def test_hip_passes_and_its_calibration_is_drawn(own_hips: Path, labelppl) -> No
         "too narrow in all its parameters would have been found four times in five" in result.output
     )
     assert (own_hips / "runs" / "hip" / "sbc.png").read_bytes().startswith(b"\x89PNG")
-    assert json.loads((own_hips / "runs" / "hip" / "sbc.json").read_text())["passed"] is True
+    run = own_hips / "runs" / "hip"
+    assert json.loads((run / "sbc.json").read_text())["passed"] is True
+    steps = json.loads((run / "run.json").read_text())["steps"]
+    assert [sorted(one["files"]) for one in steps] == [["check.json", "sbc.json", "sbc.png"]]
+
+
+def test_a_folder_with_a_check_takes_a_fit_and_its_report_shows_the_check(
+    own_hips: Path,
+    labelppl,  # type: ignore[no-untyped-def]
+) -> None:
+    run = own_hips / "runs" / "hip"
+    assert labelppl("check", "--model", "hip.py", "--quiet", folder=own_hips).exit_code == 0
+    checked = Checked.load(run / "check.json")
+    assert [(pair.first, pair.second) for pair in checked.pairs] == [("alpha", "coverage")]
+    assert checked.pairs[0].low < checked.pairs[0].r < checked.pairs[0].high
+    distill = ["distill", "--model", "hip.py", "--epochs", 1, "--lam", 1, "--image-size", 32]
+    result = labelppl(*distill, "--quiet", folder=own_hips)
+    assert result.exit_code == 0, result.output
+    page = (run / "report.html").read_text()
+    assert "How the label model was checked" in page
+    assert "Do the measurements go together as the model says?" in page
+
+    # Another model file: what was simulated from the old one goes, and the report says that the check is of another.
+    (run / "coverage.json").write_text("{}")
+    (own_hips / "hip.py").write_text((own_hips / "hip.py").read_text() + "\n# another\n")
+    result = labelppl("check", "--model", "hip.py", "--quiet", folder=own_hips)
+    assert "coverage.json was made with another model file or table and is removed" in result.output
+    assert not (run / "coverage.json").exists()
+    assert labelppl("report", "--run", run, "--quiet", folder=own_hips).exit_code == 0
+    page = (run / "report.html").read_text()
+    assert "was of another model file or table" in page
+    assert "Do the measurements go together" not in page
 
 
 def test_a_feature_that_is_never_used_is_named(own_hips: Path, labelppl) -> None:  # type: ignore[no-untyped-def]

@@ -14,6 +14,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from labelppl.checks.predictive_dependence import unlike
+from labelppl.checks.record import Checked, DependentFeatures
+from labelppl.checks.sbc_record import Sbc
+from labelppl.errors import InputError
 from labelppl.report import write_report
 from labelppl.report.case_section import case_table, script_data
 from labelppl.report.run_files import EMBEDDING, read_run
@@ -63,6 +67,7 @@ def full_run(make_run: MakeRun) -> tuple[Path, dict[str, Path]]:
     pd.DataFrame(
         {"id": ids, "x": rng.normal(size=len(ids)), "y": rng.normal(size=len(ids))}
     ).to_parquet(folder / EMBEDDING)
+    save_checks(folder, rng)
     images = {}
     for i, case in enumerate(ids[:200]):
         images[case] = folder.parent / f"{case}.png"
@@ -72,15 +77,63 @@ def full_run(make_run: MakeRun) -> tuple[Path, dict[str, Path]]:
     return folder, images
 
 
+def save_checks(folder: Path, rng: np.random.Generator) -> None:
+    """What `labelppl check --sbc --coverage` leaves: one pair too alike, one parameter too narrow, one world too low."""
+    run = json.loads((folder / "run.json").read_text())
+    pairs = (
+        DependentFeatures("alpha", "coverage", 0.1, -0.3, 0.3, 0.6),
+        DependentFeatures("alpha", "slope", 0.62, -0.3, 0.3, 0.01),
+    )
+    Checked(run["model"], run["data"], 429, unlike(pairs), pairs).save(folder / "check.json")
+    simulations, draws = 60, 99
+    ranks = rng.integers(0, draws + 1, (simulations, 2))
+    ranks[:, 1] = np.where(ranks[:, 1] < 50, 0, draws)
+    Sbc(
+        model="hip", engine="auto", quantities=("prevalence[0]", "alpha_mean[0]"), ranks=ranks,
+        scores=rng.chisquare(2, (simulations, draws + 1)), parameters=2, draws=draws,
+        tests=("fitted (loo): dysplastic", "new: sharpness"),
+        residuals=rng.normal(0, 0.01, (simulations, 2)), refused=("one fit failed",), seed=0,
+    ).save(folder / "sbc.json")  # fmt: skip
+    worlds = [
+        {"world": name, "coverage": share, "se": 0.02, "width": 0.2, "simulations": 40}
+        for name, share in (("as the model says", 0.91), ("outliers", 0.75))
+    ]
+    (folder / "coverage.json").write_text(json.dumps({"worlds": worlds}))
+
+
 def test_every_section_is_there(full_run: tuple[Path, dict[str, Path]]) -> None:
     page = write_report(*full_run).read_text(encoding="utf-8")
     for words in (
         "Has it learned what the label model believes?", "Images as the student sees them",
         "What each measurement looks like by class", "Cohort and audit", "TRIPOD+AI", "All cases",
         "alpha 49° speaks for dysplastic, 12\u00a0:\u00a01", "alpha: missing", "For the authors",
+        "How the label model was checked", "so that their evidence is counted twice", "1 of 2 lie outside",
+        "60 data sets were simulated from the model and fitted (1 more could not be fitted): something is wrong",
+        "alpha_mean[0]: the posterior is too narrow", "outliers <strong>(too rarely)</strong>",
     ):  # fmt: skip
         assert words in page, words
     assert "data:image/jpeg;base64," in page
+
+
+def test_a_check_is_shown_only_where_it_was_run(make_run: MakeRun) -> None:
+    folder = make_run()
+    assert "How the label model was checked" not in write_report(folder).read_text()
+    save_checks(folder, np.random.default_rng(0))
+    for name in ("sbc.json", "coverage.json"):
+        (folder / name).unlink()
+    page = write_report(folder).read_text()
+    assert "Do the measurements go together" in page
+    assert "Does the posterior find" not in page
+    assert "hold the truth?" not in page
+
+
+@pytest.mark.parametrize("name", ["check.json", "sbc.json", "coverage.json"])
+def test_a_check_that_cannot_be_read_is_an_error(make_run: MakeRun, name: str) -> None:
+    folder = make_run()
+    save_checks(folder, np.random.default_rng(0))
+    (folder / name).write_text('{"worlds": [{}]}')
+    with pytest.raises(InputError, match=name):
+        write_report(folder)
 
 
 def test_names_that_only_the_program_uses_do_not_reach_a_reader(
@@ -248,9 +301,9 @@ def test_axe_finds_no_serious_violation(
         pytest.skip("axe-core is not installed: npm install")
     page.open(write_report(*full_run).as_uri())
     for width in (400, 1200):
-        for scheme in ("light", "dark"):
+        for media, scheme in (("", "light"), ("", "dark"), ("print", "light")):
             page.resize(width)
-            page.medium("", scheme)
+            page.medium(media, scheme)
             page.evaluate(axe.read_text(encoding="utf-8") + ";0")
             found = json.loads(
                 page.evaluate(

@@ -161,6 +161,38 @@ def test_posterior_rows_are_moments_of_the_draws(make_run: MakeRun) -> None:
     assert (section.khat, section.draws, section.engine) == (None, 1000, "nuts")
 
 
+def test_parameters_stand_in_the_unit_of_their_column(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    angle = rng.normal([1.06, 0.92], 0.01, (4, 100, 2))
+    sizes = rng.normal([[1.0, 2.0], [3.0, 4.0]], 0.1, (4, 100, 2, 2))
+    posterior = xr.Dataset(
+        {
+            "alpha_mean": (
+                ("chain", "draw", "class"), angle,
+                {"column_units": json.dumps(180 / np.pi), "column_unit": json.dumps("deg")},
+            ),
+            "sizes_mean": (
+                ("chain", "draw", "class", "sizes_component"), sizes,
+                {"column_units": json.dumps([1.0, 100.0]), "column_unit": json.dumps(["mm", "%"])},
+            ),
+            "kappa": (("chain", "draw"), angle[..., 0]),
+        },
+        coords={"class": ["normal", "dysplastic"], "sizes_component": ["length", "share"]},
+    )  # fmt: skip
+    posterior.to_netcdf(tmp_path / "posterior.nc", group="posterior", engine="h5netcdf")
+    section = posterior_section(tmp_path / "posterior.nc")
+    rows = {row["name"]: row for row in section.rows}
+    assert section.converted
+    alpha = rows["alpha_mean[dysplastic]"]
+    assert alpha["unit"] == "deg"
+    assert alpha["mean"] == pytest.approx(np.degrees(angle[..., 1]).mean())
+    assert alpha["hi"] == pytest.approx(np.quantile(np.degrees(angle[..., 1]), 0.95))
+    assert rows["sizes_mean[normal, length]"]["unit"] == "mm"
+    share = rows["sizes_mean[dysplastic, share]"]
+    assert (share["unit"], share["mean"]) == ("%", pytest.approx(100 * sizes[..., 1, 1].mean()))
+    assert rows["kappa"]["unit"] == ""
+
+
 def test_weighted_draws_show_khat_and_no_r_hat(make_run: MakeRun) -> None:
     from labelppl.report.write import render_report
 
