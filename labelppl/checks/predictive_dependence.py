@@ -84,7 +84,7 @@ def unlike(pairs: Iterable[DependentFeatures]) -> tuple[Finding, ...]:
     """A finding for each pair whose dependence the fitted model does not reproduce."""
     findings = []
     for pair in pairs:
-        if pair.reproduced:
+        if pair.as_expected:
             continue
         twice = abs(pair.r) > abs(pair.high + pair.low) / 2
         what = (

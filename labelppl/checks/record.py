@@ -11,6 +11,8 @@ from ..errors import InputError
 from ..runs import read_json, write_json
 from .finding import Finding
 
+CHECK_JSON = "check.json"
+
 
 @dataclass(frozen=True)
 class DependentFeatures:
@@ -27,7 +29,7 @@ class DependentFeatures:
     p: float
 
     @property
-    def reproduced(self) -> bool:
+    def as_expected(self) -> bool:
         """Whether the fitted model expects as much dependence as the table shows."""
         return self.low <= self.r <= self.high
 

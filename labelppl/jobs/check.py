@@ -11,7 +11,7 @@ from ..checks.coverage import coverage
 from ..checks.finding import Finding
 from ..checks.predictive import check_prior
 from ..checks.predictive_dependence import dependences, unlike
-from ..checks.record import Checked, DependentFeatures
+from ..checks.record import CHECK_JSON, Checked, DependentFeatures
 from ..checks.sbc import sbc
 from ..checks.sbc_record import Sbc
 from ..checks.static import check_static
@@ -22,10 +22,9 @@ from .engines import read_engine
 from .inputs import Inputs
 from .telling import Teller, bar, fit_line, say_warnings
 
-CHECKED = "check.json"
 SIMULATED = ("sbc.json", "sbc.png", "coverage.json")
 #: What ``check`` leaves in a run folder beside ``run.json``.
-OF_A_CHECK = (CHECKED, *SIMULATED)
+OF_A_CHECK = (CHECK_JSON, *SIMULATED)
 
 
 def check_job(
@@ -81,13 +80,13 @@ def check_job(
     arguments = {"engine": engine, "simulations": simulations, "coverage": tables, "seed": seed}
     with step(folder, "check", arguments, say.command_line):
         _remove_others(checked, folder, say)
-        checked.save(folder / CHECKED)
+        checked.save(folder / CHECK_JSON)
         if usable and simulations:
             result = _calibration(inputs, folder, engine, simulations, seed, say)
             problems = (*problems, *result.problems)
         if usable and tables:
             findings += _coverage(inputs, folder, engine, tables, seed, say)
-            replace(checked, findings=tuple(findings)).save(folder / CHECKED)
+            replace(checked, findings=tuple(findings)).save(folder / CHECK_JSON)
     if usable and others:
         _against(inputs, posterior, others, engine, seed, say)
     if problems:
@@ -97,7 +96,9 @@ def check_job(
 
 def _remove_others(checked: Checked, folder: Path, say: Teller) -> None:
     """Remove what an earlier check simulated from another model file or table."""
-    if not (folder / CHECKED).is_file() or Checked.load(folder / CHECKED).is_of(vars(checked)):
+    if not (folder / CHECK_JSON).is_file() or Checked.load(folder / CHECK_JSON).is_of(
+        vars(checked)
+    ):
         return
     for path in (folder / name for name in SIMULATED):
         if path.is_file():

@@ -4,7 +4,7 @@ figure, axes = matplotlib.pyplot.subplots(layout="constrained")
 labelppl.plots.forest(axes, labels.to_frame().head(20), labels.classes)
 """
 
-from .checks import dependence
+from .checks import pair_dependence
 from .embedding import embedding
 from .evaluation import evaluation_curve, reliability_curve, student_against_labels
 from .labels import forest, label_histogram
@@ -14,7 +14,6 @@ from .training import lambda_path, learning_curve
 
 __all__ = [
     "densities",
-    "dependence",
     "embedding",
     "evaluation_curve",
     "forest",
@@ -22,6 +21,7 @@ __all__ = [
     "label_histogram",
     "lambda_path",
     "learning_curve",
+    "pair_dependence",
     "reliability_curve",
     "student_against_labels",
 ]

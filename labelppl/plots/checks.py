@@ -10,7 +10,7 @@ from ..checks.record import DependentFeatures
 from .style import BAND, COLOURS, INK, MAIN, short
 
 
-def dependence(axes: Axes, pairs: Sequence[DependentFeatures]) -> Axes:
+def pair_dependence(axes: Axes, pairs: Sequence[DependentFeatures]) -> Axes:
     """Draw how alike two measurements are within a class, in the table and as the fitted model expects.
 
     Args:
@@ -22,14 +22,14 @@ def dependence(axes: Axes, pairs: Sequence[DependentFeatures]) -> Axes:
 
     Examples:
         >>> import matplotlib.pyplot as plt
-        >>> axes = dependence(plt.subplots()[1], [DependentFeatures("a", "b", 0.4, -0.2, 0.2, 0.01)])
+        >>> axes = pair_dependence(plt.subplots()[1], [DependentFeatures("a", "b", 0.4, -0.2, 0.2, 0.01)])
         >>> axes.get_xlabel()
         'rank correlation within a class'
     """
     places = range(len(pairs))[::-1]
     for place, pair in zip(places, pairs, strict=True):
         axes.plot([pair.low, pair.high], [place, place], color=BAND, lw=9, solid_capstyle="butt")
-        axes.plot(pair.r, place, "o", ms=6, color=MAIN if pair.reproduced else COLOURS[1])
+        axes.plot(pair.r, place, "o", ms=6, color=MAIN if pair.as_expected else COLOURS[1])
     axes.axvline(0, color=INK, lw=0.6, ls=":")
     axes.set_xlim(-1.03, 1.03)
     axes.set_ylim(-0.6, len(pairs) - 0.4)

@@ -9,26 +9,25 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from ..checks.finding import Finding
-from ..checks.record import Checked, DependentFeatures
+from ..checks.record import CHECK_JSON, Checked, DependentFeatures
 from ..checks.sbc_figure import figure_of
 from ..checks.sbc_record import Sbc
 from ..errors import InputError
-from ..plots.checks import dependence
+from ..plots.checks import pair_dependence
 from ..plots.style import house_style
 from .svg import svg_of, to_svg
 
-CHECKED, SBC, COVERAGE = "check.json", "sbc.json", "coverage.json"
-CHECK_FILES = (CHECKED, SBC, COVERAGE)
-MOST_PAIRS = 15
+SBC, COVERAGE = "sbc.json", "coverage.json"
+DRAWN_PAIRS = 15
 """Pairs of measurements that are drawn, those that the model reproduces least first."""
 MOST_PANELS = 40
 """Of the picture of the simulation-based calibration; with more quantities sbc.png alone shows them."""
 SURE = 2.0
 """Standard errors by which a coverage must miss its level to be marked."""
-LEVEL = 0.9
+COVERAGE_LEVEL = 0.9
 
 
-class World(NamedTuple):
+class CoverageRow(NamedTuple):
     """One row of the check of coverage: the share of truths inside 90 % intervals, with its standard error."""
 
     name: str
@@ -56,7 +55,7 @@ class CheckSection(NamedTuple):
     pairs: Markup | None = None
     pairs_caption: str = ""
     sbc: Calibration | None = None
-    worlds: tuple[World, ...] = ()
+    worlds: tuple[CoverageRow, ...] = ()
 
 
 def check_section(folder: Path, run: dict[str, Any]) -> CheckSection | None:
@@ -64,9 +63,9 @@ def check_section(folder: Path, run: dict[str, Any]) -> CheckSection | None:
 
     Raises InputError for a file that is not what `labelppl check` writes.
     """
-    if not (folder / CHECKED).is_file():
+    if not (folder / CHECK_JSON).is_file():
         return None
-    checked = Checked.load(folder / CHECKED)
+    checked = Checked.load(folder / CHECK_JSON)
     if run.get("model") and not checked.is_of(run):
         return CheckSection(stale=True)
     picture, caption = _pairs(checked.pairs)
@@ -92,8 +91,8 @@ def _sentence(checked: Checked) -> str:
 def _pairs(pairs: tuple[DependentFeatures, ...]) -> tuple[Markup | None, str]:
     if not pairs:
         return None, ""
-    shown = sorted(pairs, key=lambda pair: (pair.p, -abs(pair.r)))[:MOST_PAIRS]
-    unlike = sum(not pair.reproduced for pair in pairs)
+    shown = sorted(pairs, key=lambda pair: (pair.p, -abs(pair.r)))[:DRAWN_PAIRS]
+    unlike = sum(not pair.as_expected for pair in pairs)
     caption = (
         "Dot: how two measurements of the same class go together in the table. Bar: 99 % of what the fitted model "
         f"expects. {unlike} of {len(pairs)} lie outside; one in a hundred would by chance."
@@ -103,7 +102,7 @@ def _pairs(pairs: tuple[DependentFeatures, ...]) -> tuple[Markup | None, str]:
     picture = svg_of(
         (6.4, 0.9 + 0.32 * len(shown)),
         "Rank correlations within a class, measured and expected by the fitted model",
-        lambda axes: dependence(axes, shown),
+        lambda axes: pair_dependence(axes, shown),
     )
     return picture, caption
 
@@ -120,17 +119,17 @@ def _calibration(sbc: Sbc) -> Calibration:
     return Calibration(f"{said}: {outcome}", sbc.problems, picture)
 
 
-def _worlds(path: Path) -> tuple[World, ...]:
+def _worlds(path: Path) -> tuple[CoverageRow, ...]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["worlds"]
         return tuple(
-            World(
+            CoverageRow(
                 str(row["world"]),
                 float(row["coverage"]),
                 float(row["se"]),
                 float(row["width"]),
                 int(row["simulations"]),
-                row["coverage"] + SURE * row["se"] < LEVEL,
+                row["coverage"] + SURE * row["se"] < COVERAGE_LEVEL,
             )
             for row in rows
             if row["simulations"]
