@@ -21,7 +21,8 @@ A metric is absent where no case has what it needs, and null where the cases do 
 Intervals draw whole groups (patients) with replacement. Shares of exactly 0 or 1 get the exact binomial interval over
 groups, sensitivity, specificity and likelihood ratios of independent cases the textbook ones (Wilson, log method).
 p-values and degrees of freedom have none. A calibration error is biased upwards by noise: its interval takes that off and
-reaches 0 where calibration cannot be rejected.
+reaches 0 where calibration cannot be rejected. Read its upper end, the error that cannot be excluded. How often the intervals
+hold the truth was [measured](measured.md#intervals-of-metrics).
 """
 
 AFTER = """

@@ -15,8 +15,8 @@ data sets of 183 cases). `error_interval` therefore reflects the interval about 
 basic bootstrap, which subtracts that bias), lets it reach 0 whenever the estimate lies inside the
 null band, where calibration cannot be rejected, and never excludes the estimate itself. smECE
 absorbs part of the noise in its bandwidth, so reflection alone goes too far; its interval is the
-union of both. Simulated coverage of the 95 % intervals at 60 and 183 cases, calibrated to
-saturated forecasts: .88 to .98.
+union of both. What matters is the upper end, the error that cannot be excluded; docs/measured.md has the coverage of
+both ends and of the upper one alone, at 60, 183 and 1,500 cases.
 Source: Efron & Tibshirani 1993, ch. 14; Davison & Hinkley 1997, §5.2.
 """
 

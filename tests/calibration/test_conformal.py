@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import expit
+from scipy.stats import binom
 
 from labelppl.calibration import Conformal, choose_confidence, fit_conformal
 from labelppl.calibration.confidence import Confidence, scaled_largest
@@ -111,6 +112,33 @@ def test_monte_carlo_sets_cover_the_truth_where_voted_labels_fall_short() -> Non
     assert means["voted"] == pytest.approx(0.684, abs=0.02)
     assert means["one"] == pytest.approx(0.903, abs=0.012)
     assert means["limit"] == pytest.approx(0.929, abs=0.012)
+
+
+def test_over_200_sets_the_truth_is_covered_as_often_as_promised() -> None:
+    """One new case after each calibration set of 30; its label is drawn from the true p(Y|X)."""
+    rng, sets, promised = np.random.default_rng(2), 200, 0.9
+    covered = {"voted": 0, "drawn": 0, "soft": 0}
+    for seed in range(sets):
+        p = expit(1.5 * rng.standard_normal(31))
+        probs = np.column_stack([1 - p, p])
+        label = int(rng.random() < p[-1])
+        references = {
+            "voted": probs[:-1].argmax(axis=1),
+            "drawn": probs[:-1],
+            "soft": probs[:-1],
+        }
+        for name, reference in references.items():
+            drawn = 1 if name == "drawn" else None
+            fitted = fit_conformal(
+                probs[:-1], reference, alpha=1 - promised, labels_per_case=drawn, seed=seed
+            )
+            covered[name] += bool(fitted.sets(probs[-1:])[0, label])
+    low = binom.ppf(0.005, sets, promised)
+    # One label per case covers at most 1 / (n + 1) more than promised.
+    high = binom.ppf(0.995, sets, promised + 1 / 31)
+    assert low <= covered["drawn"] <= high
+    assert low <= covered["soft"]
+    assert covered["voted"] < low
 
 
 def test_risk_coverage_area() -> None:
