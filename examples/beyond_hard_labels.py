@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 from labelppl.cli.one_line import OneLine
-from studies.ellipses import hard_or_soft, statistics
+from studies.ellipses import CASES, hard_or_soft, statistics
 from studies.form import Form, sized
 from studies.votes_by_number import votes_study
 from studies.writing import Study
@@ -22,7 +22,6 @@ from studies.writing import Study
 PARTS = ("statistics", "ellipses", "votes")
 QUICK = Form(student="small", size=32, effort=0.2, seeds=2, test=500, share=0.1)
 PAPER = Form(student="timm:densenet121", size=224, effort=1.0, seeds=3, test=3000)
-STATISTICS = {"quick": 1000, "paper": 15_000}
 
 
 @click.command(cls=OneLine)
@@ -40,7 +39,7 @@ def main(
         raise click.BadParameter(f"--parts: got {parts}, expected some of {','.join(PARTS)}")
     study = Study(out, "Beyond hard labels (Grossmann, Schmarje and Koch 2022)", form)
     if "statistics" in chosen:
-        numbers, tables = statistics(statistics_of or STATISTICS[form.name])
+        numbers, tables = statistics(statistics_of or (1000 if form.name == "quick" else CASES))
         study.write("statistics", numbers, tables, {})
     if "ellipses" in chosen:
         study.write("ellipses", *hard_or_soft(out, form))

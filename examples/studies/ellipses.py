@@ -70,8 +70,9 @@ def hard_or_soft(folder: Path, form: Form) -> tuple[dict[str, Any], list[str], d
         simulate("ellipses", data, cases=count, size=form.size, seed=22)
     cases = read_cases(data / "ellipses.csv", load_model(data / "ellipses.py"))
     assert cases.p_true is not None
-    usual = form.schedule(round(TRAIN_SHARE * count))
-    schedule = PAPER_SCHEDULE if form.name == "paper" else usual
+    schedule = replace(PAPER_SCHEDULE, epochs=round(PAPER_SCHEDULE.epochs * form.effort))
+    if form.name == "quick":  # too few updates for that rate
+        schedule = form.schedule(round(TRAIN_SHARE * count))
     keys = ("macro_accuracy", "kl", "kl_dcic", "accuracy", "ece")
     runs: dict[str, list[dict[str, float | None]]] = {"hard": [], "soft": []}
     features = {}
@@ -92,7 +93,7 @@ def hard_or_soft(folder: Path, form: Form) -> tuple[dict[str, Any], list[str], d
                 own,
                 target=target,
                 votes=own.p_true,
-                student=form.options(augment="none" if form.name == "paper" else "shift"),
+                student=form.options(augment="none"),
                 schedule=schedule,
                 lam=float("inf"),
                 seed=seed,

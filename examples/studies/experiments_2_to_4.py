@@ -14,7 +14,7 @@ from labelppl.plots import house_style
 
 from .form import Form
 from .paired import Array, Scores, difference, interval, of_paper, score
-from .phantom_worlds import PRINTED_COLUMNS, RELATED, Data, World, train_arms
+from .phantom_worlds import PRINTED_COLUMNS, RELATED, Data, World, chosen_lambda, train_arms
 from .writing import table, with_interval
 
 NAMES = {
@@ -50,7 +50,8 @@ def one_world(
 ) -> tuple[dict[str, Any], list[str], dict[str, list[Array]], Data]:
     """The numbers, the tables, the predictions and the data of one experiment; its folder has its name."""
     data = Data(world, folder / "data", form)
-    said = train_arms(data, world.arms, folder / name.replace(" ", "-"), form)
+    place = folder / name.replace(" ", "-")
+    said = train_arms(data, world.arms, place, form)
     scores = {arm: score(predictions, data.test) for arm, predictions in said.items()}
     means = {arm: {key: interval(own[key]) for key in KEYS} for arm, own in scores.items()}
     gaps = {
@@ -69,6 +70,7 @@ def one_world(
         "training cases": data.count,
         "test cases": len(data.test),
         "accuracy of the truth, expected": float(truth.max(1).mean()),
+        "lambda of reg": chosen_lambda(place, form.seeds) if "reg" in said else [],
         "means": means,
         "differences": gaps,
         "as the paper": like_paper,
@@ -98,6 +100,7 @@ def _tables(numbers: dict[str, Any], world: World, tests: int) -> list[str]:
         f"{numbers['training cases']} training cases a seed, {numbers['test cases']} test cases; the true p(Y|X) is right in "
         f"{numbers['accuracy of the truth, expected']:.3f} of them in expectation. Means with 95 % intervals over seeds and cases.",
         table(head, rows),
+        f"λ that cross-validation chose for reg: {', '.join(numbers['lambda of reg']) or 'no reg here'}.",
         "Paired differences; bold where the interval excludes 0.",
         table(["difference", *KEYS.values()], gaps),
         f"At the paper's number of test cases ({tests}): ours, mean over seeds"

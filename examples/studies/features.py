@@ -52,6 +52,7 @@ def maps(features: Mapping[str, Array], labels: Array, classes: tuple[str, ...])
             for k, label in enumerate(classes):
                 axes.scatter(*places[labels == k].T, s=5, color=colour(k), label=label)
             axes.set(title=name, xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
         handles, names = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=6, markerscale=3)
     return figure

@@ -21,7 +21,8 @@ class Form:
     """How large a study is run.
 
     student: a name of labelppl, or `small`. size: side of the images in pixels. effort: times the usual number of epochs.
-    seeds: how many. test: simulated test cases. share: of the paper's training cases. name: as the command said.
+    seeds: how many. test: test cases at most. share: of the paper's training cases. name: `quick`, `paper`, or `own`, the paper's
+    form with something changed.
     """
 
     student: str
@@ -61,12 +62,12 @@ def sized(quick: Form, paper: Form) -> Callable[[Callable[..., None]], Callable[
             base = replace(quick, name="quick") if quick_form else paper
             own = {name: value for name, value in changed.items() if name in Form.__annotations__}
             stated = {name: value for name, value in own.items() if value is not None}
-            form = replace(base, **stated)
+            name = base.name if quick_form or not stated else "own"
+            form = replace(base, **stated, name=name)
             others = {name: value for name, value in changed.items() if name not in own}
             command(out=out, form=form, **others)
 
         main.__doc__ = command.__doc__
-        main.__click_params__ = list(getattr(command, "__click_params__", ()))  # type: ignore[attr-defined]
         for option in (
             click.option("--device", help="cpu, cuda or auto."),
             click.option("--share", type=float, help="Of the paper's training cases."),

@@ -7,6 +7,7 @@ says of the same case. With five repeats such an interval is a little too narrow
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,18 @@ def score(predictions: list[Array], test: Cases) -> Scores:
     return scores
 
 
-def interval(values: Array, seed: int = 0) -> tuple[float, float, float]:
+@lru_cache(maxsize=4)
+def _weights(repeats: int, cases: int) -> tuple[Array, Array]:
+    """How often each bootstrap draw takes every repeat (draws, repeats) and every case (draws, cases), as shares."""
+    rng = stream(0, "paired", repeats, cases).numpy()
+    return tuple(rng.multinomial(n, np.full(n, 1 / n), DRAWS) / n for n in (repeats, cases))
+
+
+def interval(values: Array) -> tuple[float, float, float]:
     """The mean of (repeats, cases) and the ends of its 95 % interval."""
-    repeats, cases = values.shape
-    rng = stream(seed, "paired").numpy()
-    drawn = np.empty(DRAWS)
-    for at in range(DRAWS):
-        rows, columns = rng.integers(0, repeats, repeats), rng.integers(0, cases, cases)
-        drawn[at] = np.bincount(rows, minlength=repeats) @ values[:, columns].sum(1)
-    lo, hi = np.quantile(drawn / values.size, (0.025, 0.975))
+    of_repeats, of_cases = _weights(*values.shape)
+    drawn = (of_repeats * (of_cases @ values.T)).sum(1)
+    lo, hi = np.quantile(drawn, (0.025, 0.975))
     return float(values.mean()), float(lo), float(hi)
 
 

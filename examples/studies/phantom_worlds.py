@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from labelppl import LabelModel, SoftLabels, fit, load_model, read_cases, soft_labels
-from labelppl.comparison import compare
+from labelppl.comparison import Comparison, compare
 from labelppl.jobs.table_labels import TableLabels
 from labelppl.phantoms import simulate
 from labelppl.seeds import stream
@@ -158,3 +158,9 @@ def train_arms(
         )
     places = [folder / f"seed-{seed}" for seed in range(form.seeds)]
     return {arm: [read_predictions(place, arm, data.test.ids) for place in places] for arm in arms}
+
+
+def chosen_lambda(folder: Path, seeds: int) -> list[str]:
+    """What lambda `reg` had with every seed."""
+    runs = [Comparison.load(folder / f"seed-{seed}").runs for seed in range(seeds)]
+    return [str(run.set_index("method").loc["reg", "lam"]) for run in runs]
