@@ -34,6 +34,8 @@ OURS = "p(Y\\|votes)"
 EPS = 1e-3
 """The smallest probability that a label is taken to give, where labels themselves are held against votes: a majority gives 0."""
 VOTES = "votes_"
+DRAWS = 400
+"""Of the posterior, for each label: prevalences and one size, from hundreds of images, are known too well to need more."""
 
 
 def votes_study(
@@ -60,7 +62,7 @@ def votes_study(
                 path, index=False
             )
             cases = read_cases(path, model)
-            labels = soft_labels(fit(model, cases.train, seed=seed), cases)
+            labels = soft_labels(fit(model, cases.train, seed=seed), draws=DRAWS)
             if number is not None:
                 for arm, value in _label_divergence(labels, drawn, counts, ~test).items():
                     labels_off.setdefault((arm, name), []).append(value)
@@ -144,7 +146,7 @@ def _label_divergence(
     made = {
         "majority": top / top.sum(1, keepdims=True),
         "mean vote": some / some.sum(1, keepdims=True),
-        OURS: labels.probs[train],
+        OURS: labels.probs,
     }
     return {arm: float(kl_per_case(human, p, EPS).mean()) for arm, p in made.items()}
 
