@@ -35,7 +35,7 @@ FIELDS: dict[str, dict[str, tuple[Any, str, str]]] = {
         "keep_aspect": (bool, "Pad images, do not stretch them.", "stretch"),
         "augment": (
             str,
-            "Augmentation: shift, xray, ultrasound, fundus, natural (+hflip), none, or your own FILE.py:NAME.",
+            "Augmentation: shift, xray, ultrasound, fundus, natural (+hflip, +vflip, +rot90), none, auto (held-out cases choose), or your own FILE.py:NAME.",
             "shift",
         ),
         "stream": (bool, "Decode images when they are needed, or keep them in memory. Same weights.", "what fits"),

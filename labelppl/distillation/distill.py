@@ -19,6 +19,7 @@ from rich.console import Console
 
 from ..arrays import Array
 from ..errors import InputError
+from ..images.augment import augmentation, is_auto
 from ..images.files import Files
 from ..images.read import Opened
 from ..records import describe, refuse_other
@@ -33,6 +34,7 @@ from ..training.loop import Trained
 from ..training.schedule import Schedule, default_schedule
 from ..training.stream import default_workers, memory_limit
 from ..training.train import train
+from .augment_choice import AUGMENT, AugmentChoice, choose_augment
 from .choose import CHOICE, EPOCHS, FOLDS_DONE, Steps, epochs_of, strength_of
 from .distilled import Distilled
 from .few import with_few_validation
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
 
 STEP1, STEP2 = "checkpoint-step1.safetensors", "checkpoint-step2.safetensors"
 IDENTITY = "checkpoint-identity.json"
-CHECKPOINTS = (STEP1, FOLDS_DONE, CHOICE, STEP2, IDENTITY, EPOCHS)
+CHECKPOINTS = (STEP1, FOLDS_DONE, CHOICE, STEP2, IDENTITY, EPOCHS, AUGMENT)
 RefitByIds: TypeAlias = "Callable[[Array], SoftLabels]"
 """Ids (cases,) -> their soft labels, in that order, from those cases alone."""
 NO_STEP_2 = Trained((), -1, 0, None, "")
@@ -154,7 +156,7 @@ def distill(
             return finished
     train_options: dict[str, Any] = {
         "seed": seed,
-        "augment": options.augmentation,
+        "augment": None,
         "rates": options.rates,
         "fabric": fabric,
         "resume": resume,
@@ -163,10 +165,17 @@ def distill(
     steps = Steps(prepared, goal, first, second, prior, train_options, progress)
     network, evidence = prepared.network(), data.evidence
     resumed: dict[str, Any] = {"folder": folder, "resume": resume, "writes": leads}
+    picked = fabric.broadcast(
+        choose_augment(steps, evidence, by_rows, console.print, **resumed)
+        if isinstance(options.augment, str) and is_auto(options.augment)
+        else None
+    )
+    train_options["augment"] = augmentation(picked.name) if picked else options.augmentation
     if goal.needs_teacher:
         evidence = with_teacher(prepared, first, train_options, progress)
-    epochs = epochs_of(steps, evidence, by_rows, console.print, **resumed) if pooled else None
-    epochs = fabric.broadcast(epochs)
+    epochs = fabric.broadcast(
+        epochs_of(steps, evidence, by_rows, console.print, **resumed) if pooled else None
+    )
     steps = steps if epochs is None else replace(steps, epochs=epochs.epochs)
     one = train(
         network, prepared.source, evidence, make_target(goal), first,
@@ -188,9 +197,8 @@ def distill(
     laplace = last_layer_posterior(network, spec.head, prepared.source, evidence.hard, centred)
     training = {
         "target": goal.name,
-        "augment": options.augment
-        if isinstance(options.augment, str)
-        else options.record()["augment"],
+        "augment": _augment_record(options, picked),
+        **({} if picked is None else {"augment_choice": picked.record()}),
         "images": "streamed" if isinstance(data.train, Files) else "in memory",
         "cases": one.cases,
         "labelled": int((evidence.hard >= 0).sum()),
@@ -219,6 +227,13 @@ def distill(
         for name in CHECKPOINTS:
             (folder / name).unlink(missing_ok=True)
     return done
+
+
+def _augment_record(options: StudentOptions, picked: AugmentChoice | None) -> Any:
+    """How student.json names the augmentation."""
+    if picked is not None:
+        return picked.name
+    return options.augment if isinstance(options.augment, str) else describe(options.augment)
 
 
 def _by_rows(refit: RefitByIds, ids: Array) -> Refit:

@@ -13,7 +13,7 @@ arc, where a circular density needs no further convention.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from ..errors import InputError
 from .base import Scalar
 from .faults import MOST_TOLD
 from .rows import Rows
+from .symmetries import check_symmetries
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Angle(Scalar):
         kind: ``"circular"`` for a full turn; ``"axial"`` for a direction that is the same after half a turn, which the
             model sees doubled; ``"halfcircle"`` for an angle between two lines, 0 to 180 degrees. It may be left out
             where both bounds are given.
+        symmetries: Changes of the picture that leave it as it is: some of ``hflip``, ``vflip``, ``rot90``.
 
     Raises:
         InputError: For another unit or kind, or where neither kind nor both bounds say which angle it is.
@@ -48,8 +50,10 @@ class Angle(Scalar):
     low: float | None = None
     high: float | None = None
     kind: Literal["circular", "axial", "halfcircle"] | None = None
+    symmetries: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
+        check_symmetries(type(self).__name__, self.symmetries)
         if self.unit not in ("deg", "rad"):
             raise InputError(f"Angle: got unit {self.unit!r}, expected 'deg' or 'rad'")
         if self.kind not in (None, "circular", "axial", "halfcircle"):

@@ -135,6 +135,8 @@ class Feature(ABC):
 
     #: Whether values are integer codes that can be summed over.
     discrete = False
+    #: Changes of a picture that leave the measurement as it is: names of `symmetries.SYMMETRIES`.
+    symmetries: tuple[str, ...] = ()
 
     def columns(self, name: str, classes: Sequence[str]) -> tuple[str, ...]:
         """The table columns that this feature reads when it is declared as ``name``."""

@@ -12,6 +12,7 @@ from ..errors import InputError
 from .base import Column, Feature
 from .cells import EMPTY, clean_text, refuse_confusable
 from .rows import Rows, first_values, is_filled
+from .symmetries import check_symmetries
 
 
 def read_codes(rows: Rows, name: str, names: Sequence[str], mend: str) -> Array:
@@ -69,6 +70,7 @@ class Category(Feature):
 
     Args:
         names: The values, two or more, in the order of their codes.
+        symmetries: Changes of the picture that leave it as it is: some of ``hflip``, ``vflip``, ``rot90``.
 
     Raises:
         InputError: For fewer than two names, an empty one, or one that is named twice.
@@ -80,8 +82,10 @@ class Category(Feature):
 
     discrete = True
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, symmetries: tuple[str, ...] = ()) -> None:
         self.names = check_names(type(self).__name__, names, 2)
+        check_symmetries(type(self).__name__, symmetries)
+        self.symmetries = symmetries
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:
         mend = "mend the cell or add the name to the model file"
@@ -97,6 +101,7 @@ class Ordinal(Category):
 
     Args:
         names: The values, two or more, from the lowest to the highest.
+        symmetries: Changes of the picture that leave it as it is: some of ``hflip``, ``vflip``, ``rot90``.
 
     Raises:
         InputError: For fewer than two names, an empty one, or one that is named twice.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..errors import InputError
 from .base import Column, Scalar
 from .faults import MOST_TOLD
 from .rows import Rows
+from .symmetries import check_symmetries
 
 
 def check_bounds(scalar: Scalar) -> None:
@@ -38,6 +39,7 @@ class Real(Scalar):
         unit: The unit, for messages and reports.
         low: The smallest value that is accepted, in the column's unit; None for no bound.
         high: The largest value that is accepted.
+        symmetries: Changes of the picture that leave it as it is: some of ``hflip``, ``vflip``, ``rot90``.
 
     Raises:
         InputError: For a bound that is no number, or bounds without room between them.
@@ -50,8 +52,10 @@ class Real(Scalar):
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    symmetries: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
+        check_symmetries(type(self).__name__, self.symmetries)
         check_bounds(self)
 
     @property
@@ -68,6 +72,7 @@ class Positive(Scalar):
         unit: The unit, for messages and reports.
         high: The bound from above, itself excluded; None for none.
         low: The bound from below, itself excluded.
+        symmetries: Changes of the picture that leave it as it is: some of ``hflip``, ``vflip``, ``rot90``.
 
     Raises:
         InputError: For a bound that is no number, or bounds without room between them.
@@ -81,8 +86,10 @@ class Positive(Scalar):
     high: float | None = None
     low: float | None = 0.0
     closed = False
+    symmetries: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
+        check_symmetries(type(self).__name__, self.symmetries)
         check_bounds(self)
 
     @property
@@ -106,6 +113,7 @@ class Ratio(Scalar):
     Args:
         unit: ``""`` for 0 to 1, ``"%"`` for 0 to 100.
         squeeze: The number of cases n of the rule above; None refuses an exact 0 or 1.
+        symmetries: Changes of the picture that leave it as it is: some of ``hflip``, ``vflip``, ``rot90``.
 
     Raises:
         InputError: For another unit, or a squeeze below 2.
@@ -117,8 +125,10 @@ class Ratio(Scalar):
 
     unit: Literal["", "%"] = ""
     squeeze: int | None = None
+    symmetries: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
+        check_symmetries(type(self).__name__, self.symmetries)
         if self.unit not in ("", "%"):
             raise InputError(
                 f"Ratio: got unit {self.unit!r}, expected '' (0 to 1) or '%' (0 to 100)"
@@ -179,6 +189,7 @@ class Count(Scalar):
     Args:
         high: The largest count that is accepted; None for no bound.
         low: The smallest count that is accepted.
+        symmetries: Changes of the picture that leave it as it is: some of ``hflip``, ``vflip``, ``rot90``.
 
     Raises:
         InputError: For a bound that is no number, or bounds without room between them.
@@ -190,8 +201,10 @@ class Count(Scalar):
 
     high: float | None = None
     low: float | None = 0.0
+    symmetries: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
+        check_symmetries(type(self).__name__, self.symmetries)
         check_bounds(self)
 
     def read(self, rows: Rows, name: str, classes: Sequence[str]) -> Column:

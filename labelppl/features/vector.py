@@ -11,6 +11,7 @@ from ..errors import InputError
 from .base import Column, Feature, Scalar
 from .rows import Rows, first_values
 from .scalars import Count, Real
+from .symmetries import common_symmetries
 
 
 class Vector(Feature):
@@ -41,6 +42,11 @@ class Vector(Feature):
                 raise InputError(
                     f"Vector: component '{name}' is a {kind}, expected Real, Positive, Ratio or Angle"
                 )
+
+    @property
+    def symmetries(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Those that all components declare."""
+        return common_symmetries(self.components.values())
 
     def columns(self, name: str, classes: Sequence[str]) -> tuple[str, ...]:
         return tuple(self.components)

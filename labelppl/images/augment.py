@@ -4,8 +4,9 @@
 an angle to the horizontal, a length or a brightness, stays what it was. The presets of modalities
 add a small rotation and zoom (angles between lines and ratios of lengths stay), a change of gain and
 contrast, and for ultrasound multiplicative speckle. No preset flips, shears, stretches or shifts hue:
-a flip changes what an angle means, hue is a label where colour is one. `+hflip` behind a preset's
-name adds the left-right flip for those who know that it is harmless, e.g. `natural+hflip`.
+a flip changes what an angle means, hue is a label where colour is one. `+hflip`, `+vflip` and `+rot90` behind a preset's
+name add flips and quarter turns where they are harmless, e.g. `natural+hflip`: a model whose features all declare a symmetry
+adds it by itself. `auto` stands for the preset that held-out cases choose.
 
 Images are float, normalised to mean 0 and sd 1; the random numbers are torch's own, seeded by the
 trainer for each epoch.
@@ -38,6 +39,8 @@ class Preset:
     speckle: float = 0.0
 
 
+#: What may stand behind a preset: changes that are harmless only where somebody says so.
+EXTRAS = ("hflip", "vflip", "rot90")
 PRESETS = {
     "shift": Preset(degrees=0, shift=0.05, zoom=0, gain=0, contrast=0),
     "ultrasound": Preset(degrees=5, shift=0.05, zoom=0.05, gain=0.1, contrast=0.1, speckle=0.1),
@@ -47,22 +50,61 @@ PRESETS = {
 }
 
 
+#: What `auto` tries beside no augmentation at all.
+TRIED = ("shift", "natural")
+
+
+def is_auto(name: str) -> bool:
+    """Whether the name leaves the choice to held-out cases: `auto`, with or without symmetries."""
+    return name.partition("+")[0] == "auto"
+
+
+def candidates(name: str) -> tuple[str, ...]:
+    """What `auto` chooses from: none, and presets without and with its symmetries. Raises InputError for unknown ones."""
+    base, symmetries = _parts(name)
+    assert base == "auto"
+    extra = "".join(f"+{symmetry}" for symmetry in symmetries)
+    return "none", *TRIED, *(f"{preset}{extra}" for preset in TRIED if extra)
+
+
+def _parts(name: str) -> tuple[str, tuple[str, ...]]:
+    """The preset and the symmetries behind it. Raises InputError for unknown ones."""
+    base, *symmetries = name.split("+")
+    if base not in ("auto", *PRESETS) or not set(symmetries) <= set(EXTRAS):
+        raise InputError(
+            f"augment: got {name!r}, expected none, auto, {', '.join(PRESETS)}, or one of these but none with "
+            + ", ".join(f"+{extra}" for extra in EXTRAS)
+        )
+    return base, tuple(symmetries)
+
+
+def _turned(images: Tensor) -> Tensor:
+    """Each image turned by a random number of quarter turns; by none or a half turn where it is not square."""
+    square = images.shape[-1] == images.shape[-2]
+    turns = torch.randint(4 if square else 2, (len(images),), device=images.device)
+    turned = images.clone()
+    for quarter in range(1, 4):
+        some = turns * (1 if square else 2) == quarter
+        if bool(some.any()):
+            turned[some] = images[some].rot90(quarter, (-2, -1))
+    return turned
+
+
 def augmentation(name: str) -> Callable[[Tensor], Tensor] | None:
-    """The preset `name`, optionally with `+hflip`; None for `none`.
+    """The preset `name`, optionally with symmetries such as `+hflip`; None for `none`.
 
     The function takes and returns float images (batch, channels, height, width). Raises InputError
     for an unknown preset.
     """
-    base, _, extra = name.partition("+")
     if name == "none":
         return None
-    if base not in PRESETS or extra not in ("", "hflip") or name.endswith("+"):
+    base, symmetries = _parts(name)
+    if base == "auto":
         raise InputError(
-            f"augment: got {name!r}, expected none, {', '.join(PRESETS)}, or one of these with "
-            "+hflip"
+            f"augment: got {name!r}, which held-out cases must choose first; name one of {', '.join(PRESETS)}"
         )
     preset = PRESETS[base]
-    from kornia.augmentation import RandomAffine, RandomHorizontalFlip
+    from kornia.augmentation import RandomAffine, RandomHorizontalFlip, RandomVerticalFlip
 
     move = RandomAffine(
         degrees=preset.degrees,
@@ -71,11 +113,16 @@ def augmentation(name: str) -> Callable[[Tensor], Tensor] | None:
         padding_mode="border",
         p=1.0,
     )
-    flip = RandomHorizontalFlip(p=0.5) if extra else None
+    known: dict[str, Callable[[Tensor], Tensor]] = {
+        "hflip": RandomHorizontalFlip(p=0.5),
+        "vflip": RandomVerticalFlip(p=0.5),
+        "rot90": _turned,
+    }
+    flips = [known[symmetry] for symmetry in symmetries]
 
     def change(images: Tensor) -> Tensor:
         moved = move(images)
-        if flip is not None:
+        for flip in flips:
             moved = flip(moved)
         one = (len(moved), 1, 1, 1)
         contrast = 1 + preset.contrast * (2 * torch.rand(one, device=moved.device) - 1)

@@ -12,6 +12,7 @@ from ..comparison.methods import MethodLike
 from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
 from ..features import vote_counts
+from ..features.symmetries import common_symmetries
 from ..records import describe
 from ..runs import check_folder, record, step
 from ..softlabels import SoftLabels, soft_labels
@@ -89,13 +90,14 @@ def compare_job(
     check_folder(folder)
     check_device(settings.device)
     check_student(settings.student.student, settings.student.weights)
+    student = settings.student.with_symmetries(common_symmetries(inputs.model.features.values()))
     read_engine(settings.engine)
     arguments = describe(
         {
             "methods": settings.methods,
             "repeats": settings.repeats,
             "engine": describe_engine(settings.engine),
-            "student": settings.student,
+            "student": student,
             "schedule": settings.schedule,
             "prior": settings.prior,
             "validation": settings.validation,
@@ -110,7 +112,7 @@ def compare_job(
             inputs.cases,
             methods=settings.methods,
             repeats=settings.repeats,
-            student=settings.student,
+            student=student,
             schedule=replace(default, **settings.schedule) if settings.schedule else None,
             prior=settings.prior,
             votes=vote_counts(

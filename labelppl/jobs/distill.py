@@ -15,6 +15,7 @@ from ..distillation.distill import RefitByIds, distill
 from ..distillation.few import with_few_validation
 from ..errors import FailedWork, InputError
 from ..features import vote_counts
+from ..features.symmetries import common_symmetries
 from ..images.read import Opened, open_images
 from ..posterior import Posterior, fit
 from ..prevalence import read_prevalence
@@ -57,6 +58,10 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
     Of several processes that torchrun started, the first does all of it, and the others train.
     """
     group = join_group()
+    settings = replace(
+        settings,
+        student=settings.student.with_symmetries(common_symmetries(inputs.model.features.values())),
+    )
     if not group.leads:
         _follow(inputs, folder, settings, group)
         return

@@ -11,14 +11,14 @@ unless the target needs two.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..images.augment import augmentation
+from ..images.augment import augmentation, candidates, is_auto
 from ..images.read import Size
 from ..records import describe
 from ..runs import sha256
@@ -53,7 +53,7 @@ class StudentOptions:
         image_size: Pixels, one side or (height, width); None keeps the files' own size.
         channels: 1 or 3; None takes 1 where every file is grey.
         keep_aspect: Whether images are padded, not stretched, to `image_size`.
-        augment: A preset of `labelppl.images.augment`, `none`, or a function from images (batch, channels, height,
+        augment: A preset of `labelppl.images.augment`, `none`, `auto` (held-out cases choose), or a function from images (batch, channels, height,
             width) to such images.
         pool: How the logits of a case with several images become one: `mean`.
         stream: Whether images are decoded when needed; None streams what exceeds a quarter of the memory.
@@ -94,7 +94,7 @@ class StudentOptions:
         if self.std is not None and not all(value > 0 for value in self.std):
             raise InputError(f"student: std: got {list(self.std)}, expected positive numbers")
         if isinstance(self.augment, str):
-            augmentation(self.augment)
+            candidates(self.augment) if is_auto(self.augment) else augmentation(self.augment)
         elif not callable(self.augment):
             raise InputError(
                 f"augment: got {type(self.augment).__name__}, expected a preset's name or a function of images"
@@ -106,6 +106,13 @@ class StudentOptions:
         if isinstance(self.student, str):
             return self.student
         return f"{OWN}{self.place or describe(self.student)['name']}"
+
+    def with_symmetries(self, symmetries: tuple[str, ...]) -> StudentOptions:
+        """The same options, a preset that names no symmetry with these, which leave all measurements as they are."""
+        augment = self.augment
+        if not isinstance(augment, str) or augment == "none" or "+" in augment or not symmetries:
+            return self
+        return replace(self, augment="+".join((augment, *symmetries)))
 
     @property
     def augmentation(self) -> Augment | None:

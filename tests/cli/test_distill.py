@@ -195,3 +195,23 @@ def test_the_report_says_nothing_that_nobody_asked_for(run: Path) -> None:
     assert done.returncode == 0
     assert "WARNING" not in done.stderr
     assert "Shape validation" not in done.stdout + done.stderr
+
+
+def test_symmetries_of_the_model_file_reach_the_augmentation(own_hips: Path, labelppl) -> None:  # type: ignore[no-untyped-def]
+    """Declared in the model file they stand behind a preset; `auto` has them among its candidates."""
+    model = own_hips / "hip.py"
+    stated = model.read_text().replace("high=90)", 'high=90, symmetries=("hflip", "rot90"))')
+    model.write_text(stated.replace("Ratio()", 'Ratio(symmetries=("hflip",))'))
+    quick = ("--student", "logistic", "--epochs", 1, "--lam", 1, "--quiet", "--run")
+    trained = {}
+    for augment in ("shift", "none", "auto"):
+        done = labelppl(
+            "distill", "--model", "hip.py", "--augment", augment, *quick, augment, folder=own_hips
+        )
+        assert done.exit_code == 0, done.output
+        trained[augment] = json.loads((own_hips / augment / "student.json").read_text())["training"]
+    assert trained["shift"]["augment"] == "shift+hflip"
+    assert trained["none"]["augment"] == "none"
+    choice = trained["auto"]["augment_choice"]
+    assert "natural+hflip" in choice["nll"]
+    assert trained["auto"]["augment"] == choice["name"]

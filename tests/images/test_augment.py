@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from labelppl.errors import InputError
-from labelppl.images.augment import PRESETS, augmentation
+from labelppl.images.augment import PRESETS, _turned, augmentation, candidates
 
 
 def _made(name: str, images: torch.Tensor, seed: int = 0) -> torch.Tensor:
@@ -76,6 +76,30 @@ def test_only_an_explicit_flip_flips() -> None:
 
 def test_none_and_unknown() -> None:
     assert augmentation("none") is None
-    for name in ("mammo", "none+hflip", "natural+vflip"):
+    for name in ("mammo", "none+hflip", "natural+shear", "natural+", "auto"):
         with pytest.raises(InputError, match="augment: got"):
             augmentation(name)
+
+
+def test_quarter_turns_turn_square_images_and_half_turns_others() -> None:
+    square = torch.zeros(64, 1, 8, 8)
+    square[:, :, 0, 0] = 1
+    corners = [(0, 0), (0, -1), (-1, 0), (-1, -1)]
+    torch.manual_seed(0)
+    turned = _turned(square)
+    at = [int((turned[:, 0, i, j] == 1).sum()) for i, j in corners]
+    assert sum(at) == 64
+    assert min(at) > 4
+    wide = torch.zeros(64, 1, 4, 8)
+    wide[:, :, 0, 0] = 1
+    turned = _turned(wide)
+    at = [int((turned[:, 0, i, j] == 1).sum()) for i, j in corners]
+    assert at[1] == at[2] == 0
+    assert min(at[0], at[3]) > 16
+
+
+def test_auto_tries_presets_without_and_with_its_symmetries() -> None:
+    assert candidates("auto") == ("none", "shift", "natural")
+    assert candidates("auto+hflip+rot90")[3:] == ("shift+hflip+rot90", "natural+hflip+rot90")
+    with pytest.raises(InputError, match=r"\+rot90"):
+        candidates("auto+shear")
