@@ -19,7 +19,7 @@ from .writing import table, with_interval
 
 NAMES = {
     "hard": "hard",
-    "paper-soft": "soft {.1, .9}",
+    "paper-soft": "soft (.1, .9)",
     "prob": "prob",
     "reg": "reg",
     "prob-shuffled": "prob, shuffled within class",

@@ -28,7 +28,7 @@ RIDGE = 1e-4
 TOLERANCE = 1e-9
 ARMS = {
     "hard": "hard labels",
-    "soft": "smoothed labels {.1, .9}",
+    "soft": "smoothed labels (.1, .9)",
     "correct": "correct probabilities",
     "uniform": "incorrect: uniform",
     "flipped": "incorrect: flipped",
