@@ -89,8 +89,8 @@ def one_crowd(
     """A record for every method on one crowd."""
     truth = pd.read_csv(folder / f"{name}_truth.csv", dtype=str).set_index("id")["label"]
     votes_file = folder / f"{name}_votes.csv"
-    told = set(pd.read_csv(votes_file, dtype=str)["label"])
-    classes = sorted(told | set(truth))
+    said = set(pd.read_csv(votes_file, dtype=str)["label"])
+    classes = sorted(said | set(truth))
     cases = read_cases(votes_file, dawid_skene(truth=Label(*classes), votes=Votes()), seed=seed)
     y = pd.Index(classes).get_indexer(pd.Index(truth.reindex(cases.ids)))
     column = cases.columns["votes"]
@@ -168,7 +168,7 @@ def one_scenario(scenario: str, seed: int) -> list[Row]:
     detect: Literal["detect"] = "detect"
     model = hierarchical_dawid_skene(truth=Label(*cases.classes), votes=Votes(), groups=detect)
     posterior = fit(model, cases, seed=seed)
-    found = {
+    probs_of = {
         "majority": majority(votes.counts(), "split"),
         "mean vote": vote_shares(votes.counts(), 1.0),
         "Dawid-Skene EM": dawid_skene_em(votes, diagonal_counts(2, 2.0, 0.5), 1.0).probs,
@@ -177,7 +177,7 @@ def one_scenario(scenario: str, seed: int) -> list[Row]:
     seconds = time.perf_counter() - begin
     how = "; ".join((posterior.sampled.engine, *posterior.problems))
     rows: list[Row] = []
-    for who, probs in found.items():
+    for who, probs in probs_of.items():
         error = float(ece(probs, y, quantity="positive"))
         accuracy = float((probs.argmax(1) == y).mean())
         rows.append({"scenario": scenario, "seed": seed, "method": who, "ece": error})

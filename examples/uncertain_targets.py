@@ -58,19 +58,19 @@ def study(data: Path, seeds: int, size: int, schedule: Schedule | None) -> tuple
                 schedule=schedule,
                 seed=seed,
             ).student
-            found = student.predict(list(test.images))
-            entropy = entr(found.probs).sum(1)
+            prediction = student.predict(list(test.images))
+            entropy = entr(prediction.probs).sum(1)
             says, apart = entropy, None
-            if found.epistemic is not None:
-                says = found.epistemic
+            if prediction.epistemic is not None:
+                says = prediction.epistemic
                 apart = float(spearmanr(says / entropy, share).statistic)
                 pair = pair or (known, says)
-            own = found.probs[np.arange(len(truth)), truth]
+            own = prediction.probs[np.arange(len(truth)), truth]
             rows.append(
                 {
                     "student": name,
                     "seed": seed,
-                    "accuracy": float((found.probs.argmax(1) == truth).mean()),
+                    "accuracy": float((prediction.probs.argmax(1) == truth).mean()),
                     "nll": float(-np.log(own).mean()),
                     "spearman": float(spearmanr(says, known).statistic),
                     "spearman_share": apart,
