@@ -16,7 +16,7 @@ import numpy as np
 from ..arrays import Floats, Ints
 from ..seeds import stream
 from .accuracy import correct_per_case
-from .auc import auc
+from .auc import auc_replicates
 from .bootstrap import Interval, percentile_interval
 from .intervals import Estimate, Rule
 from .metric import Metric
@@ -26,21 +26,18 @@ from .scored import Scored
 REALISED_DRAWS = 500
 
 
-def over_labellings(scored: Scored, key: str, of: Callable[[Floats, Ints], float | None]) -> Floats:
+def over_labellings(scored: Scored, key: str, of: Callable[[Floats, Ints], float]) -> Floats:
     """Return the metric `of` of every drawn labelling (draws,), NaN where one does not define it."""
     draws = scored.require("draws")
     rng = stream(scored.settings.seed, "realised", key).numpy()
-    values = []
+    values = np.empty(REALISED_DRAWS)
     for number in range(REALISED_DRAWS):
         labels = draw_labels(draws[number % len(draws)], 1, rng)[0]
-        value = of(scored.probs, labels)
-        values.append(np.nan if value is None else value)
-    return np.array(values)
+        values[number] = of(scored.probs, labels)
+    return values
 
 
-def _listed(
-    key: str, name: str, meaning: str, of: Callable[[Floats, Ints], float | None]
-) -> Metric:
+def _listed(key: str, name: str, meaning: str, of: Callable[[Floats, Ints], float]) -> Metric:
     def posterior(scored: Scored) -> Floats:
         return over_labellings(scored, key, of)
 
@@ -68,6 +65,7 @@ REALISED = (
         "realised_auc",
         "AUC on these cases",
         "posterior of the AUC on these very cases, their labels drawn from the label model",
-        auc,
+        # The definition of `auc`, without scikit-learn's checks of every one of the drawn labellings.
+        lambda probs, labels: float(auc_replicates(probs, labels, np.ones((1, len(probs))))[0]),
     ),
 )
