@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import types
 import warnings
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import pytest
 import torch
 import xarray as xr
 
-from labelppl import Angle, Category, Label, Ratio, Real, Vector, families, label_model
+from labelppl import Angle, Category, Label, Positive, Ratio, Real, Vector, families, label_model
 from labelppl.arviz_groups import LEAST_DRAWS, as_arviz
 from labelppl.errors import InputError
 from labelppl.families import gaussian, independent, logistic
@@ -401,6 +402,26 @@ def test_values_are_in_the_units_of_the_table_and_named() -> None:
     assert observed["extent"]["extent_component"].values.tolist() == ["w", "h"]
     assert observed["side"].attrs["names"] == '["left", "right"]'
     assert observed["y"].attrs["names"] == '["normal", "ill"]'
+
+    # Parameters stay in the model's unit, and say how many of the column's units that is.
+    parameters = groups["posterior"]
+    assert json.loads(parameters["roof_mean"].attrs["column_units"]) == pytest.approx(180 / np.pi)
+    assert json.loads(parameters["roof_mean"].attrs["column_unit"]) == "deg"
+    assert json.loads(parameters["covered_mean"].attrs["column_units"]) == 100
+    assert json.loads(parameters["extent_mean"].attrs["column_unit"]) == ["mm", "mm"]
+    assert "column_units" not in parameters["roof_concentration"].attrs
+
+
+def test_a_mean_of_logarithms_has_no_unit() -> None:
+    frame = pd.DataFrame({"y": ["a", "b"] * 8, "x": np.linspace(1, 9, 16)})
+    for law, parameters in (
+        (families.LogNormal(Positive("ml")), set()),
+        (families.StudentT(Real("ml")), {"x_mean", "x_scale"}),
+    ):
+        model = independent(y=Label("a", "b"), x=law)
+        cases = cases_from_frame(frame, "y", model.label, model.features)
+        drawn = fit(model, cases, seed=0).datasets()["posterior"]
+        assert {name for name in drawn if "column_unit" in drawn[name].attrs} == parameters
 
 
 def test_the_file_stays_small_whatever_the_table(
