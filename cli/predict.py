@@ -59,7 +59,7 @@ def predict(
 
     Writes id (of the table, else the path as given) and p_CLASS. A student that was trained under a weight prior (0 < lam < inf) adds what
     the Laplace posterior of its last layer says: laplace_CLASS, p(Y|X) averaged over the weights; lo_CLASS and hi_CLASS,
-    their 90 % interval, whose width follows lam; epistemic, the information in nats that knowing the weights would add.
+    their 90 % interval over the last layer's weights alone, whose width follows lam: too narrow for the true probability; epistemic, the information in nats that knowing the weights would add.
     A Dirichlet student writes epistemic alone. Where labelppl recalibrate chose some, a map is applied, and set (classes
     joined by |) and answered are added.
     """
