@@ -32,10 +32,10 @@ CHAINS, WARM_UP, SWEEPS, MOST_SWEEPS = 4, 80, 160, 5120
 #: Where a sweep is cheap, with at most `CHEAP_VOTES` votes, the first attempt makes so many.
 CHEAP_SWEEPS, CHEAP_VOTES = 320, 60_000
 #: What the raters share moves slowly and costs a pass over the votes: it is drawn so often in a sweep that about
-#: `SHARED_VOTES` votes are passed, at most `MOST_TIMES`; where there are more votes, once in every other sweep.
-SHARED_VOTES, MOST_TIMES, EVERY = 20_000, 2, 2
+#: `SHARED_VOTES` votes are passed, at most `MOST_TIMES`; where there are more votes, once in `EVERY` sweeps.
+SHARED_VOTES, MOST_TIMES, EVERY = 10_000, 2, 4
 #: An attempt has at most so many times the sweeps of the one before, and so much more than the gate asks for.
-MOST_GROWTH, MARGIN = 6, 1.2
+MOST_GROWTH, MARGIN = 16, 1.2
 #: Draws kept of each chain, and numbers kept of all: 128 MiB.
 MOST_KEPT, KEPT_NUMBERS = 250, 2**24
 #: Pseudo-votes of the starting shares, and the power to which half of the chains raise them.
@@ -83,7 +83,7 @@ def sample_labels(
         ]
         _run_all(each, sweeps, traces, threads, progress)
         result: GibbsRun[S] = gather(traces)
-        if not result.problems or 2 * sweeps > most_sweeps:
+        if not result.problems or sweeps >= most_sweeps:
             return result
         growth = min(max(2.0, MARGIN * result.sweeps_short), MOST_GROWTH)
         sweeps = min(int(growth * sweeps), most_sweeps)

@@ -195,7 +195,7 @@ def test_sweeps_are_doubled_until_the_gate_is_passed_or_the_limit_reached() -> N
     few = sample_labels(THREE, Crowd.start(3, 2), sweeps=10, warm_up=1, most_sweeps=40)
     assert few.sweeps == 40
     assert few.problems
-    assert sample_labels(THREE, Crowd.start(3, 2), sweeps=40, most_sweeps=79).sweeps == 40
+    assert sample_labels(THREE, Crowd.start(3, 2), sweeps=40, most_sweeps=79).sweeps == 79
 
 
 def test_the_same_seed_gives_the_same_draws() -> None:
