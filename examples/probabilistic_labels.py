@@ -21,7 +21,7 @@ from studies.phantom_worlds import WORLDS
 from studies.writing import Study
 
 PARTS = ("experiment 1", *WORLDS, "training cases", "misleading labels")
-QUICK = Form(student="small", size=32, effort=0.2, seeds=2, test=2000, share=0.5)
+QUICK = Form(student="small", size=32, effort=0.1, seeds=2, test=1000, share=0.5)
 PAPER = Form(student="cnn", size=128, effort=1.0, seeds=5, test=2000)
 
 
