@@ -129,7 +129,7 @@ def numbers_of(cells: pa.Array, decimal: str = ".") -> tuple[Array, Array]:
 def refuse_confusable(where: str, names: Iterable[str], mend: str) -> None:
     """InputError for two names that differ only in case, or are the same number."""
     known: dict[object, str] = {}
-    for name in sorted(set(names)):
+    for name in names:
         key = float(name) if re.fullmatch(NUMBER, name, re.ASCII) else name.casefold()
         if key in known:
             how = "are the same number" if isinstance(key, float) else "differ only in case"

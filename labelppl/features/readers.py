@@ -147,7 +147,7 @@ def sorted_names(names: pa.Array | Iterable[str | None]) -> tuple[str, ...]:
     """The different names, in the order of their numbers if all are whole numbers, else of the alphabet."""
     different = set(names.unique().to_pylist() if isinstance(names, pa.Array) else names) - {None}
     whole = all(name.isdecimal() for name in different)
-    return tuple(sorted(different, key=int if whole else str))
+    return tuple(sorted(sorted(different), key=int if whole else str))
 
 
 def name_list(names: Sequence[str]) -> str:
