@@ -45,17 +45,13 @@ if TYPE_CHECKING:
 @training
 @click.option(
     "--validation",
-    default=0.2,
-    show_default=True,
     type=click.FloatRange(0, 1, max_open=True),
-    help="Share of the training cases set aside where the table has no val rows; 0: lambda by cross-validation.",
+    help="Share of the training cases set aside where the table has no val rows; 0: lambda by cross-validation  [default: 0.2].",
 )
 @click.option(
     "--test-share",
-    default=0.3,
-    show_default=True,
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Share of the cases that is tested where the table has no split.",
+    help="Share of the cases that is tested where the table has no split  [default: 0.3].",
 )
 @click.option(
     "--columns",

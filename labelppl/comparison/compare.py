@@ -28,7 +28,7 @@ from ..metrics.listed import metric_named
 from ..records import digest, digest_of_files
 from ..runs import versions
 from ..softlabels import SoftLabels
-from ..split import TEST_SHARE
+from ..split import TEST_SHARE, Cut
 from ..students.options import AugmentLike, StudentLike, StudentOptions
 from ..table import Cases
 from ..training.schedule import Schedule
@@ -120,7 +120,8 @@ def compare(
         >>> table.rows[["method", "repeat"]].to_numpy().tolist()
         [['hard', 0], ['hard', 1], ['prob', 0], ['prob', 1]]
     """
-    _check(cases, methods, repeats, validation, test_share)
+    cut = Cut(test_share, validation)
+    _check(cases, methods, repeats)
     shown = None if columns is None else [metric_named(key).key for key in columns]
     options = student if isinstance(student, StudentOptions) else StudentOptions(student)
     options = options if augment is None else replace(options, augment=augment)
@@ -130,8 +131,7 @@ def compare(
         "student": options.record(),
         "prior": prior.record(),
         "schedule": None if schedule is None else schedule.record(),
-        "validation": validation,
-        "test_share": test_share,
+        **cut.record(),
         "seed": seed,
         "device": device,
         "cases": _digest(cases, votes),
@@ -141,9 +141,7 @@ def compare(
     if isinstance(labels, SoftLabels):
         settings["labels"] = digest(labels.ids, labels.probs)
     parts = Parts(out, settings, resume=resume, students=keep_students)
-    common = Common(
-        labels, cases, options, schedule, prior, votes, validation, test_share, seed, device
-    )
+    common = Common(labels, cases, options, schedule, prior, votes, cut, seed, device)
     trainings = Trainings(common, methods, repeats, parts, workers, progress, say)
     done, tested = trainings.run()
     runs: list[dict[str, Any]] = []
@@ -194,15 +192,10 @@ def _check(
     cases: Cases,
     methods: Sequence[MethodLike] | None,
     repeats: int,
-    validation: float,
-    test_share: float,
 ) -> None:
     """Raise InputError for what no repeat could run."""
-    if repeats < 1 or not 0 <= validation < 1 or not 0 < test_share < 1:
-        raise InputError(
-            f"repeats, validation, test share: got {repeats}, {validation:g}, {test_share:g}, expected at least 1, a "
-            "share of at least 0 and below 1, and one above 0 and below 1"
-        )
+    if repeats < 1:
+        raise InputError(f"repeats: got {repeats}, expected at least 1")
     if cases.images is None:
         raise InputError("cases: no column 'image', expected the path of an image per case")
     for method in methods or ():

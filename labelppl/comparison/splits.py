@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..seeds import stream
-from ..split import TEST_SHARE, Cut
+from ..split import Cut
 from ..table import Cases, cut_cases
 
 
@@ -22,19 +22,14 @@ def seed_of(repeat: int, seed: int) -> int:
     return seed if repeat == 0 else stream(seed, "repeat", repeat).integer()
 
 
-def split_of(
-    cases: Cases, repeat: int, seed: int, validation: float, test_share: float = TEST_SHARE
-) -> Cases:
+def split_of(cases: Cases, repeat: int, seed: int, cut: Cut) -> Cases:
     """The cases with the split of repeat `repeat` in force.
 
-    validation: share of the training groups to set aside where the table has no validation case. test_share: share of
-    the groups to test where it has no split.
     Raises InputError where a split is empty or holds no label.
     """
-    cut = Cut(test_share, validation)
     split = np.array(cut_cases(cases, cut, seed_of(repeat, seed)).split)
     held = replace(cases, split=split, split_given=True)
-    for part in ("train", "test", *(("val",) if validation > 0 else ())):
+    for part in ("train", "test", *(("val",) if cut.validation > 0 else ())):
         if not (held.labels[split == part] >= 0).any():
             raise InputError(
                 f"cases: the {part} split has no labelled case, expected some; mend the split "

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..arrays import Array, Floats
 from ..distillation.prior_options import PriorOptions
 from ..softlabels import SoftLabels
+from ..split import Cut
 from ..students.options import StudentOptions
 from ..table import Cases
 from ..training.schedule import Schedule
@@ -41,8 +42,7 @@ class Common:
     schedule: Schedule | None
     prior: PriorOptions
     votes: Array | None
-    validation: float
-    test_share: float
+    cut: Cut
     seed: int
     device: str
 
@@ -68,7 +68,7 @@ class Training(NamedTuple):
 def prepare_repeat(task: tuple[Common, int]) -> Repeat:
     """Split the cases and label them, by a label model that has seen the training cases alone."""
     common, number = task
-    held = split_of(common.cases, number, common.seed, common.validation, common.test_share)
+    held = split_of(common.cases, number, common.seed, common.cut)
     labels = common.labels
     return Repeat(common, number, held, labels(held) if callable(labels) else labels)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..comparison import Comparison, compare
+from ..comparison.compare import VALIDATION
 from ..comparison.methods import MethodLike
 from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
@@ -16,7 +17,7 @@ from ..features.symmetries import common_symmetries
 from ..records import describe
 from ..runs import check_folder, record, step
 from ..softlabels import SoftLabels, soft_labels
-from ..split import TEST_SHARE
+from ..split import Cut
 from ..students.network import check_student
 from ..students.options import StudentOptions
 from ..table import Cases
@@ -37,7 +38,8 @@ KEPT_DRAWS = 200
 class CompareSettings:
     """The options of ``labelppl compare``; see there.
 
-    schedule: fields of `Schedule` that differ from the default for the number of cases.
+    schedule: fields of `Schedule` that differ from the default for the number of cases. validation, test_share: None leaves
+    `compare`'s own.
     """
 
     methods: Sequence[MethodLike] | None = None
@@ -45,8 +47,8 @@ class CompareSettings:
     student: StudentOptions = field(default_factory=StudentOptions)
     schedule: Mapping[str, Any] = field(default_factory=dict)
     prior: PriorOptions = field(default_factory=PriorOptions)
-    validation: float = 0.2
-    test_share: float = TEST_SHARE
+    validation: float | None = None
+    test_share: float | None = None
     columns: Sequence[str] | None = None
     engine: str = "auto"
     device: str = "auto"
@@ -92,6 +94,7 @@ def compare_job(
     check_student(settings.student.student, settings.student.weights)
     student = settings.student.with_symmetries(common_symmetries(inputs.model.features.values()))
     read_engine(settings.engine)
+    cut = inputs.asked_cut(settings.test_share, settings.validation, Cut(validation=VALIDATION))
     arguments = describe(
         {
             "methods": settings.methods,
@@ -100,8 +103,7 @@ def compare_job(
             "student": student,
             "schedule": settings.schedule,
             "prior": settings.prior,
-            "validation": settings.validation,
-            "test_share": settings.test_share,
+            **cut.record(),
             "device": settings.device,
         }
     )
@@ -118,8 +120,8 @@ def compare_job(
             votes=vote_counts(
                 inputs.model.features, inputs.cases.columns, len(inputs.cases.classes)
             ),
-            validation=settings.validation,
-            test_share=settings.test_share,
+            validation=cut.validation,
+            test_share=cut.test_share,
             columns=settings.columns,
             seed=inputs.seed,
             device=settings.device,

@@ -42,18 +42,26 @@ class Inputs:
     cut: Cut = field(default_factory=Cut)
 
     def with_cut(self, test_share: float | None, validation: float | None) -> Inputs:
-        """The same inputs, cut otherwise. Raises InputError where the table has the split that is asked for."""
+        """The same inputs, cut otherwise where a share is asked for."""
+        if test_share is None and validation is None:
+            return self
+        cut = self.asked_cut(test_share, validation, Cut())
+        return replace(self, cases=cut_cases(self.cases, cut, self.seed), cut=cut)
+
+    def asked_cut(self, test_share: float | None, validation: float | None, otherwise: Cut) -> Cut:
+        """``otherwise`` with the shares that are asked for. Raises InputError where the table has the split itself."""
         shares = {"test_share": test_share, "validation": validation}
         asked = {name: share for name, share in shares.items() if share is not None}
-        if not asked:
-            return self
-        if self.cases.split_given and ("test_share" in asked or (self.cases.split == "val").any()):
-            option = "--test-share" if "test_share" in asked else "--validation"
+        option = "--test-share" if "test_share" in asked else "--validation"
+        if (
+            asked
+            and self.cases.split_given
+            and (test_share is not None or (self.cases.split == "val").any())
+        ):
             raise InputError(
                 f"{option}: the table names its own cases for it, in the column 'split'; leave the option or the column out"
             )
-        cut = Cut(**asked)
-        return replace(self, cases=cut_cases(self.cases, cut, self.seed), cut=cut)
+        return replace(otherwise, **asked)
 
     @staticmethod
     def of_table(

@@ -49,3 +49,10 @@ def test_unknown_method_is_refused_before_anything_is_written(own_hips: Path, la
     assert len(result.output.splitlines()) == 1
     assert "magic" in result.output
     assert not (own_hips / "c").exists()
+
+
+def test_a_share_is_not_cut_where_the_table_has_the_split(own_hips: Path, labelppl) -> None:  # type: ignore[no-untyped-def]
+    refused = labelppl("compare", "--model", "hip.py", "--test-share", 0.5, "--out", "c", folder=own_hips)  # fmt: skip
+    assert refused.exit_code == 2
+    assert "--test-share: the table names its own cases" in refused.output
+    assert not (own_hips / "c").exists()
