@@ -10,11 +10,13 @@ from labelppl.calibration.maps import choose_map
 from labelppl.errors import InputError
 from labelppl.metrics import Metric, evaluate_probs
 from labelppl.metrics import verdict as verdict_file
+from labelppl.metrics.auc import auc, auc_replicates
 from labelppl.metrics.bootstrap import exact_interval, percentile_interval
 from labelppl.metrics.collector import MOST_UNDEFINED, Collector
 from labelppl.metrics.hosmer_lemeshow import HOSMER_LEMESHOW
 from labelppl.metrics.kl import DCIC_EPS, kl_dcic, kl_divergence, kl_per_case
 from labelppl.metrics.macro_accuracy import macro_accuracy, macro_accuracy_replicates
+from labelppl.metrics.net_benefit import net_benefit
 from labelppl.metrics.nll import nll
 from labelppl.metrics.null_band import null_band
 from labelppl.metrics.operating_point import log_ratio_interval
@@ -282,3 +284,21 @@ def test_likelihood_ratios_have_the_interval_of_the_log_method() -> None:
         (8 * np.exp(-1.959964 * spread), 8 * np.exp(1.959964 * spread)), rel=1e-6
     )
     assert lo * hi == pytest.approx(64)
+
+
+def test_macro_auc_leaves_a_class_out_of_the_resamples_that_miss_it() -> None:
+    probs = np.array(
+        [[0.5, 0.3, 0.2], [0.3, 0.5, 0.2], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]]
+    )
+    labels = np.array([0, 1, 1, 0, 2])
+    weights = np.array([[1.0, 1, 1, 1, 1], [2, 1, 1, 1, 0]])  # the second resample misses class 2
+    rows = np.repeat(np.arange(5), weights[1].astype(int))
+    expected = [auc(probs, labels), auc(probs[rows], labels[rows])]
+    np.testing.assert_allclose(auc_replicates(probs, labels, weights), expected)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_a_deployment_prevalence_needs_cases_of_both_classes(label: int) -> None:
+    probs = np.array([[0.6, 0.4], [0.2, 0.8]])
+    with pytest.raises(InputError, match="cases of both classes"):
+        net_benefit(probs, np.full(2, label), [0.5], prevalence=0.1)
