@@ -88,7 +88,10 @@ INPUTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("gone",),
     ),
     "no picture": (("predict", "--run", "r", "gone.png", "--out", "p.csv"), ("gone.png",)),
-    "a table for a picture": (("predict", "--run", "r", "hip.csv", "--out", "p.csv"), ("hip.csv",)),
+    "no picture but a program": (
+        ("predict", "--run", "r", "hip.py", "--out", "p.csv"),
+        ("hip.py",),
+    ),
     "no table to label": (
         ("label", "--run", "r", "--data", "gone.csv", "--out", "o.parquet"),
         ("gone.csv",),
