@@ -82,6 +82,7 @@ if TYPE_CHECKING:
 @click.option(
     "--force", is_flag=True, help="Compare on soft labels of a fit that failed its checks."
 )
+@options.track
 @options.quiet
 def compare(**arguments: Any) -> None:
     """Train the same student by each method, with the same schedule and seeds, and compare the test metrics.
@@ -106,6 +107,7 @@ def compare(**arguments: Any) -> None:
         "resume",
         "keep_students",
         "force",
+        "track",
         "quiet",
         "jobs",
         "ray",

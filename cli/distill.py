@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--force", is_flag=True, help="Train on soft labels of a fit that failed its checks; recorded."
 )
+@options.track
 @options.quiet
 def distill(**arguments: Any) -> None:
     """Fit the label model, make soft labels, and train an image classifier on them.
@@ -74,7 +75,16 @@ def distill(**arguments: Any) -> None:
         prevalence=options.read_prevalence(arguments["prevalence"]),
         **{
             name: arguments[name]
-            for name in ("engine", "leave_out", "seed", "device", "resume", "force", "quiet")
+            for name in (
+                "engine",
+                "leave_out",
+                "seed",
+                "device",
+                "resume",
+                "force",
+                "track",
+                "quiet",
+            )
         },
     )
     folder = options.run_folder(arguments["run"], inputs.model_name)

@@ -149,6 +149,14 @@ raw = click.option(
     is_flag=True,
     help="The student's own probabilities, without what recalibrate put in force.",
 )
+track = click.option(
+    "--track",
+    is_flag=False,
+    flag_value="sqlite:///mlflow.db",
+    default=None,
+    metavar="[URI]",
+    help="Also put the run's numbers into an MLflow store  [without URI: sqlite:///mlflow.db]; needs labelppl[track].",
+)
 quiet = click.option("--quiet", is_flag=True, help="No progress bars.")
 
 

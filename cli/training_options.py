@@ -38,6 +38,8 @@ FIELDS: dict[str, dict[str, tuple[Any, str, str]]] = {
             "Augmentation: shift, xray, ultrasound, fundus, natural (+hflip, +vflip, +rot90), none, auto (held-out cases choose), or your own FILE.py:NAME.",
             "shift",
         ),
+        "pool": (str, "How several images of one case become one answer: mean of their logits, or attention, which is learned.", "mean"),
+        "ensemble": (click.IntRange(min=2), "Students with other seeds that are trained first; the student learns their mean beside its target.", "none"),
         "stream": (bool, "Decode images when they are needed, or keep them in memory. Same weights.", "what fits"),
         "workers": (click.IntRange(min=0), "Processes that decode streamed images.", "the cores but one"),
     },

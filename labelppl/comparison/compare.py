@@ -24,8 +24,9 @@ import pandas as pd
 from ..arrays import Array, Floats
 from ..distillation.prior_options import PriorOptions
 from ..errors import FailedWork, InputError
+from ..images.by_case import digest_of_images
 from ..metrics.listed import metric_named
-from ..records import digest, digest_of_files
+from ..records import digest
 from ..runs import versions
 from ..softlabels import SoftLabels
 from ..split import TEST_SHARE, Cut
@@ -135,7 +136,7 @@ def compare(
         "seed": seed,
         "device": device,
         "cases": _digest(cases, votes),
-        "images": digest_of_files(cases.images or ()),
+        "images": digest_of_images(cases.images or ()),
         "identity": dict(identity or {}),
     }
     if isinstance(labels, SoftLabels):

@@ -97,6 +97,7 @@ def make_method(method: MethodLike, soft: bool = True) -> Method:
 class Known:
     """What there is to learn from. soft, votes, draws, validation, hard, measured: whether there are soft labels, raters'
     votes, posterior draws of the soft labels, validation cases, labelled training cases and measurements; classes: how many.
+    several: whether a case has several images.
     """
 
     soft: bool
@@ -106,6 +107,7 @@ class Known:
     hard: bool = True
     classes: int = 2
     measured: bool = True
+    several: bool = False
 
 
 def choose_methods(methods: Sequence[MethodLike] | None, known: Known) -> tuple[Method, ...]:
@@ -141,6 +143,10 @@ def _lacking(known: Known) -> dict[str, str]:
         lacks |= dict.fromkeys(OF_VALIDATION, mend)
     if known.classes < FEWEST_CLASSES:
         lacks["lspp"] = "three classes or more; with two it is paper-soft"
+    if known.several:
+        lacks |= dict.fromkeys(
+            OF_IMAGES, "one image for each case, for it mixes the images of cases"
+        )
     if not known.measured:
         lacks["rat"] = "measurements, but the cases have none"
     if not known.votes:

@@ -60,6 +60,7 @@ def train_method(
         )
     except FailedWork as failure:
         return record | {"failed": str(failure)}, None
+    members = done.student.spec.training.get("ensemble", {}).get("members", 0)
     taught = make_target(method.target).needs_teacher
     if student_folder is not None:
         done.student.save(student_folder)
@@ -67,7 +68,7 @@ def train_method(
     predicted = done.predict_proba(test.images)  # type: ignore[arg-type]
     return record | {
         "seconds": round(time.perf_counter() - began, 2),
-        "epochs": len(done.history) + (both.epochs if taught else 0),
+        "epochs": len(done.history) + (taught + members) * (first if method.prior else both).epochs,
         "lam": str(_lam_of(done)) if method.prior else None,
         "notes": [note for note in done.notes if method.prior],
     }, predicted

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ..arrays import Array, Floats
+from ..case_images import has_several
 from ..distillation.prior_options import PriorOptions
 from ..softlabels import SoftLabels
 from ..split import Cut
@@ -163,6 +164,7 @@ def _methods_of(repeat: Repeat, methods: Sequence[MethodLike] | None) -> tuple[M
         bool((cases.train.labels >= 0).any()),
         len(cases.classes),
         any(column.ballots is None for column in cases.columns.values()),
+        cases.images is not None and has_several(cases.images),
     )
     return choose_methods(methods, known)
 

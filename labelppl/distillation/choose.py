@@ -19,9 +19,10 @@ from ..targets.target_data import TargetData
 from ..training.held import Held
 from ..training.loop import Trained
 from ..training.schedule import Schedule
-from ..training.source import Source
+from ..training.source import ByCase, Source
 from ..training.train import train
 from ..training.weight_prior import WeightPrior
+from .ensemble import EnsembleRecord, with_ensemble
 from .few import EpochChoice, choose_epochs, has_folds
 from .fisher import fisher_weights
 from .folds import Folds
@@ -62,6 +63,25 @@ class Steps:
             network, float("inf"), layers=prior.layers, exclude=prior.free, fisher=weights
         )
 
+    def beside_ensemble(
+        self,
+        source: Source,
+        evidence: TargetData,
+        held: Held | None,
+        stop_after: int | None,
+        *,
+        options: dict[str, Any],
+        folder: Path | None = None,
+    ) -> tuple[Target, EnsembleRecord | None]:
+        """What step 1 learns from these cases: the goal, beside the mean of an ensemble where there is to be one."""
+        goal = make_target(self.goal)
+        if self.prepared.options.ensemble is None:
+            return goal, None
+        return with_ensemble(
+            goal, self.prepared, source, evidence, self.first, options,
+            held=held, stop_after=stop_after, folder=folder, progress=self.progress,
+        )  # fmt: skip
+
     def job(self, evidence: TargetData) -> Job:
         """What the choice of lambda repeats in each fold: new weights, no checkpoints."""
         quiet = {**self.options, "resume": False}
@@ -69,9 +89,11 @@ class Steps:
         def step1(
             network: nn.Module, source: Source, some: TargetData, held: Held | None
         ) -> Trained:
+            stop_after = None if held is not None else self.epochs
+            goal, _ = self.beside_ensemble(source, some, None, stop_after, options=quiet)
             return train(
-                network, source, some, make_target(self.goal), self.first, held=held,
-                keep_best=False, stop_after=None if held is not None else self.epochs,
+                network, source, some, goal, self.first, held=held,
+                keep_best=False, stop_after=stop_after,
                 progress=self.progress, step="step 1 of this fold", **quiet,
             )  # fmt: skip
 
@@ -198,6 +220,8 @@ def choose(
 
 def _evidence(job: Job, theta_p: nn.Module, grid: tuple[float, ...]) -> tuple[float, ...] | None:
     """log Z per candidate under the plain prior, None where that is not the prior in use."""
+    if isinstance(job.source, ByCase):
+        return None
     prior = job.prior(theta_p, job.source, job.evidence)
     if not isinstance(prior, WeightPrior):
         return None

@@ -20,8 +20,7 @@ from rich.console import Console
 from ..arrays import Array
 from ..errors import InputError
 from ..images.augment import augmentation, is_auto
-from ..images.files import Files
-from ..images.read import Opened
+from ..images.by_case import OpenedCases
 from ..records import describe, refuse_other
 from ..runs import read_json, write_json
 from ..students.options import AugmentLike, StudentLike, StudentOptions
@@ -37,11 +36,12 @@ from ..training.train import train
 from .augment_choice import AUGMENT, AugmentChoice, choose_augment
 from .choose import CHOICE, EPOCHS, FOLDS_DONE, Steps, epochs_of, strength_of
 from .distilled import Distilled
+from .ensemble import check_ensemble, checkpoint_of
 from .few import with_few_validation
 from .lam import Refit
 from .last_layer import last_layer_posterior
 from .map_step import map_step
-from .prepare import Prepared, read_training_data, spec_of
+from .prepare import Prepared, describe_images, read_training_data, refuse_mixing, spec_of
 from .prior_options import PriorOptions
 from .teacher import with_teacher
 
@@ -69,7 +69,7 @@ def distill(
     lam: float | Literal["auto", "evidence"] | None = None,
     prior: PriorOptions | None = None,
     votes: Array | None = None,
-    images: Opened | None = None,
+    images: OpenedCases | None = None,
     refit: RefitByIds | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -91,7 +91,7 @@ def distill(
         lam: lambda of step 2; None as `prior` says.
         prior: The options of the weight prior; None: its defaults.
         votes: (cases, classes) counts, aligned with `cases`, for targets made of votes.
-        images: Of all `cases`, opened and measured already (`labelppl.images.read.open_images`); None: opened here.
+        images: Of all `cases`, opened and measured already (`labelppl.images.by_case.open_case_images`); None: opened here.
         refit: Ids of cases -> their soft labels, in that order, by a label model fitted to those cases alone, for the
             folds that choose; without it the soft labels at hand serve in every fold.
         seed: Of everything random.
@@ -122,6 +122,7 @@ def distill(
     prior = prior or PriorOptions()
     prior = prior if lam is None else replace(prior, lam=lam)
     goal = make_target(target or _default_target(labels, votes))
+    check_goal(goal, options, cases)
     few = with_few_validation(cases) if not goal.needs_validation else cases
     pooled, cases = few is not cases, few
     first = schedule or default_schedule(int((cases.split == "train").sum()))
@@ -177,8 +178,11 @@ def distill(
         epochs_of(steps, evidence, by_rows, console.print, **resumed) if pooled else None
     )
     steps = steps if epochs is None else replace(steps, epochs=epochs.epochs)
+    learned, ensemble = steps.beside_ensemble(
+        prepared.source, evidence, prepared.held, steps.epochs, options=train_options, folder=folder
+    )
     one = train(
-        network, prepared.source, evidence, make_target(goal), first,
+        network, prepared.source, evidence, learned, first,
         stop_after=steps.epochs, held=prepared.held, checkpoint=None if folder is None else folder / STEP1,
         progress=progress, step="step 1", **train_options,
     )  # fmt: skip
@@ -194,18 +198,21 @@ def distill(
             linear=options.student == "logistic", held=prepared.held,
             checkpoint=None if folder is None else folder / STEP2, progress=progress, **train_options,
         )  # fmt: skip
-    laplace = last_layer_posterior(network, spec.head, prepared.source, evidence.hard, centred)
+    laplace = last_layer_posterior(
+        network, spec.head, prepared.source, evidence.hard, centred, spec.pool
+    )
     training = {
         "target": goal.name,
         "augment": _augment_record(options, picked),
         **({} if picked is None else {"augment_choice": picked.record()}),
-        "images": "streamed" if isinstance(data.train, Files) else "in memory",
+        **describe_images(data),
         "cases": one.cases,
         "labelled": int((evidence.hard >= 0).sum()),
         "step1": first.record(),
         "step2": second.record() if two is not NO_STEP_2 else None,
         "precision": one.precision,
         "best_epoch_step1": one.best_epoch,
+        **({} if ensemble is None else {"ensemble": ensemble.record()}),
         "epochs_step1": None if epochs is None else epochs.record(),
         "prior": {**centred.record(), "proximal": two.proximal, "freeze_norm": prior.freeze_norm},
         "lam": choice.record() if choice else {"lam": value, "source": "given"},
@@ -224,9 +231,22 @@ def distill(
     )
     if folder is not None and leads:
         done.save(folder)
-        for name in CHECKPOINTS:
-            (folder / name).unlink(missing_ok=True)
+        _remove_checkpoints(folder, options.ensemble or 0)
     return done
+
+
+def check_goal(goal: Target, options: StudentOptions, cases: Cases) -> None:
+    """Raise InputError for a target that these cases or these options leave no sense."""
+    refuse_mixing(goal, cases)
+    check_ensemble(options, goal)
+
+
+def _remove_checkpoints(folder: Path, members: int) -> None:
+    """What only a run that is not finished needs."""
+    for name in CHECKPOINTS:
+        (folder / name).unlink(missing_ok=True)
+    for member in range(1, members + 1):
+        checkpoint_of(folder, member).unlink(missing_ok=True)
 
 
 def _augment_record(options: StudentOptions, picked: AugmentChoice | None) -> Any:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot, unfold
 
 from ..students.logits import class_logits
+from ..students.pooling import case_logits
 from ..training.source import Source
 
 MOST_OUTPUTS = 1500
@@ -205,5 +206,5 @@ def gradients(
     names, parameters = zip(*network.named_parameters(), strict=True)
     rows = torch.arange(len(source)).split(1)
     for x, y in zip(source.batches(rows, device), hard.split(1), strict=True):
-        log_q = class_logits(network(x)).log_softmax(1)[0, int(y)]
+        log_q = case_logits(network, x).log_softmax(1)[0, int(y)]
         yield dict(zip(names, torch.autograd.grad(log_q, parameters), strict=True))

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from ..students.logits import class_logits
-from ..students.weight_posterior import Full, Kronecker, WeightPosterior, last_linear, with_features
+from ..students.pooling import Pool, case_features
+from ..students.weight_posterior import Full, Kronecker, WeightPosterior, last_linear
 from ..training.held import EVALUATION_BATCH
 from ..training.source import Source
 from ..training.weight_prior import WeightPrior
@@ -39,13 +40,20 @@ class LastLayer(NamedTuple):
 
 
 def last_layer_posterior(
-    network: nn.Module, head: str, source: Source, hard: Tensor, prior: StepTwoPrior
+    network: nn.Module,
+    head: str,
+    source: Source,
+    hard: Tensor,
+    prior: StepTwoPrior,
+    pool: Pool = "mean",
 ) -> LastLayer:
-    """network: after step 2. head: of its spec. source, hard: its training cases, (cases,) int64,
+    """network: after step 2. head, pool: of its spec. source, hard: its training cases, (cases,) int64,
     -1 = unlabelled. prior: of step 2.
     """
     if head == "dirichlet":
         return LastLayer(None, "the student's Dirichlet head is its own uncertainty")
+    if pool == "attention":
+        return LastLayer(None, "attention: how much an image counts hangs on the last layer too")
     layer = last_linear(network)
     if layer is None:
         return LastLayer(None, "the student's last layer is not linear")
@@ -91,7 +99,7 @@ def _curvature(
     rows = torch.arange(len(seen)).split(EVALUATION_BATCH)
     with torch.no_grad():
         for x in source.take(seen).batches(rows, device):
-            output, features = with_features(network, layer, x)
+            output, features = case_features(network, layer, x)
             q = class_logits(output.to(place).double()).softmax(1)
             w = (torch.diag_embed(q) - q[:, :, None] * q[:, None, :])[:, -c:, -c:]
             phi = features.to(place).double()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..arrays import Array, Floats
+from ..case_images import has_several, in_words
 from ..errors import InputError
+from ..images.by_case import ImagesByCase, OpenedCases, Pictures, digest_of_images, open_case_images
 from ..images.files import Files
-from ..images.read import Images, Opened, open_images
-from ..records import digest_of_files
+from ..images.read import Images
 from ..runs import versions
 from ..students.logits import outputs_for
 from ..students.network import build_network
@@ -26,7 +27,7 @@ from ..targets.base import Target
 from ..targets.target_data import TargetData
 from ..training.held import Held
 from ..training.optimiser import freeze
-from ..training.source import Resident, Source
+from ..training.source import ByCase, ImageSource, Resident, Source
 from ..training.stream import Streamed
 from .measured import measured_matrix
 
@@ -43,13 +44,13 @@ class Data:
     image files, training ones first.
     """
 
-    train: Images | Files
+    train: Pictures
     mean: tuple[float, ...]
     std: tuple[float, ...]
     evidence: TargetData
     groups: Array | None
     classes: tuple[str, ...]
-    val: Images | Files | None
+    val: Pictures | None
     val_hard: Tensor | None
     images: str
 
@@ -77,16 +78,28 @@ class Prepared:
             return None
         return Held(self._batches(self.data.val), self.data.val_hard)
 
-    def network(self) -> nn.Module:
-        """A new network, its frozen layers frozen."""
+    def network(self, seed: int | None = None) -> nn.Module:
+        """A new network, its frozen layers frozen. seed: of its random weights, None: the run's own."""
         options, spec = self.options, self.spec
         network = build_network(
-            options.student, spec.shape, seed=spec.seed, weights=options.weights
+            options.student,
+            spec.shape,
+            seed=spec.seed if seed is None else seed,
+            weights=options.weights,
         )
         freeze(network, options.frozen)
         return network
 
-    def _batches(self, images: Images | Files) -> Source:
+    def _batches(self, cases: Pictures) -> Source:
+        images = cases.images if isinstance(cases, ImagesByCase) else cases
+        source = self._source_of(images)
+        if isinstance(cases, ImagesByCase):
+            return ByCase(source, cases.starts, self.options.pool)
+        if self.options.pool == "attention":
+            return ByCase(source, np.arange(len(cases) + 1), "attention")
+        return source
+
+    def _source_of(self, images: Images | Files) -> ImageSource:
         def scale(pixels: Tensor) -> Tensor:
             return normalise(pixels, self.spec)
 
@@ -95,13 +108,22 @@ class Prepared:
         return Resident(torch.from_numpy(images.pixels), scale)
 
 
+def refuse_mixing(goal: Target, cases: Cases) -> None:
+    """InputError where a target mixes the images of cases, and a case has several."""
+    if goal.needs_one_image and cases.images is not None and has_several(cases.images):
+        raise InputError(
+            f"target {goal.name}: mixes the images of two cases, and there are {in_words(cases.images)}; expected one image "
+            "for each case; choose another --target"
+        )
+
+
 def read_training_data(
     labels: SoftLabels | None,
     cases: Cases,
     votes: Array | None,
     options: StudentOptions,
     limit: float,
-    opened: Opened | None = None,
+    opened: OpenedCases | None = None,
 ) -> Data:
     """The training and validation cases, soft labels matched by id; test cases stay unread.
 
@@ -121,7 +143,7 @@ def read_training_data(
     paths = [cases.images[i] for i in (*rows, *held)]
     n = len(rows)
     if opened is None:
-        images, moments = open_images(
+        images, moments = open_case_images(
             paths,
             size=options.image_size,
             channels=options.channels,
@@ -143,8 +165,25 @@ def read_training_data(
         classes=tuple(cases.classes),
         val=images.take(slice(n, None)) if len(held) else None,
         val_hard=torch.from_numpy(np.asarray(cases.labels[held], np.int64)) if len(held) else None,
-        images=digest_of_files(paths),
+        images=digest_of_images(paths),
     )
+
+
+def describe_images(data: Data) -> dict[str, Any]:
+    """What student.json says about the training images; how many each case has, where one has several."""
+    images = data.train.images if isinstance(data.train, ImagesByCase) else data.train
+    held = {"images": "streamed" if isinstance(images, Files) else "in memory"}
+    if not isinstance(data.train, ImagesByCase):
+        return held
+    counts = data.train.counts
+    return {
+        **held,
+        "images_per_case": {
+            "least": int(counts.min()),
+            "most": int(counts.max()),
+            "images": int(counts.sum()),
+        },
+    }
 
 
 def _evidence(
@@ -195,6 +234,7 @@ def spec_of(data: Data, options: StudentOptions, goal: Target, seed: int) -> Spe
         outputs=outputs_for(len(data.classes), goal.needs_full_head),
         mean=mean,
         std=std,
+        pool=options.pool,
         depth=data.train.depth,
         keep_aspect=data.train.keep_aspect,
         seed=seed,

@@ -9,7 +9,7 @@ import torch
 
 from ..targets.hard import Hard
 from ..targets.target_data import TargetData
-from ..training.held import pool, predict_logits
+from ..training.held import predict_logits
 from ..training.schedule import Schedule
 from ..training.train import train
 from .prepare import Prepared
@@ -28,7 +28,8 @@ def with_teacher(
     teacher = predict_logits(network, prepared.source, device).cpu()
     confusion = None
     if held is not None:
-        logits, hard = pool(predict_logits(network, held.source, device), held)
+        logits = predict_logits(network, held.source, device)
+        hard = held.hard.to(logits.device)
         seen = hard >= 0
         k = evidence.classes
         pairs = hard[seen] * k + logits[seen].argmax(1)

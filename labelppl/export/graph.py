@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..errors import FailedWork, InputError
 from ..students.logits import class_logits
+from ..students.pooling import split_score
 from ..students.student import Student, normalise
 from ..students.weight_posterior import last_linear, with_features
 from .map_layers import map_layer
@@ -68,7 +69,7 @@ class StudentGraph(nn.Module):
         ready = normalise(seen, spec)
         covariance = None
         if self.layer is None:
-            output = self.network(ready)
+            output, _ = split_score(self.network(ready), spec.pool)
         else:
             output, features = with_features(self.network, self.layer, ready)
             covariance = self.covariance(features)

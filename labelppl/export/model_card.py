@@ -106,6 +106,7 @@ def _made(facts: CardFacts, notes: Notes, made: Mapping[str, Any]) -> list[str]:
             f"Trained on {training['cases']} cases, {training.get('labelled', 0)} of them with a hard label; network "
             f"{facts.student.get('architecture')}, target {training.get('target')}."
         )
+    said += _several(training, facts.student.get("pool"))
     for what in ("model", "data"):
         source = made.get(what)
         if isinstance(source, Mapping) and source.get("sha256"):
@@ -120,6 +121,24 @@ def _made(facts: CardFacts, notes: Notes, made: Mapping[str, Any]) -> list[str]:
         "Software: " + ", ".join(f"{name} {value}" for name, value in notes.versions.items()) + "."
     )
     return said
+
+
+def _several(training: Mapping[str, Any], pool: Any) -> list[str]:
+    """What the card says where cases had several images: the file sees one."""
+    each = training.get("images_per_case")
+    if not isinstance(each, Mapping):
+        return []
+    how = "weighted by learned attention" if pool == "attention" else "all with the same weight"
+    mend = (
+        "The weights are not in this file: use the run folder for cases with several images."
+        if pool == "attention"
+        else "For a case with several images, average the logarithms of their probabilities and normalise (without a "
+        "recalibration this is what the run folder's student says)."
+    )
+    return [
+        f"Trained on {each.get('least')} to {each.get('most')} images for each case; the logits of a case are the mean of its "
+        f"images', {how}. What is measured above is about cases. This file classifies one image. {mend}"
+    ]
 
 
 def _run(notes: Notes) -> list[str]:

@@ -46,7 +46,8 @@ class Rows:
         before: Rows of the file that come before these.
         decimal: What text writes before the decimals, '.' or ','.
         case: (rows,) the case of each row, where the frame has several rows a case.
-        answers: The columns of such a frame that hold what raters said, and nothing about the case itself.
+        answers: The columns of such a frame that hold what raters said or one of several images, and nothing about the
+            case itself.
 
     Examples:
         >>> rows = Rows(pd.DataFrame({"x": ["1.5", ""]}), np.array(["a", "b"]))
@@ -170,8 +171,12 @@ class Rows:
         assert self.case is not None
         return np.unique(self.case, return_index=True)[1]
 
+    def every_row(self) -> Rows:
+        """The same table with each of its rows by itself, under the id of its case."""
+        return self if self.case is None else replace(self, ids=self.ids[self.case], case=None)
+
     def _one_per_case(self, name: str, feature: str, case: Array) -> pa.Array:
-        every_row = replace(self, ids=self.ids[case], case=None)
+        every_row = self.every_row()
         cells = every_row.cells(name, feature)
         codes = cells.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
         differ = np.flatnonzero(codes != codes[self._first][case])

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..audit import Doubts, doubts, explain, near_duplicates
+from ..audit.duplicates import Duplicates
 from ..audit.ranking import DOUBT_COLUMNS
+from ..case_images import CaseImages, has_several, image_counts, paths_of_all
 from ..runs import check_file, read_run_json, step, verify
 from ..runs.csv_files import write_csv
 from ..softlabels import SoftLabels
 from ..softlabels.explanations import Explanations
+from ..table import Cases
 from .inputs import cases_without_model
 from .telling import Teller
 
@@ -46,9 +52,7 @@ def audit_job(run: Path, *, out: Path | None, images: bool, say: Teller) -> Doub
         if untrusted:
             say(f"{untrusted} labels cannot be trusted without a refit (column 'trusted')")
         if images and cases.images is not None:
-            pairs = near_duplicates(
-                list(map(str, cases.ids)), cases.images, cases.split, cases.groups
-            )
+            pairs = _near_duplicates(cases, cases.images)
             write_csv(run / "duplicates.csv", pairs.frame)
             across = int(pairs.frame["across"].sum())
             say(
@@ -58,6 +62,18 @@ def audit_job(run: Path, *, out: Path | None, images: bool, say: Teller) -> Doub
             for name, reason in pairs.unreadable:
                 say(f"warning: image of {name} was not compared: {reason}")
     return result
+
+
+def _near_duplicates(cases: Cases, images: Sequence[CaseImages]) -> Duplicates:
+    """Pairs of images that look alike, those of one case and side left out."""
+    counts = image_counts(images)
+    ids = np.repeat([str(name) for name in cases.ids], counts)
+    groups = None if cases.groups is None else np.repeat(cases.groups, counts)
+    if groups is None and has_several(images):
+        groups = ids
+    return near_duplicates(
+        ids.tolist(), paths_of_all(images), np.repeat(cases.split, counts), groups
+    )
 
 
 def explain_job(run: Path, case: str, *, say: Teller) -> None:

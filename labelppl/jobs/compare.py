@@ -29,6 +29,7 @@ from .engines import describe_engine, read_engine
 from .fit_and_tell import fit_and_tell
 from .inputs import Inputs
 from .telling import Teller, say_warnings, why_refused
+from .track import check_tracking, track_run
 
 #: Draws of p(Y|Z) kept for the Dirichlet student.
 KEPT_DRAWS = 200
@@ -58,6 +59,7 @@ class CompareSettings:
     quiet: bool = False
     jobs: int = 1
     ray: str | None = None
+    track: str | None = None
 
     @property
     def workers(self) -> Workers | None:
@@ -90,6 +92,8 @@ def compare_job(
             "trainings with --jobs or --ray"
         )
     check_folder(folder)
+    if settings.track is not None:
+        check_tracking()
     check_device(settings.device)
     check_student(settings.student.student, settings.student.weights)
     student = settings.student.with_symmetries(common_symmetries(inputs.model.features.values()))
@@ -135,4 +139,6 @@ def compare_job(
         )
         inputs.record(folder, "compare", arguments)
         record(folder, status="done")
+    if settings.track is not None:
+        track_run(folder, settings.track, say=say)
     return done

@@ -16,7 +16,7 @@ from ..distillation.few import with_few_validation
 from ..errors import FailedWork, InputError
 from ..features import vote_counts
 from ..features.symmetries import common_symmetries
-from ..images.read import Opened, open_images
+from ..images.by_case import OpenedCases, open_case_images
 from ..posterior import Posterior, fit
 from ..prevalence import read_prevalence
 from ..records import refuse_other
@@ -49,6 +49,7 @@ from .telling import (
     say_warnings,
     why_refused,
 )
+from .track import check_tracking, track_run
 from .used_folder import refuse_other_inputs, refuse_used
 
 
@@ -71,6 +72,8 @@ def distill_job(inputs: Inputs, folder: Path, settings: DistillSettings, *, say:
             f"{cases.path}: no column 'image'; expected the path of each case's image, relative to the table"
         )
     check_folder(folder)
+    if settings.track is not None:
+        check_tracking()
     refuse_used(inputs, folder, settings)
     check_settings(settings, cases)
     check_device(settings.device)
@@ -114,7 +117,7 @@ def _follow(inputs: Inputs, folder: Path, settings: DistillSettings, group: Grou
 
 def _distilled(
     inputs: Inputs,
-    images: Opened,
+    images: OpenedCases,
     folder: Path,
     settings: DistillSettings,
     begin: Callable[[], None],
@@ -141,6 +144,8 @@ def _distilled(
     )
     write_report(folder, pictures_of(inputs.cases))
     record(folder, status="done")
+    if settings.track is not None:
+        track_run(folder, settings.track, say=say)
     say(f"done: {folder.resolve()} ({len(metrics.values)} metrics, report.html)")
 
 
@@ -202,7 +207,7 @@ def _of_table(labels: TableLabels, cases: Cases, folder: Path, say: Teller) -> S
 def _trained(
     inputs: Inputs,
     labels: SoftLabels | None,
-    images: Opened,
+    images: OpenedCases,
     folder: Path,
     settings: DistillSettings,
     group: Group,
@@ -221,7 +226,7 @@ def _trained(
 def _students(
     inputs: Inputs,
     labels: SoftLabels | None,
-    images: Opened,
+    images: OpenedCases,
     folder: Path,
     settings: DistillSettings,
     group: Group,
@@ -265,13 +270,13 @@ def _refit(inputs: Inputs, settings: DistillSettings) -> RefitByIds:
     return refit
 
 
-def _opened(cases: Cases, settings: DistillSettings) -> Opened:
+def _opened(cases: Cases, settings: DistillSettings) -> OpenedCases:
     """The images of all cases, each decoded once and checked, before any other work."""
     assert cases.images is not None
     options = settings.student
     kind, number = check_device(settings.device)
     device = torch.device(f"{kind}:{number}" if number else kind)
-    return open_images(
+    return open_case_images(
         cases.images,
         size=options.image_size,
         channels=options.channels,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from ..case_images import CaseImages
+from ..distillation.distill import check_goal
 from ..distillation.prior_options import PriorOptions
 from ..errors import InputError
+from ..images.by_case import digest_of_images
 from ..prevalence import read_prevalence
-from ..records import describe, digest_of_files
+from ..records import describe
 from ..runs import sha256
 from ..softlabels.labels import LeaveOut
 from ..students.options import StudentOptions
@@ -25,7 +27,8 @@ from .inputs import Inputs
 class DistillSettings:
     """The options of ``labelppl distill``; see there.
 
-    schedule, map_schedule: fields of `Schedule` that differ from the default for the number of cases.
+    schedule, map_schedule: fields of `Schedule` that differ from the default for the number of cases. track: the store that
+    is told of the finished run, None: none.
     """
 
     student: StudentOptions = field(default_factory=StudentOptions)
@@ -41,6 +44,7 @@ class DistillSettings:
     resume: bool = False
     force: bool = False
     quiet: bool = False
+    track: str | None = None
 
     def record(self) -> dict[str, Any]:
         """All that decides the run."""
@@ -62,6 +66,7 @@ class DistillSettings:
 def check_settings(settings: DistillSettings, cases: Cases) -> None:
     if settings.prevalence is not None:
         read_prevalence(settings.prevalence, cases.classes)
+    check_goal(make_target(settings.target or "prob"), settings.student, cases)
     for split in ("train", "test"):
         if not (cases.split == split).any():
             raise InputError(
@@ -70,7 +75,7 @@ def check_settings(settings: DistillSettings, cases: Cases) -> None:
 
 
 def run_identity(
-    inputs: Inputs, images: Sequence[Path], settings: DistillSettings
+    inputs: Inputs, images: Sequence[CaseImages], settings: DistillSettings
 ) -> dict[str, Any]:
     """What a resumed run must share with the one that it continues: records, and digests of data and images."""
     assert inputs.cases.path is not None
@@ -78,7 +83,7 @@ def run_identity(
         {
             "model": inputs.model_record(),
             "data": {"path": inputs.cases.path.resolve(), "sha256": sha256(inputs.cases.path)},
-            "images": digest_of_files(images),
+            "images": digest_of_images(images),
             "group": inputs.group,
             "split": inputs.cut.record(),
             "seed": settings.seed,

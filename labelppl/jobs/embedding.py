@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..case_images import paths_of
 from ..errors import InputError
 from ..report.picture_section import perplexity_of
 from ..report.run_files import EMBEDDING
@@ -38,7 +39,7 @@ def write_embedding(run: Path, cases: Cases, seed: int) -> str | None:
     if last_linear(student.network) is None:
         return "the student's last layer is not linear"
     order = np.argsort(np.asarray(cases.split) != "test", kind="stable")[:MOST_IMAGES]
-    rows = [int(i) for i in order if cases.images[i].is_file()]
+    rows = [int(i) for i in order if all(path.is_file() for path in paths_of(cases.images[i]))]
     if len(rows) < FEWEST_IMAGES:
         return f"only {len(rows)} images are at hand"
     features = student.features([cases.images[i] for i in rows], batch=PLACED_AT_ONCE)

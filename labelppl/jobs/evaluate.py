@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from pandas import DataFrame
 
 from ..arrays import Array
+from ..case_images import CaseImages, has_several, image_counts, in_words, paths_of_all
 from ..errors import InputError
-from ..images.files import Files
+from ..images.by_case import ImagesByCase, Pictures
 from ..images.read import Images
 from ..metrics.evaluate import evaluate
 from ..metrics.listed import metric_named
@@ -83,11 +85,14 @@ class Seen:
         """Of the student."""
         return self.student.classes
 
-    def predict_proba(self, paths: Sequence[Path]) -> Array:
+    def predict_proba(self, cases: Sequence[CaseImages]) -> Array:
         """p(Y|X), (cases, classes), as the student gives it for the files."""
         place = {Path(name).resolve(): row for row, name in enumerate(self.images.ids)}
-        rows = np.array([place[Path(path).resolve()] for path in paths], np.int64)
-        return self.student.predict_proba(self.images.take(rows))
+        rows = np.array([place[path.resolve()] for path in paths_of_all(cases)], np.int64)
+        images = self.images.take(rows)
+        if has_several(cases):
+            return self.student.predict_proba(ImagesByCase.of(images, image_counts(cases)))
+        return self.student.predict_proba(images)
 
 
 def evaluate_job(
@@ -121,7 +126,7 @@ def measure(
     *,
     say: Teller,
     network: StudentLike | None = None,
-    images: Images | Files | None = None,
+    images: Pictures | None = None,
 ) -> Metrics:
     """What `evaluate_job` does, in a folder that the caller keeps to itself.
 
@@ -140,12 +145,16 @@ def measure(
         say("evaluated at the study prevalence, where these cases were collected")
     if student.in_force.mapping is not None:
         say(f"with the {student.in_force.mapping.name} map in force; --raw switches it off")
+    pooled = _pooled(student, cases)
+    if pooled is not None:
+        say(pooled)
+    decoded = images.images if isinstance(images, ImagesByCase) else images
     prevalence = None
     if settings.prevalence is not None:
         shares = read_prevalence(settings.prevalence, cases.classes)
         prevalence = dict(zip(cases.classes, map(float, shares), strict=True))
     metrics = evaluate(
-        Seen(student, images) if isinstance(images, Images) else student,
+        Seen(student, decoded) if isinstance(decoded, Images) else student,
         cases,
         labels=_labels(run, settings, say),
         metrics=settings.metrics,
@@ -157,6 +166,8 @@ def measure(
         top=settings.top,
         seed=settings.seed,
     )
+    if pooled is not None:
+        metrics = replace(metrics, notes=(*metrics.notes, pooled))
     assert metrics.predictions is not None
     ids = typed_ids(cases.ids, cases.id_type)
     metrics = metrics.with_tables(metrics.predictions.assign(id=ids), metrics.curves)
@@ -166,6 +177,17 @@ def measure(
         write_json(settings.out, metrics.to_dict())
     _tell(metrics, settings, say)
     return metrics
+
+
+def _pooled(student: Student, cases: Cases) -> str | None:
+    """How several images become one answer, None where each case has one."""
+    if cases.images is None or not has_several(cases.images):
+        return None
+    how = {
+        "mean": "the mean of its images",
+        "attention": "the mean of its images, weighted by attention",
+    }
+    return f"{in_words(cases.images)}: the logits of a case are {how[student.spec.pool]}"
 
 
 def _labels(run: Path, settings: EvaluateSettings, say: Teller) -> SoftLabels | None:
@@ -197,10 +219,26 @@ def _columns(settings: EvaluateSettings, everyone: Cases, rows: Array) -> dict[s
                 "give --by one of them"
             )
     if len(frame) != len(rows):
+        frame = _one_row_each(frame, settings.by)
+    if len(frame) != len(rows):
         raise InputError(
             f"{everyone.path}: subgroups need a table with one row per case; --by cannot be used"
         )
     return {name: frame[name].to_numpy()[rows] for name in settings.by}
+
+
+def _one_row_each(frame: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """A table with a row for each image as one with a row for each case, where the columns agree on it."""
+    if "id" not in frame.columns or "image" not in frame.columns:
+        return frame
+    for name in columns:
+        differ = frame.groupby("id", sort=False)[name].nunique(dropna=False)
+        if (differ > 1).any():
+            raise InputError(
+                f"--by {name}: differs between the rows of one id ({str(differ.index[differ > 1][0])!r}); expected one "
+                "value per case"
+            )
+    return frame.drop_duplicates("id")
 
 
 def _tell(metrics: Metrics, settings: EvaluateSettings, say: Teller) -> None:

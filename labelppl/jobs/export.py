@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..calibration.in_force import CALIBRATION, CONFORMAL, STUDENT, InForce
+from ..case_images import paths_of_all
 from ..errors import FailedWork, InputError
 from ..export.browser import refuse_unreadable, write_browser_folder
 from ..export.card import CardFacts
@@ -153,7 +154,7 @@ def _images(run: Path) -> list[Path]:
         cases = cases_without_model(run)
     except InputError:
         return []
-    paths = [] if cases.images is None else [Path(path) for path in cases.images]
+    paths = paths_of_all(cases.images or ())
     return [path for path in paths if path.is_file()][:CHECKED]
 
 

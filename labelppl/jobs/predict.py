@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..calibration.in_force import CALIBRATION, STUDENT
+from ..case_images import has_several, in_words
 from ..errors import InputError
 from ..export.structured_report import ReportFacts, check_reports, write_structured_reports
 from ..prevalence import read_prevalence
 from ..runs import check_file, check_folder, read_json, sha256, verify
 from ..students.prediction import PREDICTION_SUFFIXES, prediction_frame, write_table
-from .stated_images import stated_images
+from .stated_images import StatedImages, stated_images
 from .telling import Teller, bar
 
 if TYPE_CHECKING:
@@ -62,14 +63,16 @@ def predict_job(
     network = own_network(run, student, trust=trust)
     facts = _facts_of_run(run, prevalence, raw=raw)
     if dicom_sr is not None:
+        _refuse_several(images, "--dicom-sr: a structured report is about one image; leave it out")
         check_reports(images.paths, facts.classes)
         check_folder(dicom_sr, "--dicom-sr")
+    several = has_several(images.cases)
     with _shown(len(images), say) as progress:
         frame = write_predictions(
-            run, images.paths, out, prevalence=prevalence, raw=raw, device=device, network=network, ids=images.ids,
+            run, images.cases, out, prevalence=prevalence, raw=raw, device=device, network=network, ids=images.ids,
             progress=progress,
         )  # fmt: skip
-    say(f"{len(images)} predictions in {out}")
+    say(f"{len(images)} predictions in {out}" + (f": {in_words(images.cases)}" if several else ""))
     _report(images.paths, frame, facts, dicom_sr, say)
 
 
@@ -92,6 +95,9 @@ def predict_onnx_job(
     if not stated:
         raise InputError("predict: expected at least one image file")
     images = stated_images(stated, separator)
+    _refuse_several(
+        images, "--onnx: the file classifies single images; give --run, which pools them"
+    )
     exported = load_onnx(student)
     inputs = (*images.paths, *images.sources, student)
     check_file(out, suffixes=PREDICTION_SUFFIXES, inputs=inputs, columns=_columns(exported.classes))
@@ -108,6 +114,13 @@ def predict_onnx_job(
     write_table(out, frame)
     say(f"{len(images)} predictions in {out}")
     _report(images.paths, frame, facts, dicom_sr, say)
+
+
+def _refuse_several(images: StatedImages, why: str) -> None:
+    """InputError where a case has several images."""
+    several = [i for i, case in enumerate(images.cases) if not isinstance(case, Path)]
+    if several:
+        raise InputError(f"predict: case {str(images.ids[several[0]])!r} has several images. {why}")
 
 
 @contextmanager

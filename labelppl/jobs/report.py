@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..case_images import paths_of
 from ..errors import InputError
 from ..report.run_files import MADE_BY, PAGE_SOURCES, missing_files
 from ..report.write import write_report
@@ -35,10 +36,12 @@ def report_job(run: Path, *, say: Teller) -> Path:
 
 
 def pictures_of(cases: Cases) -> Mapping[str, Path]:
-    """The image file of each case."""
+    """The image file of each case, the first where it has several."""
     if cases.images is None:
         return {}
-    return {str(case): path for case, path in zip(cases.ids, cases.images, strict=True)}
+    return {
+        str(case): paths_of(images)[0] for case, images in zip(cases.ids, cases.images, strict=True)
+    }
 
 
 def _cases(run: Path, say: Teller) -> Cases | None:

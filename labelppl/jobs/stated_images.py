@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Array
+from ..case_images import CaseImages, paths_of_all
 from ..errors import InputError
 
 #: Endings of the files that a folder of images is searched for.
@@ -21,17 +22,23 @@ TABLES = (".parquet", ".csv", ".csv.gz", ".tsv")
 
 @dataclass(frozen=True, eq=False)
 class StatedImages:
-    """Images with what they are called in the table of predictions.
+    """Cases with what they are called in the table of predictions.
 
-    ids: (images,) of the table; else each path as given. sources: tables that they were read from.
+    ids: (cases,) of the table; else each image's path as given. cases: their images. sources: tables that they were read
+    from.
     """
 
     ids: Array
-    paths: tuple[Path, ...]
+    cases: tuple[CaseImages, ...]
     sources: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.cases)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files, case after case."""
+        return paths_of_all(self.cases)
 
 
 def stated_images(stated: Sequence[Path], separator: str | None = None) -> StatedImages:

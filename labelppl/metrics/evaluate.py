@@ -7,7 +7,6 @@ measure; a soft label is matched to its case by id, never by position.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..arrays import Array, Floats
+from ..case_images import CaseImages
 from ..errors import InputError
 from ..probabilities import checked_probs
 from ..table import match_ids
@@ -28,7 +28,7 @@ class Predictor(Protocol):
     """What classifies images; `classes`, where it has them, must be those of the cases."""
 
     def predict_proba(self, images: Any, /) -> Any:
-        """Return p(Y|X) (cases, classes) for the image files given as paths."""
+        """Return p(Y|X) (cases, classes) for the image files given as paths, a tuple where a case has several."""
 
 
 class CasesLike(Protocol):
@@ -47,8 +47,8 @@ class CasesLike(Protocol):
         """Class codes (cases,), -1 = unlabelled."""
 
     @property
-    def images(self) -> Sequence[Path] | None:
-        """Image files (cases,), or None where the table names none."""
+    def images(self) -> Sequence[CaseImages] | None:
+        """Image files (cases,), a tuple of them where a case has several; None where the table names none."""
 
     @property
     def groups(self) -> Any:

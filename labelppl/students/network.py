@@ -136,6 +136,6 @@ def _own(student: nn.Module | Callable[..., nn.Module], shape: Shape) -> nn.Modu
         got = tuple(tried.shape) if isinstance(tried, torch.Tensor) else type(tried).__name__
         raise InputError(
             f"student {type(network).__name__}: two images of {kind} give {got}, expected logits of shape "
-            f"(2, {shape.outputs}); two classes have one output, more classes one each"
+            f"(2, {shape.outputs}); two classes have one output, more classes one each, and --pool attention one more"
         )
     return network

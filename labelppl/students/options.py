@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor, nn
 
@@ -22,7 +22,11 @@ from ..images.augment import augmentation, candidates, is_auto
 from ..images.read import Size
 from ..records import describe
 from ..runs import sha256
+from .pooling import POOLS, Pool
 from .spec import OWN
+
+#: One student has no other whose mean it could learn.
+FEWEST_MEMBERS = 2
 
 
 class Factory(Protocol):
@@ -55,7 +59,10 @@ class StudentOptions:
         keep_aspect: Whether images are padded, not stretched, to `image_size`.
         augment: A preset of `labelppl.images.augment`, `none`, `auto` (held-out cases choose), or a function from images (batch, channels, height,
             width) to such images.
-        pool: How the logits of a case with several images become one: `mean`.
+        pool: How the logits of a case with several images become one: `mean`, or `attention`, for which the network gets
+            one output more; see `labelppl.students.pooling`.
+        ensemble: How many students with other seeds are trained first, whose mean the student learns beside its target; None
+            trains none.
         stream: Whether images are decoded when needed; None streams what exceeds a quarter of the memory.
         workers: Processes that decode streamed images; None takes the cores but one.
         place: FILE.py:NAME where an object of the user's own comes from, for commands that read the student again.
@@ -79,7 +86,8 @@ class StudentOptions:
     channels: int | None = None
     keep_aspect: bool = False
     augment: AugmentLike = "shift"
-    pool: Literal["mean"] = "mean"
+    pool: Pool = "mean"
+    ensemble: int | None = None
     stream: bool | None = None
     workers: int | None = None
     place: str = ""
@@ -89,6 +97,10 @@ class StudentOptions:
             raise InputError(
                 f"student: got {type(self.student).__name__}, expected a name, a torch.nn.Module or a factory"
             )
+        if self.ensemble is not None and self.ensemble < FEWEST_MEMBERS:
+            raise InputError(f"student: ensemble: got {self.ensemble}, expected 2 or more")
+        if self.pool not in POOLS:
+            raise InputError(f"student: pool: got {self.pool!r}, expected {' or '.join(POOLS)}")
         if (self.mean is None) != (self.std is None):
             raise InputError("student: mean and std: got one of the two, expected both or none")
         if self.std is not None and not all(value > 0 for value in self.std):
@@ -133,5 +145,6 @@ class StudentOptions:
             "keep_aspect": self.keep_aspect,
             "augment": describe(self.augment),
             "pool": self.pool,
+            "ensemble": self.ensemble,
             "file": sha256(Path(self.place.rpartition(":")[0])) if self.place else None,
         }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Array
+from ..case_images import CaseImages, paths_of
 from ..prevalence import read_prevalence
 from .load import load_student
 from .options import StudentLike
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def write_predictions(
     run: Path,
-    images: Sequence[Path],
+    images: Sequence[CaseImages],
     out: Path,
     *,
     prevalence: Mapping[str, float] | None = None,
@@ -30,7 +31,7 @@ def write_predictions(
     ids: Array | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> DataFrame:
-    """Classify ``images`` with the student in ``run`` and write ``out`` (CSV or Parquet).
+    """Classify cases by their ``images`` with the student in ``run`` and write ``out`` (CSV or Parquet).
 
     Columns: ``id`` (of `ids`, else the image's path as given), ``p_<class>``, and ``epistemic`` (nats) where the student has it. A
     student with a posterior of its last layer's weights adds ``laplace_<class>``, p(Y|X) averaged over that posterior,
@@ -53,7 +54,7 @@ def write_predictions(
     study = None
     if sets is not None or confidence is not None:
         study = prediction.probs if student is at_study else at_study.predict_proba(images)
-    names = np.array([str(image) for image in images]) if ids is None else ids
+    names = np.array([str(paths_of(image)[0]) for image in images]) if ids is None else ids
     frame = prediction_frame(names, prediction, study, sets, confidence)
     write_table(out, frame)
     return frame

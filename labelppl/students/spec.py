@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ..errors import InputError
 from ..records import describe
 from .network import Shape
+from .pooling import Pool, neurons
 from .spec_entries import check_entries
 
 FORMAT = 1
@@ -22,7 +23,7 @@ class Spec:
 
     channels, height, width, keep_aspect, depth: of the images it reads (depth uint8, uint16 or
     float32). mean, std: per channel, of pixels on the [0, 1] scale. outputs: neurons of the last
-    layer. head: `softmax`, or `dirichlet` with concentrations exp(logit). seed: of its
+    layer, but for the score of attention. pool: how several images of a case become one, see `pooling`. head: `softmax`, or `dirichlet` with concentrations exp(logit). seed: of its
     random weights. study_prevalence: p(Y) where it was trained; deployment_prevalence: p(Y) it is
     used at, None = the same. versions: of the software. training: how it was trained.
     """
@@ -37,6 +38,7 @@ class Spec:
     std: tuple[float, ...]
     depth: str = "uint8"
     keep_aspect: bool = False
+    pool: Pool = "mean"
     head: Literal["softmax", "dirichlet"] = "softmax"
     seed: int = 0
     study_prevalence: tuple[float, ...] | None = None
@@ -52,7 +54,7 @@ class Spec:
     @property
     def shape(self) -> Shape:
         """What the network is built for."""
-        return Shape(self.channels, self.height, self.width, self.outputs)
+        return Shape(self.channels, self.height, self.width, neurons(self.outputs, self.pool))
 
     def to_json(self) -> str:
         """student.json. Non-finite numbers are written as the strings inf, -inf and nan."""

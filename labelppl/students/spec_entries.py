@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..images.decode import FULL_SCALE
+from .pooling import POOLS
 
 #: No picture that a network takes has longer sides or more channels.
 LONGEST_SIDE, MOST_CHANNELS = 65_535, 4_096
@@ -36,6 +37,7 @@ def check_entries(path: Path, record: Mapping[str, Any]) -> None:
     _check(path, record, "architecture", _is_text(record["architecture"]), "the name of a network")
     _check(path, record, "depth", record["depth"] in FULL_SCALE, f"one of {', '.join(FULL_SCALE)}")
     _check(path, record, "head", record["head"] in ("softmax", "dirichlet"), "softmax or dirichlet")
+    _check(path, record, "pool", record["pool"] in POOLS, " or ".join(POOLS))
     _check(path, record, "keep_aspect", isinstance(record["keep_aspect"], bool), "true or false")
     _check(path, record, "seed", _is_whole(record["seed"], 0, None), "a whole number of 0 or more")
     # A class that no training case had has a study prevalence of 0; nobody deploys a student there.

@@ -21,13 +21,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..arrays import Array
+from ..arrays import Array, Ints
 from ..calibration.in_force import CALIBRATION, CONFORMAL, InForce
+from ..case_images import CaseImages, has_several, image_counts, paths_of_all
 from ..errors import InputError
+from ..images.by_case import ImagesByCase
 from ..images.decode import FULL_SCALE
 from ..images.read import Images, from_array, read_images
 from ..runs import write_atomically, write_text
 from .logits import class_logits, prevalence_shift
+from .pooling import CaseBatch, Seen, case_features, case_logits
 from .prediction import Prediction, Spread
 from .spec import Spec
 from .weight_posterior import (
@@ -35,11 +38,10 @@ from .weight_posterior import (
     last_linear,
     spread,
     to_tensors,
-    with_features,
 )
 
 LAPLACE = "laplace/"
-ImagesLike = Images | Array | Sequence[Path] | Sequence[str]
+ImagesLike = Images | ImagesByCase | Array | Sequence[Path] | Sequence[str] | Sequence[CaseImages]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,14 +84,14 @@ class Student:
     ) -> Prediction:
         """Classify images, arrays (images[, channels], height, width) or image files.
 
-        Of files, two batches are in memory at a time. progress: told after each how many are done, of how many. Raises InputError for images of another size,
+        A case with several images is a tuple of their paths; its logits are pooled (`labelppl.students.pooling`). Of files, two batches are in memory at a time. progress: told after each how many are done, of how many. Raises InputError for images of another size,
         depth or number of channels than it was trained on; files are resized as in training.
         """
         ids: list[str] = []
         outputs, spreads = [torch.empty(0, len(self.classes), dtype=torch.float64)], []
-        for seen in self._batches(images, batch):
+        for names, seen in self._batches(images, batch):
             logits, covariance = self._outputs(seen)
-            ids += seen.ids
+            ids += names
             outputs.append(logits)
             progress(len(ids), len(images))
             if covariance is not None:
@@ -113,24 +115,20 @@ class Student:
         if layer is None:
             raise InputError("student: its last layer is not linear, so that it has no features")
         self.network.eval()
-        device = next(self.network.parameters()).device
         parts = [torch.empty(0, layer.in_features)]
-        for seen in self._batches(images, batch):
+        for _, seen in self._batches(images, batch):
             with torch.inference_mode():
-                pixels = normalise(torch.from_numpy(seen.pixels).to(device), self.spec)
-                parts.append(with_features(self.network, layer, pixels)[1].float().cpu())
+                parts.append(case_features(self.network, layer, seen)[1].float().cpu())
         return torch.cat(parts).numpy()
 
-    def _outputs(self, images: Images) -> tuple[Tensor, Tensor | None]:
+    def _outputs(self, seen: Seen) -> tuple[Tensor, Tensor | None]:
         """Class logits (cases, classes) at the study prevalence and the outputs' V, float64."""
         self.network.eval()
-        device = next(self.network.parameters()).device
         layer = last_linear(self.network) if self.posterior is not None else None
         with torch.inference_mode():
-            pixels = normalise(torch.from_numpy(images.pixels).to(device), self.spec)
             if layer is None or self.posterior is None:
-                return class_logits(self.network(pixels)).cpu().double(), None
-            output, features = with_features(self.network, layer, pixels)
+                return case_logits(self.network, seen).cpu().double(), None
+            output, features = case_features(self.network, layer, seen)
             covariance = self.posterior.covariance(features, output.shape[1])
             return class_logits(output).cpu().double(), covariance
 
@@ -195,32 +193,54 @@ class Student:
         write_tensors(target / f"{name}.safetensors", state)
         write_text(target / "student.json", self.spec.to_json() + "\n")
 
-    def _batches(self, images: ImagesLike, batch: int) -> Iterator[Images]:
-        """At most `batch` images each; the next files are decoded while these are classified."""
+    def _batches(self, images: ImagesLike, batch: int) -> Iterator[tuple[list[str], Seen]]:
+        """At most `batch` cases each: their names, and what the network sees of them."""
+        device = next(self.network.parameters()).device
+        pool = self.spec.pool
+        for some in self._read(images, batch):
+            flat = some.images if isinstance(some, ImagesByCase) else some
+            assert isinstance(flat, Images)
+            pixels = normalise(torch.from_numpy(flat.pixels).to(device), self.spec)
+            if isinstance(some, Images) and pool == "mean":
+                yield list(flat.ids), pixels
+                continue
+            cases = some if isinstance(some, ImagesByCase) else ImagesByCase.of(some, np.ones(len(some), np.int64))  # fmt: skip
+            case = torch.from_numpy(np.repeat(np.arange(len(cases)), cases.counts)).to(device)
+            names = [flat.ids[row] for row in cases.starts[:-1]]
+            yield names, CaseBatch(pixels, case, len(cases), pool)
+
+    def _read(self, images: ImagesLike, batch: int) -> Iterator[Images | ImagesByCase]:
+        """Decoded images of some cases, at most `batch` images or one case; the next files are decoded meanwhile."""
         if isinstance(images, np.ndarray):
             images = from_array(images)
-        if isinstance(images, Images):
-            whole = self._checked(images)
-            for start in range(0, len(whole), batch):
-                yield whole.take(slice(start, start + batch))
+        if isinstance(images, Images | ImagesByCase):
+            self._check(images)
+            counts = (
+                images.counts if isinstance(images, ImagesByCase) else np.ones(len(images), int)
+            )
+            yield from (images.take(part) for part in _parts(counts, batch))
             return
-        paths = [Path(p) for p in images]
-        with ThreadPoolExecutor(1) as pool:
-            coming = [pool.submit(self.read, paths[:batch])]
-            for start in range(batch, max(1, len(paths)) + batch, batch):
-                if start < len(paths):
-                    coming.append(pool.submit(self.read, paths[start : start + batch]))
+        parts = _parts(image_counts(images), batch) or [slice(0, 0)]
+        with ThreadPoolExecutor(1) as ahead:
+            coming = [ahead.submit(self._read_cases, images[parts[0]])]
+            for number in range(1, len(parts) + 1):
+                if number < len(parts):
+                    coming.append(ahead.submit(self._read_cases, images[parts[number]]))
                 yield coming.pop(0).result()
+
+    def _read_cases(self, cases: Sequence[Path | str | CaseImages]) -> Images | ImagesByCase:
+        flat = self.read(paths_of_all(cases))
+        return ImagesByCase.of(flat, image_counts(cases)) if has_several(cases) else flat
 
     def read(self, paths: Sequence[Path]) -> Images:
         """Read image files as this student was trained on them. Raises InputError as `predict` does."""
         spec = self.spec
         size = (spec.height, spec.width)
-        return self._checked(
-            read_images(paths, size=size, channels=spec.channels, keep_aspect=spec.keep_aspect)
-        )
+        images = read_images(paths, size=size, channels=spec.channels, keep_aspect=spec.keep_aspect)
+        self._check(images)
+        return images
 
-    def _checked(self, images: Images) -> Images:
+    def _check(self, images: Images | ImagesByCase) -> None:
         spec = self.spec
         got = (images.depth, *images.shape)
         expected = (spec.depth, spec.channels, spec.height, spec.width)
@@ -228,7 +248,17 @@ class Student:
             raise InputError(
                 f"images: got {_words(got)}, expected {_words(expected)} as the student was trained"
             )
-        return images
+
+
+def _parts(counts: Ints, batch: int) -> list[slice]:
+    """Slices of the cases in order, of at most `batch` images each, or of one case that has more."""
+    parts, first, images = [], 0, 0
+    for case, count in enumerate(counts):
+        if case > first and images + count > batch:
+            parts.append(slice(first, case))
+            first, images = case, 0
+        images += int(count)
+    return [*parts, slice(first, len(counts))] if len(counts) else []
 
 
 def normalise(pixels: Tensor, spec: Spec) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..arrays import Array, Floats, Ints
+from ..case_images import CaseImages, has_several, in_words
 from ..facts import Facts, few_names
 from ..features import Column
 from ..split import LazySplit
@@ -45,7 +46,7 @@ class Cases(Facts):
         labels: Codes of the classes, (cases,) int64; -1 where unlabelled.
         columns: The features by name, each a `Column`.
         split: ``train``, ``val`` or ``test``, (cases,).
-        images: Paths, or None without an image column.
+        images: The path of each case's image, a tuple of paths where a case has several; None without an image column.
         groups: Patient of each case, (cases,), or None.
         p_true: True probabilities, (cases, classes), or None.
         path: The table on disk, or None when read from a frame.
@@ -67,7 +68,7 @@ class Cases(Facts):
     labels: Ints
     columns: Mapping[str, Column]
     split: Array = _Sides()  # type: ignore[assignment]
-    images: tuple[Path, ...] | None = None
+    images: tuple[CaseImages, ...] | None = None
     groups: Array | None = None
     p_true: Floats | None = None
     path: Path | None = None
@@ -110,8 +111,13 @@ class Cases(Facts):
             "classes": few_names(self.classes),
             "features": few_names(tuple(self.columns)) or "none",
             "split": ", ".join(f"{count} {side}" for side, count in counts if count),
-            "images": "none" if self.images is None else str(len(self.images)),
+            "images": self._images_in_words(),
         }
+
+    def _images_in_words(self) -> str:
+        if self.images is None:
+            return "none"
+        return in_words(self.images) if has_several(self.images) else str(len(self.images))
 
     @property
     def train(self) -> Cases:

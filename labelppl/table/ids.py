@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,27 @@ def match_ids(ids: Iterable[object], among: Iterable[object]) -> Ints:
     return known.get_indexer(pd.Index([str(name) for name in ids])).astype(np.int64)
 
 
+class ImageRows(NamedTuple):
+    """A table with one row per image. ids: (cases,), in order of appearance. row: (rows,) the case of each row."""
+
+    ids: Array
+    row: Ints
+
+
+def image_rows(rows: Rows) -> ImageRows | None:
+    """The cases of a table that has one row per image: an id again, each time with another image. None where it has not."""
+    if "id" not in rows.frame.columns or "image" not in rows.frame.columns:
+        return None
+    names = required_names(rows, "id")
+    if len(names.unique()) == len(names):
+        return None
+    row, ids = pd.factorize(as_strings(names))
+    images = rows.names("image", "image").to_pylist()
+    if pd.DataFrame({"case": row, "image": images}).duplicated().any():
+        return None
+    return ImageRows(np.asarray(ids).astype(str), row.astype(np.int64))
+
+
 def read_ids(rows: Rows, named: bool) -> Array:
     """The ids (rows,) of the column ``id``, all different; the row's number from 0 where the table has none."""
     if not named:
@@ -48,7 +69,8 @@ def read_ids(rows: Rows, named: bool) -> Array:
         got = [str(ids[row]) for row in again]
         raise InputError(
             f"column 'id', row {again[0] + 1}: got '{got[0]}', which row {first[got[0]] + 1} has too, "
-            f"expected ids that differ; remove or rename one (repeated patients belong in 'group'){_others(again, got)}"
+            "expected ids that differ; remove or rename one (repeated patients belong in 'group'; several images of one case "
+            f"are rows that differ in 'image' alone){_others(again, got)}"
         )
     return ids
 

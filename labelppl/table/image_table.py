@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..arrays import Array
+from ..case_images import CaseImages
 from ..errors import InputError
 from ..features.rows import NO_ID, Rows
 from .files import Delimiters, open_table
-from .ids import id_type_of, read_ids, typed_ids
-from .roles import image_paths
+from .ids import id_type_of, image_rows, read_ids, typed_ids
+from .roles import IMAGE, image_paths
 
 
 def read_image_table(
     path: Path, delimiters: Delimiters | None = None
-) -> tuple[Array, tuple[Path, ...]]:
-    """The ids (images,) of a table, in their own type, and the images' paths, relative to the table.
+) -> tuple[Array, tuple[CaseImages, ...]]:
+    """The ids (cases,) of a table, in their own type, and the paths of their images, relative to the table.
 
-    Where there is no column ``id``, an image's id is its path as written. Raises InputError for a table without the column
-    ``image``, an empty cell, or an id that is there twice.
+    Where there is no column ``id``, a case's id is its path as written. Raises InputError for a table without the column
+    ``image``, an empty cell, or an id that is there twice with one image.
     """
     file = open_table(path, delimiters)
     frame = file.frame()
@@ -30,9 +32,13 @@ def read_image_table(
             "relative to the table"
         )
     nameless = Rows(frame, np.full(len(frame), NO_ID))
-    images = image_paths(nameless, path)
+    case = image_rows(nameless)
+    rows = nameless
+    if case is not None:
+        rows = replace(nameless, ids=case.ids, case=case.row, answers=frozenset({IMAGE}))
+    images = image_paths(rows, path)
     assert images is not None
     if "id" not in frame.columns:
         return np.array([str(name) for name in frame["image"]]), images
-    ids = read_ids(nameless, named=True)
-    return typed_ids(ids, id_type_of(nameless, file.guesses_types)), images
+    ids = read_ids(nameless, named=True) if case is None else case.ids
+    return typed_ids(ids, id_type_of(rows, file.guesses_types)), images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,8 +33,8 @@ from ..split import LazySplit, make_split, refuse_leak
 from .cases import Cases
 from .classes import open_classes
 from .files import Delimiters, has_ids, open_table
-from .ids import TEXT_IDS, id_type_of, read_ids
-from .roles import group_names, image_paths, own_split, true_probabilities
+from .ids import TEXT_IDS, id_type_of, image_rows, read_ids
+from .roles import IMAGE, group_names, image_paths, own_split, true_probabilities
 
 Value = TypeVar("Value")
 
@@ -58,7 +59,8 @@ def cases_from_frame(
 
     Args:
         frame: One row per case; named index levels count as columns. A frame with a column ``rater`` (or ``worker``) is
-            a table of what raters said, with several rows per case.
+            a table of what raters said, with several rows per case. A case with several images has one row for each,
+            or their paths in one cell, with ``|`` between them.
         label_name: The label's column; without it no case is labelled.
         label: Its classes.
         features: The measurements by name.
@@ -253,6 +255,15 @@ def _rows(
     columns = list(map(str, frame.columns))
     nameless = Rows(frame, np.full(len(frame), NO_ID), decimal=decimal)
     if not asked or not is_long(columns):
+        by_image = image_rows(nameless)
+        if by_image is not None:
+            return replace(
+                nameless,
+                ids=by_image.ids,
+                beside=tables,
+                case=by_image.row,
+                answers=frozenset({IMAGE}),
+            )
         ids = read_ids(nameless, named="id" in columns)
         return Rows(frame, ids, tables, decimal=decimal)
     # The main table holds a row for each statement: the cases are its different ids, in order of appearance.

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Array, Floats, Ints
+from ..case_images import CaseImages
 from ..errors import InputError
 from ..features import Rows
 from ..features.cells import refuse_confusable
@@ -15,6 +16,9 @@ from ..features.readers import as_strings
 from ..features.rows import first_values, is_filled
 from ..split import SPLITS
 
+IMAGE = "image"
+#: Stands between the paths of a cell that names several images.
+BETWEEN_IMAGES = "|"
 #: The true probabilities of a phantom sum to 1 but for their printed decimals.
 TRUTH_ROUNDING = 1e-3
 
@@ -36,16 +40,34 @@ def group_names(rows: Rows, group: str) -> Array:
     return as_strings(names)
 
 
-def image_paths(rows: Rows, path: Path | None) -> tuple[Path, ...] | None:
-    if "image" not in rows.frame.columns:
+def image_paths(rows: Rows, path: Path | None) -> tuple[CaseImages, ...] | None:
+    """The image files of each case: of its cell, which may name several, or of its rows where it has several rows."""
+    if IMAGE not in rows.frame.columns:
         return None
     base = path.parent if path is not None else Path()
-    names = rows.names("image", "image")
+    each = rows if IMAGE in rows.about_cases else rows.every_row()
+    names = each.names(IMAGE, IMAGE)
+    expected, mend = "a path relative to the table", "write it or remove the row"
     empty = np.flatnonzero(~is_filled(names))
     if len(empty):
-        expected, mend = "a path relative to the table", "write it or remove the row"
-        rows.refuse_all("image", empty, first_values(names, empty), expected, mend)
-    return tuple(base / image for image in names.to_pylist())
+        each.refuse_all(IMAGE, empty, first_values(names, empty), expected, mend)
+    cells = [[part.strip() for part in cell.split(BETWEEN_IMAGES)] for cell in names.to_pylist()]
+    empty = np.flatnonzero([not all(parts) for parts in cells])
+    if len(empty):
+        each.refuse_all(IMAGE, empty, first_values(names, empty), expected, mend)
+    images: list[tuple[Path, ...]] = [()] * len(rows)
+    places = range(len(rows)) if each is rows or rows.case is None else rows.case.tolist()
+    for at, parts in zip(places, cells, strict=True):
+        images[at] += tuple(base / part for part in parts)
+    again = np.flatnonzero([len(set(some)) < len(some) for some in images])
+    if len(again):
+        got = [_first_repeated(images[i]) for i in again]
+        rows.refuse_all(IMAGE, again, got, "each image of a case once", "remove one of them")
+    return tuple(some[0] if len(some) == 1 else some for some in images)
+
+
+def _first_repeated(images: tuple[Path, ...]) -> str:
+    return str(next(path for at, path in enumerate(images) if path in images[:at]))
 
 
 def true_probabilities(rows: Rows, classes: Sequence[str]) -> Floats | None:

@@ -6,6 +6,7 @@ batch of class logits against such rows. The trainer calls, in this order::
     evidence = evidence.take(target.usable(evidence))   # cases this method can learn from
     targets = target.start(evidence)                    # (cases, columns)
     each batch:  images, t = target.mix(images, targets[rows], generator)
+                 t = target.complete(images, t)
                  logits = network(images)               # one sigmoid neuron l is shown as [0, l]
                  target.observe(logits.detach(), rows)  # before the update
                  target.loss(logits, t, rows).mean().backward()
@@ -13,8 +14,8 @@ batch of class logits against such rows. The trainer calls, in this order::
                  targets = targets if new is None else new
 
 The objective is the *weighted mean* of the losses, sum_i w_i loss_i / sum_i w_i, the weights those of
-`TargetData.row_weights`: 1 per case, 1/n for each of the n images of one case, so that m in
-lambda/m counts cases. Rows count the cases of the evidence that `start` sees. Target rows are opaque
+`TargetData.row_weights`: 1 per case where none are given, so that m in lambda/m counts cases. A case with several images
+has one row and the pooled logits of its images; `mix` is not called then. Rows count the cases of the evidence that `start` sees. Target rows are opaque
 to the trainer: `columns` is the number of classes unless a method says otherwise (a teacher's logits
 or the moments of a label's posterior may stand beside the label). State per case lives on the device
 of that evidence; under torch.distributed it is summed over the processes at the end of an epoch, so
@@ -33,6 +34,7 @@ from torch.nn import functional
 
 from ..errors import InputError
 from ..records import describe_object
+from ..students.pooling import Seen
 from .target_data import TargetData
 
 
@@ -40,7 +42,7 @@ class Validation(NamedTuple):
     """The student on all validation cases after an epoch, the same on every process.
 
     Args:
-        logits: The student's logits, (cases, classes); the mean over its images where a case has several.
+        logits: The student's logits, (cases, classes); pooled where a case has several images.
         hard: Codes of the classes, (cases,) int64; -1 = unlabelled.
 
     Examples:
@@ -114,6 +116,15 @@ class Target(ABC):
     ) -> tuple[Tensor, Tensor]:
         """Mix images (batch, channels, height, width) and their target rows (batch, columns)."""
         return images, targets
+
+    @property
+    def needs_one_image(self) -> bool:
+        """Whether it mixes images, for which each case must have one."""
+        return type(self).mix is not Target.mix
+
+    def complete(self, seen: Seen, targets: Tensor) -> Tensor:
+        """Target rows (batch, columns) with what this method makes of the batch's images; by default nothing."""
+        return targets
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Predicted p(Y|X) (batch, classes) of a student trained on these targets."""

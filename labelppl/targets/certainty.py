@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..students.pooling import Seen
 from .base import Target, Validation, check
 from .dirichlet import dirichlet_concentration
 from .target_data import TargetData, require
@@ -90,6 +91,13 @@ class CertaintyWeighted(Target):
         self, images: Tensor, targets: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         return self.target.mix(images, targets, generator)
+
+    @property
+    def needs_one_image(self) -> bool:
+        return self.target.needs_one_image
+
+    def complete(self, seen: Seen, targets: Tensor) -> Tensor:
+        return self.target.complete(seen, targets)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         return self.target.probabilities(logits)

@@ -30,7 +30,6 @@ class TargetData:
         votes: How many raters chose each class, (cases, classes).
         teacher: A teacher's logits for the training cases, (cases, classes).
         confusion: The teacher's counts on the validation cases, true class by predicted class, (classes, classes).
-        units: Number of the case that each image shows, where a case has several images, (cases,) int64.
         weights: How much each case counts, positive, (cases,).
         measured: What was measured of each case, NaN where it was not, (cases, numbers).
         classes: The number of classes; needed only where there is nothing but ``hard``.
@@ -53,7 +52,6 @@ class TargetData:
     votes: Tensor | None = None
     teacher: Tensor | None = None
     confusion: Tensor | None = None
-    units: Tensor | None = None
     weights: Tensor | None = None
     measured: Tensor | None = None
     classes: int = 0
@@ -78,7 +76,6 @@ class TargetData:
             "votes": (n, k),
             "teacher": (n, k),
             "confusion": (k, k),
-            "units": (n,),
             "weights": (n,),
             "measured": (n, -1 if self.measured is None else self.measured.shape[-1]),
         }
@@ -122,19 +119,8 @@ class TargetData:
         return replace(self, **cases)
 
     def row_weights(self) -> Tensor | None:
-        """How much each row counts, (cases,) float64: its weight over the images of its case.
-
-        None where every row counts as one.
-        """
-        if self.units is None and self.weights is None:
-            return None
-        each = torch.ones(len(self), dtype=torch.float64, device=self.hard.device)
-        if self.weights is not None:
-            each = self.weights.double()
-        if self.units is not None:
-            _, unit, images = self.units.unique(return_inverse=True, return_counts=True)
-            each = each / images[unit]
-        return each
+        """How much each case counts, (cases,) float64; None where every case counts as one."""
+        return None if self.weights is None else self.weights.double()
 
     def digest(self) -> str:
         """SHA-256 of all that is known: tells apart runs on other labels."""
@@ -151,7 +137,7 @@ class TargetData:
         return replace(self, **moved)
 
 
-PER_ROW = ("hard", "soft", "mean_log", "votes", "teacher", "units", "weights", "measured")
+PER_ROW = ("hard", "soft", "mean_log", "votes", "teacher", "weights", "measured")
 
 
 def one_hot(evidence: TargetData) -> Tensor:

@@ -17,15 +17,15 @@ from torch import Tensor, nn
 from ..errors import FailedWork, InputError
 from ..records import refuse_other
 from ..seeds import Stream, stream
-from ..students.logits import class_logits
 from ..students.options import Augment
+from ..students.pooling import Seen, case_logits, changed
 from ..targets.base import Target, Validation
 from ..targets.target_data import TargetData
 from . import checkpoint as ckpt
 from .average import Average
 from .curve import Epoch
 from .device import share_statistics
-from .held import Held, held_out_nll, pool, predict_logits
+from .held import Held, held_out_nll, predict_logits
 from .optimiser import Rates, hold_statistics, make_optimiser, set_rate
 from .order import partition
 from .progress import Bar
@@ -163,11 +163,14 @@ class TrainingLoop:
         if bar is not None:
             bar.say(self.history[-1])
 
-    def _losses(self, pixels: Tensor, rows: Tensor, mixing: torch.Generator) -> Tensor:
-        """Weighted losses (batch,) of some images."""
-        seen = pixels if self.plan.augment is None else self.plan.augment(pixels)
-        seen, wanted = self.target.mix(seen, self.targets[rows], mixing)
-        logits = class_logits(self.module(seen))
+    def _losses(self, seen: Seen, rows: Tensor, mixing: torch.Generator) -> Tensor:
+        """Weighted losses (batch,) of some cases."""
+        seen = seen if self.plan.augment is None else changed(seen, self.plan.augment)
+        wanted = self.targets[rows]
+        if isinstance(seen, Tensor):
+            seen, wanted = self.target.mix(seen, wanted, mixing)
+        wanted = self.target.complete(seen, wanted)
+        logits = case_logits(self.module, seen)
         if self.target.needs_observe:
             self.target.observe(logits.detach(), rows)
         losses = self.target.loss(logits, wanted, rows)
@@ -197,7 +200,7 @@ class TrainingLoop:
         held = self.plan.held
         if held is not None:
             logits = predict_logits(self.network, held.source, self.fabric.device)
-            logits, hard = pool(logits, held)
+            hard = held.hard.to(logits.device)
             validation = Validation(logits, hard)
             labelled = hard >= 0
             if bool(labelled.any()):

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..students.logits import class_logits
+from ..students.pooling import case_logits
 from ..targets.base import Target
 from ..targets.target_data import TargetData
 from .held import EVALUATION_BATCH
@@ -84,7 +84,7 @@ class Objective:
         for at, x in zip(rows, self.source.batches(rows, self.device), strict=True):
             where = at.to(self.device)
             losses = self.target.loss(
-                class_logits(self.network(x.to(kind))), self.targets[where], where
+                case_logits(self.network, x.to(kind)), self.targets[where], where
             )
             if self.weights is not None:
                 losses = losses * self.weights[where].to(losses)

@@ -1,0 +1,106 @@
+"""Any target beside the mean of an ensemble: what several students with other seeds say of a training case.
+
+    loss = (1 - share) loss of the target + share CE(qbar, q),   qbar = (1/M) sum_m q_m(x)
+
+(Hinton, Vinyals and Dean 2015, arXiv 1503.02531, for the ensemble in one network; Lakshminarayanan, Pritzel and Blundell
+2017, arXiv 1612.01474, for the mean of probabilities.) Two students with other random weights err differently where
+images are few; the mean errs less, and one student that learns it costs one at prediction. Target rows are those of the
+target, then qbar.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..records import digest
+from ..students.pooling import Seen
+from .base import Target, Validation, check, soft_cross_entropy
+from .target_data import TargetData
+
+#: Share of the ensemble beside the target: as much as the target itself.
+SHARE = 0.5
+
+
+class Ensembled(Target):
+    """target: what is learned beside the ensemble. mean: qbar (cases, classes) of the cases that `target` can use.
+
+    Raises InputError for a Dirichlet head, whose concentrations no mean of probabilities says, and a share outside (0, 1).
+    """
+
+    name = "ensembled"
+
+    def __init__(self, target: Target, mean: Tensor, share: float = SHARE) -> None:
+        check(0 < share < 1, self.name, "share", share, "a number between 0 and 1")
+        refuse_head(target)
+        self.target, self.mean, self.share = target, mean, share
+        self.needs_teacher = target.needs_teacher
+        self.needs_full_head = target.needs_full_head
+        self.needs_observe = target.needs_observe
+        self.needs_validation = target.needs_validation
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "target": self.name,
+            "of": self.target.record(),
+            "share": self.share,
+            "mean": digest(self.mean.cpu().numpy()),
+        }
+
+    def usable(self, evidence: TargetData) -> Tensor:
+        return self.target.usable(evidence)
+
+    def start(self, evidence: TargetData) -> Tensor:
+        return self._beside(self.target.start(evidence))
+
+    def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
+        columns = target.shape[1] - self.mean.shape[1]
+        own, mean = target[:, :columns], target[:, columns:]
+        given = self.target.loss(logits, own, rows)
+        return (1 - self.share) * given + self.share * soft_cross_entropy(logits, mean)
+
+    def observe(self, logits: Tensor, rows: Tensor) -> None:
+        self.target.observe(logits, rows)
+
+    def end_epoch(self, epoch: int, epochs: int, validation: Validation | None) -> Tensor | None:
+        renewed = self.target.end_epoch(epoch, epochs, validation)
+        return None if renewed is None else self._beside(renewed)
+
+    def mix(
+        self, images: Tensor, targets: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        return self.target.mix(images, targets, generator)
+
+    @property
+    def needs_one_image(self) -> bool:
+        return self.target.needs_one_image
+
+    def complete(self, seen: Seen, targets: Tensor) -> Tensor:
+        columns = targets.shape[1] - self.mean.shape[1]
+        own = self.target.complete(seen, targets[:, :columns])
+        return torch.cat([own, targets[:, columns:]], 1)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        return self.target.probabilities(logits)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self.target.state_dict()
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> Tensor | None:
+        renewed = self.target.load_state_dict(state)
+        return None if renewed is None else self._beside(renewed)
+
+    def _beside(self, own: Tensor) -> Tensor:
+        return torch.cat([own, self.mean.to(own)], 1)
+
+
+def refuse_head(target: Target) -> None:
+    """InputError for a target whose students say concentrations, not probabilities."""
+    if target.head == "dirichlet":
+        raise InputError(
+            f"ensemble: target {target.name} learns concentrations, which the mean of an ensemble's probabilities does not "
+            "have; leave --ensemble out or choose another --target"
+        )
