@@ -19,6 +19,8 @@ from .telling import Teller
 Call = Callable[[Sequence[str]], int]
 #: Options that name where a command writes, with what takes their place.
 PLACES = ("--run", "--out")
+#: Tells a store of the run; the store's address may follow.
+TRACK = "--track"
 #: Made anew each time: they hold dates and durations, and every figure in them stands in another file too.
 DATED = ("report.html",)
 
@@ -84,14 +86,21 @@ def _repeat(
 
 
 def _into(words: Sequence[str], again: Path, *, begun: bool) -> list[str]:
-    """The command line with the new folder in place of the run's; ``--resume`` where there is something to resume."""
+    """The command line with the new folder in place of the run's; ``--resume`` where there is something to resume.
+
+    Nothing is tracked a second time.
+    """
     kept: list[str] = []
-    rest = iter(words)
-    for word in rest:
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
         name = word.partition("=")[0]
         if name in PLACES:
             if "=" not in word:
-                next(rest, None)
+                del rest[:1]
+        elif name == TRACK:
+            if "=" not in word and rest and not rest[0].startswith("-"):
+                del rest[0]
         elif word != "--resume" or begun:
             kept.append(word)
     return [*kept, "--run", str(again)]

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from labelppl.jobs import reproduce
+
 from .conftest import Call
 
 FIT = ("fit", "--model", "hip.py", "--quiet", "--run", "r")
@@ -113,6 +115,27 @@ def test_a_run_is_reproduced_and_what_differs_is_said(call: Call, hips: Path) ->
     assert "files differ when it is repeated" in other.output
     assert "metrics.json" in other.output.splitlines()[-1]
     assert (hips / "again" / "student.safetensors").is_file()
+
+
+def test_a_run_with_its_checks_is_reproduced_and_nothing_is_tracked_again(
+    call: Call, hips: Path
+) -> None:
+    """Checks before, and simulations after the fit; the store's address is left out, wherever it stands."""
+    check = ("check", "--model", "hip.py", "--run", "r")
+    assert call(hips, *check).exit_code == 0
+    assert call(hips, *FIT).exit_code == 0
+    simulated = call(hips, *check, "--sbc", "--simulations", 20)
+    assert simulated.exit_code == 0, simulated.output
+    content = json.loads((hips / "r" / "run.json").read_text())
+    assert [one["command"] for one in content["steps"]] == ["check", "fit", "check"]
+    same = call(hips, "reproduce", "--run", "r")
+    assert same.exit_code == 0, same.output
+    assert f"{'check.json':<28} same" in same.output
+    assert f"{'sbc.json':<28} same" in same.output
+    assert "r: reproduced" in same.output
+    for words in (["--track"], ["--track", "sqlite:///a.db"], ["--track=sqlite:///a.db"]):
+        typed = reproduce._into(["distill", *words, "--quiet"], Path("again"), begun=False)
+        assert typed == ["distill", "--quiet", "--run", "again"]
 
 
 def test_a_strangers_run_is_neither_repeated_nor_labelled_but_read(call: Call, hips: Path) -> None:
