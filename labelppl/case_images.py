@@ -38,7 +38,7 @@ def has_several(cases: Iterable[CaseImages | str | Sequence[Path | str]]) -> boo
     return any(not isinstance(images, str | Path) for images in cases)
 
 
-def in_words(cases: Sequence[CaseImages]) -> str:
+def images_in_words(cases: Sequence[CaseImages]) -> str:
     """How many images the cases have, such as `150 images of 60 cases (1 to 4 each)`."""
     counts = image_counts(cases)
     least, most = int(counts.min(initial=1)), int(counts.max(initial=1))

@@ -20,7 +20,7 @@ from ..seeds import stream
 from ..students.options import StudentOptions
 from ..targets import make_target
 from ..targets.base import Target
-from ..targets.ensembled import SHARE, Ensembled, refuse_head
+from ..targets.ensembled import MEMBERS_SHARE, Ensembled, refuse_head
 from ..targets.target_data import TargetData
 from ..training.held import Held, predict_logits
 from ..training.schedule import Schedule
@@ -107,4 +107,4 @@ def with_ensemble(
     mean = probs.mean(0)
     likeliest = mean.argmax(1)[None, :, None].expand(members, -1, 1)
     spread = float(probs.gather(2, likeliest).std(0).mean())
-    return Ensembled(goal, mean), EnsembleRecord(members, SHARE, tuple(best), spread)
+    return Ensembled(goal, mean), EnsembleRecord(members, MEMBERS_SHARE, tuple(best), spread)

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from ..errors import InputError
 from ..records import network_record
-from ..students.pooling import Seen, case_logits
+from ..students.pooling import CaseBatchLike, case_logits
 from ..targets.base import Target, promote
 from ..targets.hard import Hard
 from ..targets.target_data import TargetData
@@ -95,7 +95,7 @@ class HardNear(Target):
         labelled = (evidence.hard >= 0)[:, None]
         return functional.one_hot(evidence.hard.clamp_min(0), evidence.classes) * labelled.double()
 
-    def complete(self, seen: Seen, targets: Tensor) -> Tensor:
+    def complete(self, seen: CaseBatchLike, targets: Tensor) -> Tensor:
         with torch.no_grad():
             near = promote(case_logits(self.prior.theta_p, seen)).softmax(1)
         return torch.cat([targets, near.to(targets)], 1)

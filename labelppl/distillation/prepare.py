@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..arrays import Array, Floats
-from ..case_images import has_several, in_words
+from ..case_images import has_several, images_in_words
 from ..errors import InputError
 from ..images.by_case import ImagesByCase, OpenedCases, Pictures, digest_of_images, open_case_images
 from ..images.files import Files
@@ -112,7 +112,7 @@ def refuse_mixing(goal: Target, cases: Cases) -> None:
     """InputError where a target mixes the images of cases, and a case has several."""
     if goal.needs_one_image and cases.images is not None and has_several(cases.images):
         raise InputError(
-            f"target {goal.name}: mixes the images of two cases, and there are {in_words(cases.images)}; expected one image "
+            f"target {goal.name}: mixes the images of two cases, and there are {images_in_words(cases.images)}; expected one image "
             "for each case; choose another --target"
         )
 

@@ -60,7 +60,7 @@ class ImagesByCase:
     def take(self, index: Array | slice) -> ImagesByCase:
         """Some of the cases, (n,) integers, (cases,) bool or a slice."""
         cases = np.arange(len(self))[index]
-        return self.of(self.images.take(image_rows(self.starts, cases)), self.counts[cases])
+        return self.of(self.images.take(rows_of_cases(self.starts, cases)), self.counts[cases])
 
 
 Pictures = Images | Files | ImagesByCase
@@ -74,7 +74,7 @@ class OpenedCases(NamedTuple):
     moments: Moments
 
 
-def image_rows(starts: Ints, cases: Ints) -> Ints:
+def rows_of_cases(starts: Ints, cases: Ints) -> Ints:
     """The rows of the images of `cases` (n,), case after case."""
     parts = [np.arange(starts[i], starts[i + 1]) for i in cases]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 from pandas import DataFrame
 
 from ..arrays import Array
-from ..case_images import CaseImages, has_several, image_counts, in_words, paths_of_all
+from ..case_images import CaseImages, has_several, image_counts, images_in_words, paths_of_all
 from ..errors import InputError
 from ..images.by_case import ImagesByCase, Pictures
 from ..images.read import Images
@@ -187,7 +187,7 @@ def _pooled(student: Student, cases: Cases) -> str | None:
         "mean": "the mean of its images",
         "attention": "the mean of its images, weighted by attention",
     }
-    return f"{in_words(cases.images)}: the logits of a case are {how[student.spec.pool]}"
+    return f"{images_in_words(cases.images)}: the logits of a case are {how[student.spec.pool]}"
 
 
 def _labels(run: Path, settings: EvaluateSettings, say: Teller) -> SoftLabels | None:

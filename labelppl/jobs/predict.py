@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..calibration.in_force import CALIBRATION, STUDENT
-from ..case_images import has_several, in_words
+from ..case_images import has_several, images_in_words
 from ..errors import InputError
 from ..export.structured_report import ReportFacts, check_reports, write_structured_reports
 from ..prevalence import read_prevalence
@@ -72,7 +72,10 @@ def predict_job(
             run, images.cases, out, prevalence=prevalence, raw=raw, device=device, network=network, ids=images.ids,
             progress=progress,
         )  # fmt: skip
-    say(f"{len(images)} predictions in {out}" + (f": {in_words(images.cases)}" if several else ""))
+    say(
+        f"{len(images)} predictions in {out}"
+        + (f": {images_in_words(images.cases)}" if several else "")
+    )
     _report(images.paths, frame, facts, dicom_sr, say)
 
 

@@ -170,4 +170,4 @@ def _log(client: Any, experiment: str, run: Tracked) -> bool:
 
 
 def _name(text: str) -> str:
-    return NAME.sub(lambda found: f"_{ord(found[0]):x}_", text)
+    return NAME.sub(lambda odd: f"_{ord(odd[0]):x}_", text)

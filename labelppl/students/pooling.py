@@ -39,23 +39,25 @@ class CaseBatch:
         return replace(self, pixels=self.pixels.to(*args))
 
 
-Seen: TypeAlias = Tensor | CaseBatch
+CaseBatchLike: TypeAlias = Tensor | CaseBatch
 """What a batch of cases shows: one image each (batch, channels, height, width), or a `CaseBatch`."""
 
 
-def changed(seen: Seen, change: Callable[[Tensor], Tensor]) -> Seen:
+def change_pixels(seen: CaseBatchLike, change: Callable[[Tensor], Tensor]) -> CaseBatchLike:
     """The same cases, `change` applied to their images."""
     return change(seen) if isinstance(seen, Tensor) else replace(seen, pixels=change(seen.pixels))
 
 
-def case_logits(network: nn.Module, seen: Seen) -> Tensor:
+def case_logits(network: nn.Module, seen: CaseBatchLike) -> Tensor:
     """Class logits (cases, classes)."""
     if isinstance(seen, Tensor):
         return class_logits(network(seen))
     return class_logits(_pooled_outputs(network(seen.pixels), seen))
 
 
-def case_features(network: nn.Module, layer: nn.Linear, seen: Seen) -> tuple[Tensor, Tensor]:
+def case_features(
+    network: nn.Module, layer: nn.Linear, seen: CaseBatchLike
+) -> tuple[Tensor, Tensor]:
     """Outputs (cases, outputs) and what enters `layer`, (cases, inputs), both pooled."""
     if isinstance(seen, Tensor):
         return with_features(network, layer, seen)

@@ -30,7 +30,7 @@ from ..images.decode import FULL_SCALE
 from ..images.read import Images, from_array, read_images
 from ..runs import write_atomically, write_text
 from .logits import class_logits, prevalence_shift
-from .pooling import CaseBatch, Seen, case_features, case_logits
+from .pooling import CaseBatch, CaseBatchLike, case_features, case_logits
 from .prediction import Prediction, Spread
 from .spec import Spec
 from .weight_posterior import (
@@ -121,7 +121,7 @@ class Student:
                 parts.append(case_features(self.network, layer, seen)[1].float().cpu())
         return torch.cat(parts).numpy()
 
-    def _outputs(self, seen: Seen) -> tuple[Tensor, Tensor | None]:
+    def _outputs(self, seen: CaseBatchLike) -> tuple[Tensor, Tensor | None]:
         """Class logits (cases, classes) at the study prevalence and the outputs' V, float64."""
         self.network.eval()
         layer = last_linear(self.network) if self.posterior is not None else None
@@ -193,7 +193,7 @@ class Student:
         write_tensors(target / f"{name}.safetensors", state)
         write_text(target / "student.json", self.spec.to_json() + "\n")
 
-    def _batches(self, images: ImagesLike, batch: int) -> Iterator[tuple[list[str], Seen]]:
+    def _batches(self, images: ImagesLike, batch: int) -> Iterator[tuple[list[str], CaseBatchLike]]:
         """At most `batch` cases each: their names, and what the network sees of them."""
         device = next(self.network.parameters()).device
         pool = self.spec.pool

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..arrays import Array, Floats, Ints
-from ..case_images import CaseImages, has_several, in_words
+from ..case_images import CaseImages, has_several, images_in_words
 from ..facts import Facts, few_names
 from ..features import Column
 from ..split import LazySplit
@@ -117,7 +117,7 @@ class Cases(Facts):
     def _images_in_words(self) -> str:
         if self.images is None:
             return "none"
-        return in_words(self.images) if has_several(self.images) else str(len(self.images))
+        return images_in_words(self.images) if has_several(self.images) else str(len(self.images))
 
     @property
     def train(self) -> Cases:

@@ -44,7 +44,7 @@ class ImageRows(NamedTuple):
     row: Ints
 
 
-def image_rows(rows: Rows) -> ImageRows | None:
+def read_image_rows(rows: Rows) -> ImageRows | None:
     """The cases of a table that has one row per image: an id again, each time with another image. None where it has not."""
     if "id" not in rows.frame.columns or "image" not in rows.frame.columns:
         return None

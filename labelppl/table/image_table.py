@@ -12,7 +12,7 @@ from ..case_images import CaseImages
 from ..errors import InputError
 from ..features.rows import NO_ID, Rows
 from .files import Delimiters, open_table
-from .ids import id_type_of, image_rows, read_ids, typed_ids
+from .ids import id_type_of, read_ids, read_image_rows, typed_ids
 from .roles import IMAGE, image_paths
 
 
@@ -32,7 +32,7 @@ def read_image_table(
             "relative to the table"
         )
     nameless = Rows(frame, np.full(len(frame), NO_ID))
-    case = image_rows(nameless)
+    case = read_image_rows(nameless)
     rows = nameless
     if case is not None:
         rows = replace(nameless, ids=case.ids, case=case.row, answers=frozenset({IMAGE}))

@@ -33,7 +33,7 @@ from ..split import LazySplit, make_split, refuse_leak
 from .cases import Cases
 from .classes import open_classes
 from .files import Delimiters, has_ids, open_table
-from .ids import TEXT_IDS, id_type_of, image_rows, read_ids
+from .ids import TEXT_IDS, id_type_of, read_ids, read_image_rows
 from .roles import IMAGE, group_names, image_paths, own_split, true_probabilities
 
 Value = TypeVar("Value")
@@ -255,7 +255,7 @@ def _rows(
     columns = list(map(str, frame.columns))
     nameless = Rows(frame, np.full(len(frame), NO_ID), decimal=decimal)
     if not asked or not is_long(columns):
-        by_image = image_rows(nameless)
+        by_image = read_image_rows(nameless)
         if by_image is not None:
             return replace(
                 nameless,

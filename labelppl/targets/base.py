@@ -34,7 +34,7 @@ from torch.nn import functional
 
 from ..errors import InputError
 from ..records import describe_object
-from ..students.pooling import Seen
+from ..students.pooling import CaseBatchLike
 from .target_data import TargetData
 
 
@@ -122,7 +122,7 @@ class Target(ABC):
         """Whether it mixes images, for which each case must have one."""
         return type(self).mix is not Target.mix
 
-    def complete(self, seen: Seen, targets: Tensor) -> Tensor:
+    def complete(self, seen: CaseBatchLike, targets: Tensor) -> Tensor:
         """Target rows (batch, columns) with what this method makes of the batch's images; by default nothing."""
         return targets
 

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..students.pooling import Seen
+from ..students.pooling import CaseBatchLike
 from .base import Target, Validation, check
 from .dirichlet import dirichlet_concentration
 from .target_data import TargetData, require
@@ -96,7 +96,7 @@ class CertaintyWeighted(Target):
     def needs_one_image(self) -> bool:
         return self.target.needs_one_image
 
-    def complete(self, seen: Seen, targets: Tensor) -> Tensor:
+    def complete(self, seen: CaseBatchLike, targets: Tensor) -> Tensor:
         return self.target.complete(seen, targets)
 
     def probabilities(self, logits: Tensor) -> Tensor:

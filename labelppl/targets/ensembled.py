@@ -17,12 +17,12 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..records import digest
-from ..students.pooling import Seen
+from ..students.pooling import CaseBatchLike
 from .base import Target, Validation, check, soft_cross_entropy
 from .target_data import TargetData
 
 #: Share of the ensemble beside the target: as much as the target itself.
-SHARE = 0.5
+MEMBERS_SHARE = 0.5
 
 
 class Ensembled(Target):
@@ -33,7 +33,7 @@ class Ensembled(Target):
 
     name = "ensembled"
 
-    def __init__(self, target: Target, mean: Tensor, share: float = SHARE) -> None:
+    def __init__(self, target: Target, mean: Tensor, share: float = MEMBERS_SHARE) -> None:
         check(0 < share < 1, self.name, "share", share, "a number between 0 and 1")
         refuse_head(target)
         self.target, self.mean, self.share = target, mean, share
@@ -59,8 +59,8 @@ class Ensembled(Target):
     def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
         columns = target.shape[1] - self.mean.shape[1]
         own, mean = target[:, :columns], target[:, columns:]
-        given = self.target.loss(logits, own, rows)
-        return (1 - self.share) * given + self.share * soft_cross_entropy(logits, mean)
+        losses = self.target.loss(logits, own, rows)
+        return (1 - self.share) * losses + self.share * soft_cross_entropy(logits, mean)
 
     def observe(self, logits: Tensor, rows: Tensor) -> None:
         self.target.observe(logits, rows)
@@ -78,7 +78,7 @@ class Ensembled(Target):
     def needs_one_image(self) -> bool:
         return self.target.needs_one_image
 
-    def complete(self, seen: Seen, targets: Tensor) -> Tensor:
+    def complete(self, seen: CaseBatchLike, targets: Tensor) -> Tensor:
         columns = targets.shape[1] - self.mean.shape[1]
         own = self.target.complete(seen, targets[:, :columns])
         return torch.cat([own, targets[:, columns:]], 1)

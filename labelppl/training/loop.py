@@ -18,7 +18,7 @@ from ..errors import FailedWork, InputError
 from ..records import refuse_other
 from ..seeds import Stream, stream
 from ..students.options import Augment
-from ..students.pooling import Seen, case_logits, changed
+from ..students.pooling import CaseBatchLike, case_logits, change_pixels
 from ..targets.base import Target, Validation
 from ..targets.target_data import TargetData
 from . import checkpoint as ckpt
@@ -163,9 +163,9 @@ class TrainingLoop:
         if bar is not None:
             bar.say(self.history[-1])
 
-    def _losses(self, seen: Seen, rows: Tensor, mixing: torch.Generator) -> Tensor:
+    def _losses(self, seen: CaseBatchLike, rows: Tensor, mixing: torch.Generator) -> Tensor:
         """Weighted losses (batch,) of some cases."""
-        seen = seen if self.plan.augment is None else changed(seen, self.plan.augment)
+        seen = seen if self.plan.augment is None else change_pixels(seen, self.plan.augment)
         wanted = self.targets[rows]
         if isinstance(seen, Tensor):
             seen, wanted = self.target.mix(seen, wanted, mixing)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from ..arrays import Ints
-from ..images.by_case import image_rows
+from ..images.by_case import rows_of_cases
 from ..records import digest
-from ..students.pooling import CaseBatch, Pool, Seen
+from ..students.pooling import CaseBatch, CaseBatchLike, Pool
 
 
 class Source(Protocol):
@@ -32,7 +32,7 @@ class Source(Protocol):
     def digest(self) -> str:
         """SHA-256 of the images: tells apart runs on other ones."""
 
-    def batches(self, rows: Iterable[Tensor], device: torch.device) -> Iterator[Seen]:
+    def batches(self, rows: Iterable[Tensor], device: torch.device) -> Iterator[CaseBatchLike]:
         """For each (batch,) of rows, normalised float32 images: (batch, channels, height, width), or a `CaseBatch`."""
 
 
@@ -92,7 +92,7 @@ class ByCase:
         cases = rows.cpu().numpy()
         counts = np.diff(self.starts)[cases]
         starts = np.concatenate([[0], np.cumsum(counts)])
-        images = self.images.take(torch.from_numpy(image_rows(self.starts, cases)))
+        images = self.images.take(torch.from_numpy(rows_of_cases(self.starts, cases)))
         return ByCase(images, starts, self.pool)
 
     def digest(self) -> str:
@@ -104,13 +104,13 @@ class ByCase:
         counts = torch.from_numpy(np.diff(self.starts))
         waiting: deque[Tensor] = deque()
 
-        def wanted() -> Iterator[Tensor]:
+        def rows_of_images() -> Iterator[Tensor]:
             for batch in rows:
                 cases = batch.cpu()
                 waiting.append(counts[cases])
-                yield torch.from_numpy(image_rows(self.starts, cases.numpy()))
+                yield torch.from_numpy(rows_of_cases(self.starts, cases.numpy()))
 
-        for pixels in self.images.batches(wanted(), device):
+        for pixels in self.images.batches(rows_of_images(), device):
             each = waiting.popleft()
             case = torch.arange(len(each)).repeat_interleave(each).to(device)
             yield CaseBatch(pixels, case, len(each), self.pool)
