@@ -145,6 +145,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--cases", type=int, default=400)
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument(
@@ -163,7 +164,7 @@ def main() -> None:
     )
     warnings.simplefilter("ignore")
     records = []
-    for seed in range(chosen.seeds):
+    for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
         with tempfile.TemporaryDirectory() as folder:
             study = make(seed, chosen.cases, Path(folder))
             records.append(measure(study, seed, chosen.student, schedule, chosen.folds))

@@ -8,12 +8,14 @@ answers each line of JSON {tests, seconds, grace} with [outcome, the test that f
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib
 import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,19 @@ OURS = ("labelppl", "tests", "models", "cli", "benchmarks", "examples")
 QUICK = ["-q", "-x", "--assert=plain", *(f"-pno:{plugin}" for plugin in (
     "cacheprovider", "faulthandler", "unraisableexception", "threadexception"))]  # fmt: skip
 """pytest without what a fork would pay for again: rewritten asserts, collecting garbage twice."""
+SHARED = "fixture: "
+"""Before the name of a fixture that several tests share, where lines are named after it."""
+CACHED = type(functools.cache(lambda: None))
 PATIENCE = 10.0
 """A test may take this many times as long as it took on the unchanged code."""
 
 
 class Recorder:
-    """A pytest plugin: the lines and seconds of every test."""
+    """A pytest plugin: the lines and seconds of every test.
+
+    What a test does not execute because an earlier one did is its own all the same: a fixture that several tests share
+    belongs to each of them, and every test starts with empty caches.
+    """
 
     def __init__(self, seen: list[str]) -> None:
         import coverage
@@ -36,22 +45,44 @@ class Recorder:
         inside = [part for room in seen for part in (room, f"{room}/*", f"{room}/**/*")]
         self.cov = coverage.Coverage(data_file=None, include=inside, config_file=False)
         self.seconds: dict[str, float] = {}
+        self.users: dict[str, list[str]] = {}
+        self.contexts = [""]
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         """Name the lines after the test."""
-        self.cov.switch_context(item.nodeid)
+        for fixture in getattr(item, "fixturenames", ()):
+            self.users.setdefault(SHARED + fixture, []).append(item.nodeid)
+        _empty_caches()
         start = _spent()
-        yield
+        with self._context(item.nodeid):
+            yield
         self.seconds[item.nodeid] = _spent() - start
-        self.cov.switch_context("")
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Any:
+        """Name the lines after the fixture where several tests share it."""
+        if fixturedef.scope == "function":
+            yield
+            return
+        with self._context(SHARED + fixturedef.argname):
+            yield
+
+    @contextlib.contextmanager
+    def _context(self, name: str) -> Iterator[None]:
+        self.contexts.append(name)
+        self.cov.switch_context(name)
+        yield
+        self.contexts.pop()
+        self.cov.switch_context(self.contexts[-1])
 
     def record(self, root: Path) -> dict[str, Any]:
         """Seconds by test, tests by file and line, and the packages loaded."""
         data = self.cov.get_data()
         reached = {
             str(Path(file).relative_to(root)): {
-                str(line): contexts for line, contexts in data.contexts_by_lineno(file).items()
+                str(line): sorted({test for name in names for test in self.users.get(name, [name])})
+                for line, names in data.contexts_by_lineno(file).items()
             }
             for file in data.measured_files()
         }
@@ -62,6 +93,16 @@ class Recorder:
             and "site-packages" in (getattr(module, "__file__", None) or "")
         ]
         return {"seconds": self.seconds, "reached": reached, "loaded": loaded}
+
+
+def _empty_caches() -> None:
+    """Empty the caches of every function and method of the project."""
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] in OURS:
+            places = [module, *(kind for kind in vars(module).values() if isinstance(kind, type))]
+            for cached in (value for place in places for value in vars(place).values()):
+                if isinstance(cached, CACHED):
+                    cached.cache_clear()
 
 
 def _spent() -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 CODE = '''"""A room."""
+from functools import cache
 FLOOR = 3
 
 
@@ -28,8 +29,24 @@ def loop(a):
     while a > 0:
         a -= 1
     return a
+
+
+@cache
+def square():
+    """Kept after the first call."""
+    return 3 * 5
+
+
+def half(a):
+    """Called by a fixture of the module."""
+    return a / 2
 '''
-TESTS = """from labelppl.room.maths import FLOOR, area, loop
+TESTS = """import pytest
+from labelppl.room.maths import FLOOR, area, half, loop, square
+
+@pytest.fixture(scope="module")
+def three():
+    return half(7)
 
 def test_area():
     assert area(2, 3) == 6
@@ -39,6 +56,18 @@ def test_loop():
 
 def test_takes_under_a_second():
     assert FLOOR == 3
+
+def test_first():
+    assert square()
+
+def test_again():
+    assert square() == 15
+
+def test_shared(three):
+    assert three
+
+def test_shared_again(three):
+    assert three == 3.5
 """
 
 
@@ -69,14 +98,16 @@ def test_killed_and_surviving_mutants(project: Path) -> None:
     outcomes: dict[int, set[str]] = {}
     for mutant in map(json.loads, record.read_text().splitlines()):
         outcomes.setdefault(mutant["line"], set()).add(mutant["outcome"])
-    # Every place, but neither the annotations of line 5 nor the docstrings.
-    assert set(outcomes) == {2, 7, 12, 17, 18}
-    assert outcomes[7] <= {"killed", "hung"}
-    assert outcomes[12] == {"unreached"}
+    # Every place, but neither the annotations of line 6 nor the docstrings.
+    assert set(outcomes) == {3, 8, 13, 18, 19, 23, 26, 31}
+    assert outcomes[8] <= {"killed", "hung"}
+    assert outcomes[13] == {"unreached"}
     # The only test of the constant is one of speed, which is left out.
-    assert outcomes[2] == {"survived"}
-    assert "hung" in outcomes[17] | outcomes[18]
-    assert " of 3" in done.stdout
-    assert "mutants killed" in done.stdout
-    assert "labelppl/room/maths.py:12 " in done.stdout
-    assert "labelppl/room/maths.py:7 " not in done.stdout
+    assert outcomes[3] == {"survived"}
+    assert "hung" in outcomes[18] | outcomes[19]
+    # Their first tests notice little: the second ones count though a cache and a fixture spare them the lines.
+    assert outcomes[26] == {"killed"}
+    assert outcomes[31] == {"killed"}
+    assert "of 65 mutants killed" in done.stdout
+    assert "labelppl/room/maths.py:13 " in done.stdout
+    assert "labelppl/room/maths.py:8 " not in done.stdout
