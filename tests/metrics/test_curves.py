@@ -111,3 +111,16 @@ def test_of_three_classes_each_is_drawn_or_the_one_asked_for(calibrated) -> None
     both = Scored(two, codes, np.arange(60), ("a", "b"))
     assert set(curves(both)["class"]) == {"", "b"}
     assert set(curves(both, positive=0)["class"]) == {"", "a"}
+
+
+def test_a_negative_on_top_costs_all_sensitivity_without_false_positives(binary) -> None:
+    scored = Scored(binary([0.9, 0.8, 0.7, 0.1]), np.array([0, 1, 1, 0]), np.arange(4), ("a", "b"))
+    got = curve(scored, "roc")
+    assert got["y"].iloc[0] == 0
+    assert got["y"][got["x"] >= 0.5].tolist() == [1.0] * (POINTS // 2 + 1)
+
+
+def test_negatives_that_share_one_score_have_a_curve_too(binary) -> None:
+    scored = Scored(binary([0.9, 0.8, 0.2, 0.2]), np.array([1, 1, 0, 0]), np.arange(4), ("a", "b"))
+    assert curve(scored, "roc")["y"].tolist() == [1.0] * (POINTS + 1)
+    assert curve(scored, "precision_recall")["y"].tolist() == [1.0] * POINTS

@@ -10,6 +10,7 @@ from labelppl.errors import InputError
 from labelppl.metrics.evaluate import evaluate
 from labelppl.metrics.evaluate_probs import evaluate_probs
 from labelppl.metrics.kl import kl_divergence
+from labelppl.metrics.threshold import ThresholdRule
 
 
 @dataclass(frozen=True)
@@ -110,3 +111,33 @@ def test_unusable_input_is_refused(setting) -> None:
     short.predict_proba = lambda images: np.full((3, 2), 0.5)  # type: ignore[method-assign]
     with pytest.raises(InputError, match=r"got shape \(3, 2\)"):
         evaluate(short, cases)
+
+
+def test_the_threshold_is_the_one_asked_for_and_else_a_half(setting) -> None:
+    student, cases, probs = setting
+    labelled = cases.labels >= 0
+    ill, called = cases.labels[labelled] == 1, probs[labelled, 1]
+    plain = evaluate(student, cases, n_boot=0)
+    assert plain.sensitivity == pytest.approx((called >= 0.5)[ill].mean())
+    asked = evaluate(student, cases, operating_point="threshold=0.3", n_boot=0)
+    assert asked.sensitivity == pytest.approx((called >= 0.3)[ill].mean())
+    shifted = evaluate(student, cases, prevalence={"well": 0.9, "ill": 0.1}, n_boot=0)
+    odds = called / (1 - called) / (ill.mean() / (1 - ill.mean())) * 0.1 / 0.9
+    assert shifted.sensitivity == pytest.approx((odds >= 1)[ill].mean())
+    assert shifted.settings["operating_point"]["prevalence"] == 0.1
+
+
+def test_a_sensitivity_is_promised_on_the_validation_cases(setting) -> None:
+    """The threshold is that of the rule on their scores, whatever the test cases say; the class can be named."""
+    student, cases, probs = setting
+    found = evaluate(
+        student,
+        cases,
+        operating_point="sensitivity=0.8",
+        positive="well",
+        validation=cases,
+        n_boot=0,
+    )
+    rule = ThresholdRule.read("sensitivity=0.8").choose(0, probs, cases.labels)
+    assert found.settings["operating_point"]["threshold"] == rule.threshold
+    assert found.settings["operating_point"]["positive"] == "well"

@@ -180,3 +180,13 @@ def test_a_thousand_replicates_of_200_cases_take_under_a_second(calibrated) -> N
         evaluate_probs(probs, labels, classes=["a", "b"], soft=probs)
         took.append(time.process_time() - start)
     assert min(took) < 1.0
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_what_was_calibrated_is_recorded(calibrated, classes: int) -> None:
+    """With two classes the second one's probability, else that of the class on top."""
+    probs, labels = calibrated(40, classes)
+    settings = evaluate_probs(probs, labels, classes=list("abc")[:classes], n_boot=3).settings
+    assert settings["calibration_of"] == {2: "positive", 3: "top"}[classes]
+    assert settings["brier_of"].startswith({2: "positive class", 3: "sum"}[classes])
+    assert (settings["n_boot"], settings["seed"]) == (3, 0)

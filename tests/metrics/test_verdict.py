@@ -57,3 +57,12 @@ def test_p_of_a_calibrated_student_is_uniform(calibrated) -> None:
         values.append(SMECE_P.value(Scored(probs, labels, np.arange(60), ("a", "b"))))
     below = np.mean(np.array(values) < 0.25)
     assert below == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / 120))
+
+
+def test_the_sentence_names_the_error_and_both_ends(calibrated) -> None:
+    probs, labels = calibrated(300)
+    scored = Scored(probs, labels, np.arange(300), ("a", "b"))
+    said = verdict(scored, (0.0123, 0.0456))
+    assert "[0.012, 0.046]" in said
+    assert "errors up to 0.046 cannot be excluded with 300 cases" in said
+    assert "[" not in verdict(scored, None).split(".")[0]
