@@ -21,9 +21,9 @@ from math import lgamma, log
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaln
 
 from ..arrays import Floats, Ints
+from .seen_votes import SeenVotes, split
 from .strengths import gamma_from, log_gamma, log_slips, tally
 from .tables import Guests, minus_log_beta
 
@@ -33,8 +33,9 @@ EVENNESS, LEAST_EVENNESS, LIKENESS, LEVEL = (10.0, 0.03), 20.0, (2.0, 0.4), (3.0
 SHIFT, SLIP_SHAPE = (1.0, 1.0), 1.0
 #: Widths of the random walks on logarithms, of which each step draws one.
 WALK_WIDTHS = np.array([0.1, 0.4, 1.5])
-#: Such steps of s0 and m for each of the abilities, and of the strengths of alpha.
-LEVEL_STEPS = 8
+#: Such steps of s0 and m for each of the abilities, and of the strengths of alpha; steps of s1, a and b, which cost a pass
+#: over the raters each.
+LEVEL_STEPS, SHARED_STEPS = 8, 4
 #: Probabilities are kept this far from 0 and 1, and strengths from 0: smaller ones underflow in the transforms.
 EDGE, LEAST_STRENGTH, ABILITY_EDGE = 1e-9, 1e-4, 1e-9
 
@@ -102,29 +103,9 @@ class Crowd:
         )
 
 
-@dataclass(frozen=True)
-class SeenVotes:
-    """The votes' counts, ready for draws of the strengths: right (J, K), missed (J, K) and wrong (J, K, K - 1).
-
-    cells: where, in the flat (J, K), there are any.
-    """
-
-    right: Guests
-    missed: Guests
-    wrong: Guests
-    cells: Ints
-
-    @classmethod
-    def of(cls, counts: Floats) -> SeenVotes:
-        """From counts (raters, classes, answers)."""
-        right, wrong = _split(counts)
-        cells = np.flatnonzero(counts.sum(2))
-        return cls(Guests(right), Guests(wrong.sum(2)), Guests(wrong), cells)
-
-
 def draw_rates(rng: np.random.Generator, crowd: Crowd, counts: Floats) -> Crowd:
     """c and D given everything else, the votes' counts (raters, classes, answers) too: Beta and Dirichlet."""
-    right, wrong = _split(counts)
+    right, wrong = split(counts)
     a, b = _strengths(crowd)
     c = rng.beta(a + right, b + wrong.sum(2))
     slips = crowd.slips
@@ -220,21 +201,38 @@ def jump(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
     Tables move a strength slowly where it is large against the counts, which is where the prior decides; a random walk
     whose width is itself drawn does not.
     """
+    here = seen.log_evidence(*_strengths(crowd))
+    for _ in range(SHARED_STEPS):
+        crowd, here = _jump_evenness(rng, crowd, seen, here)
+        crowd, here = _jump_shift(rng, crowd, seen, here)
+    return _jump_ability(rng, crowd, seen, here.sum(1))
+
+
+def _jump_evenness(
+    rng: np.random.Generator, crowd: Crowd, seen: SeenVotes, here: Floats
+) -> tuple[Crowd, Floats]:
+    """One step of s1, and the log evidence (J, K) after it; here: before it."""
     evenness = crowd.evenness * float(np.exp(rng.choice(WALK_WIDTHS) * rng.standard_normal()))
-    here = _log_evidence(crowd, seen)
-    if evenness >= LEAST_EVENNESS:
-        moved = replace(crowd, evenness=evenness)
-        there = _log_evidence(moved, seen)
-        gain = log_gamma(evenness, EVENNESS) - log_gamma(crowd.evenness, EVENNESS)
-        if np.log(rng.random()) < gain + (there - here).sum():
-            crowd, here = moved, there
+    if evenness < LEAST_EVENNESS:
+        return crowd, here
+    moved = replace(crowd, evenness=evenness)
+    there = seen.log_evidence(*_strengths(moved))
+    gain = log_gamma(evenness, EVENNESS) - log_gamma(crowd.evenness, EVENNESS)
+    taken = np.log(rng.random()) < gain + (there - here).sum()
+    return (moved, there) if taken else (crowd, here)
+
+
+def _jump_shift(
+    rng: np.random.Generator, crowd: Crowd, seen: SeenVotes, here: Floats
+) -> tuple[Crowd, Floats]:
+    """The same of a_k and b_k, each class for itself."""
     step = np.exp(rng.choice(WALK_WIDTHS) * rng.standard_normal(crowd.shift.shape))
     shift = np.maximum(crowd.shift * step, LEAST_STRENGTH)
-    there = _log_evidence(replace(crowd, shift=shift), seen)
+    there = seen.log_evidence(*_strengths(replace(crowd, shift=shift)))
     gain = (log_gamma(shift, SHIFT) - log_gamma(crowd.shift, SHIFT)).sum(1)
     taken = np.log(rng.random(len(gain))) < gain + (there - here).sum(0)
-    crowd = replace(crowd, shift=np.where(taken[:, None], shift, crowd.shift))
-    return _jump_ability(rng, crowd, seen, np.where(taken, there, here).sum(1))
+    moved = replace(crowd, shift=np.where(taken[:, None], shift, crowd.shift))
+    return moved, np.where(taken, there, here)
 
 
 def _jump_ability(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes, here: Floats) -> Crowd:
@@ -248,7 +246,7 @@ def _jump_ability(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes, here:
     up, down = crowd.likeness * crowd.level, crowd.likeness * (1 - crowd.level)
     # r^up (1 - r)^down is the prior's density of the log-odds.
     gain = up * np.log(ability / crowd.ability) + down * np.log((1 - ability) / (1 - crowd.ability))
-    gain = gain + _log_evidence(replace(crowd, ability=ability), seen).sum(1) - here
+    gain = gain + seen.log_evidence(*_strengths(replace(crowd, ability=ability))).sum(1) - here
     inside = (ability > ABILITY_EDGE) & (ability < 1 - ABILITY_EDGE)
     taken = inside & (np.log(rng.random(len(gain))) < gain)
     r = np.where(taken, ability, crowd.ability)
@@ -274,22 +272,6 @@ def _log_level(likeness: float, level: float, sums: tuple[int, float, float]) ->
     evidence = raters * (lgamma(a + b) - lgamma(a) - lgamma(b)) + a * log_r + b * log_not_r
     prior = LEVEL[0] * log(level) + LEVEL[1] * log(1 - level) + float(log_gamma(likeness, LIKENESS))
     return evidence + prior
-
-
-def _log_evidence(crowd: Crowd, seen: SeenVotes) -> Floats:
-    """(J, K) log probability of the right and wrong answers, c summed out, up to a constant; 0 where there is none."""
-    total: Floats = np.zeros(crowd.right.shape)
-    a, b = (strength.ravel()[seen.cells] for strength in _strengths(crowd))
-    right, missed = (guests.number.ravel()[seen.cells] for guests in (seen.right, seen.missed))
-    total.ravel()[seen.cells] = betaln(a + right, b + missed) - betaln(a, b)
-    return total
-
-
-def _split(counts: Floats) -> tuple[Floats, Floats]:
-    """Right (raters, classes) and wrong (raters, classes, classes - 1) answers."""
-    j, k, _ = counts.shape
-    at = np.arange(k)
-    return counts[:, at, at], counts[:, ~np.eye(k, dtype=bool)].reshape(j, k, k - 1)
 
 
 def _strengths(crowd: Crowd) -> tuple[Floats, Floats]:
