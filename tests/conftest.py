@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import pkgutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -94,3 +97,21 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     browser = path or "none, the tests of pages were skipped: apt-get install chromium"
     axe_core = "installed" if axe.is_file() else "none, its test was skipped: npm install"
     terminalreporter.write_line(f"browser: {browser}; axe-core: {axe_core}")
+
+
+@pytest.fixture
+def changeable() -> Callable[[ModuleType], set[str]]:
+    """Name the records of a package's modules that are not frozen."""
+
+    def walk(package: ModuleType) -> set[str]:
+        names = [m.name for m in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
+        kinds = [
+            k
+            for n in names
+            for k in vars(importlib.import_module(n)).values()
+            if isinstance(k, type)
+        ]
+        return {k.__name__ for k in kinds if is_dataclass(k) and k.__module__ in names
+                and not k.__dataclass_params__.frozen}  # type: ignore[attr-defined]  # fmt: skip
+
+    return walk

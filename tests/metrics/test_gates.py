@@ -1,11 +1,14 @@
 """Every named constant and gate of the metrics, just inside and just outside; and conventions that are easily lost."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 import pytest
 
+from labelppl import metrics
 from labelppl.calibration.maps import choose_map
 from labelppl.errors import InputError
 from labelppl.metrics import Metric, evaluate_probs
@@ -302,3 +305,7 @@ def test_a_deployment_prevalence_needs_cases_of_both_classes(label: int) -> None
     probs = np.array([[0.6, 0.4], [0.2, 0.8]])
     with pytest.raises(InputError, match="cases of both classes"):
         net_benefit(probs, np.full(2, label), [0.5], prevalence=0.1)
+
+
+def test_records_cannot_be_changed(changeable: Callable[[ModuleType], set[str]]) -> None:
+    assert changeable(metrics) == set()
