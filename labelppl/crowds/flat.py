@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..arrays import Floats
+from .gibbs_run import Pace
 from .nested import EDGE
 
 
@@ -35,7 +36,7 @@ class FlatCrowd:
         """No parameter is shared by the raters."""
         return np.empty(0)
 
-    def draw(self, rng: np.random.Generator, counts: Floats, times: int) -> FlatCrowd:
+    def draw(self, rng: np.random.Generator, counts: Floats, pace: Pace) -> FlatCrowd:
         """Confusion rows given the votes' counts (raters, classes, answers)."""
         drawn = rng.standard_gamma(self.prior + counts) + EDGE
         return replace(self, confusion=drawn / drawn.sum(2, keepdims=True))

@@ -25,15 +25,16 @@ from scipy.sparse import csr_array
 
 from ..arrays import Floats, Ints
 from ..seeds import stream
-from .gibbs_run import ChainState, ChainTrace, GibbsRun, S, gather
+from .gibbs_run import ChainState, ChainTrace, GibbsRun, Pace, S, gather
 from .vote_table import VoteTable
 
 CHAINS, WARM_UP, SWEEPS, MOST_SWEEPS = 4, 80, 160, 5120
 #: Where a sweep is cheap, with at most `CHEAP_VOTES` votes, the first attempt makes so many.
 CHEAP_SWEEPS, CHEAP_VOTES = 320, 60_000
 #: What the raters share moves slowly and costs a pass over the votes: it is drawn so often in a sweep that about
-#: `SHARED_VOTES` votes are passed, at most `MOST_TIMES`; where there are more votes, once in `EVERY` sweeps.
-SHARED_VOTES, MOST_TIMES, EVERY = 10_000, 2, 4
+#: `SHARED_VOTES` votes are passed, at most `MOST_TIMES`; where there are more votes, once in `EVERY` sweeps. Steps of random
+#: walks, which cost less, come to `STEPS` a sweep all the same.
+SHARED_VOTES, MOST_TIMES, EVERY, STEPS = 10_000, 2, 4, 2
 #: An attempt has at most so many times the sweeps of the one before, and so much more than the gate asks for.
 MOST_GROWTH, MARGIN = 16, 1.2
 #: Draws kept of each chain, and numbers kept of all: 128 MiB.
@@ -145,7 +146,7 @@ class _Chain(Generic[S]):
             if stop.is_set():
                 return
             counts = self.sampler.counts(self.y)
-            state = self.state.draw(self.rng, counts, self._times())
+            state = self.state.draw(self.rng, counts, self._pace())
             pi = self.rng.dirichlet(1.0 + np.bincount(self.y, minlength=k))
             self.state = replace(state, prevalence=np.maximum(pi, 1e-300))  # type: ignore[type-var]
             probs = self.sampler.label_probs(self.state)
@@ -154,10 +155,13 @@ class _Chain(Generic[S]):
             if trace is not None:
                 trace.add(sweep, self.state, probs)
 
-    def _times(self) -> int:
+    def _pace(self) -> Pace:
         """How often this sweep draws what the raters share."""
         times = SHARED_VOTES // max(1, len(self.sampler.votes))
-        return min(times, MOST_TIMES) if times else int(self.done % EVERY == 0)
+        if times:
+            times = min(times, MOST_TIMES)
+            return Pace(times, STEPS // times)
+        return Pace(int(self.done % EVERY == 0), STEPS * EVERY)
 
 
 def _run_all(

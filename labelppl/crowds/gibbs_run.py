@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,13 @@ RHAT_SHARED = 1.1
 RHAT_MOST, SHARE, MCSE_MOST = 1.05, 0.99, 0.01
 #: Effective draws (sd / error)^2 of a label that is itself uncertain: five for each half of four chains.
 LEAST_EFFECTIVE = 40
+
+
+class Pace(NamedTuple):
+    """How much of a sweep goes to what the raters share: so many ``times`` it is drawn, each with so many ``steps`` of random walks."""
+
+    times: int
+    steps: int
 
 
 class ChainState(Protocol):
@@ -43,10 +50,10 @@ class ChainState(Protocol):
     def shared(self) -> Floats:
         """What the raters share, as one vector."""
 
-    def draw(self, rng: np.random.Generator, counts: Floats, times: int) -> Self:
+    def draw(self, rng: np.random.Generator, counts: Floats, pace: Pace) -> Self:
         """The next draw of all but the prevalence given counts (raters, classes, answers).
 
-        times: how often what the raters share is drawn.
+        pace: how often what the raters share is drawn.
         """
 
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Floats, Ints
+from .gibbs_run import Pace
 from .seen_votes import SeenVotes, split
 from .strengths import gamma_from, log_gamma, log_slips, tally
 from .tables import Guests, minus_log_beta
@@ -33,9 +34,8 @@ EVENNESS, LEAST_EVENNESS, LIKENESS, LEVEL = (10.0, 0.03), 20.0, (2.0, 0.4), (3.0
 SHIFT, SLIP_SHAPE = (1.0, 1.0), 1.0
 #: Widths of the random walks on logarithms, of which each step draws one.
 WALK_WIDTHS = np.array([0.1, 0.4, 1.5])
-#: Such steps of s0 and m for each of the abilities, and of the strengths of alpha; steps of s1, a and b, which cost a pass
-#: over the raters each.
-LEVEL_STEPS, SHARED_STEPS = 8, 4
+#: Such steps of s0 and m for each of the abilities, and of the strengths of alpha.
+LEVEL_STEPS = 8
 #: Probabilities are kept this far from 0 and 1, and strengths from 0: smaller ones underflow in the transforms.
 EDGE, LEAST_STRENGTH, ABILITY_EDGE = 1e-9, 1e-4, 1e-9
 
@@ -76,13 +76,13 @@ class Crowd:
         positive = [self.likeness, self.evenness, *self.shift.ravel(), *self.slip_prior.ravel()]
         return np.array([self.level, *np.log(positive)])
 
-    def draw(self, rng: np.random.Generator, counts: Floats, times: int) -> Crowd:
-        """Everything but pi, given the votes' counts; what the raters share so many ``times``, then the rates."""
+    def draw(self, rng: np.random.Generator, counts: Floats, pace: Pace) -> Crowd:
+        """Everything but pi, given the votes' counts; what the raters share at its ``pace``, then the rates."""
         crowd = self
-        if times:
+        if pace.times:
             seen = SeenVotes.of(counts)
-            for _ in range(times):
-                crowd = draw_strengths(rng, crowd, seen)
+            for _ in range(pace.times):
+                crowd = draw_strengths(rng, crowd, seen, pace.steps)
         return draw_rates(rng, crowd, counts)
 
     @classmethod
@@ -146,8 +146,8 @@ def draw_ability(rng: np.random.Generator, crowd: Crowd, tables: Tables) -> Crow
     return replace(crowd, ability=np.clip(rng.beta(up, down), ABILITY_EDGE, 1 - ABILITY_EDGE))
 
 
-def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
-    """s1, a, b, s0, m, r and alpha given the votes' counts, with c and D summed out."""
+def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes, steps: int) -> Crowd:
+    """s1, a, b, s0, m, r and alpha given the votes' counts, with c and D summed out; so many ``steps`` of s1, a and b."""
     tables = draw_tables(rng, crowd, seen)
     of_right, of_wrong, rate = tables.of_right, tables.of_wrong, tables.rate
     both = float(of_right.sum() + of_wrong.sum())
@@ -175,7 +175,7 @@ def draw_strengths(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> C
         shift=np.maximum(shift, LEAST_STRENGTH),
         slip_prior=np.maximum(slip_prior, LEAST_STRENGTH),
     )
-    return jump(rng, jump_slips(rng, draw_ability(rng, crowd, tables), seen), seen)
+    return jump(rng, jump_slips(rng, draw_ability(rng, crowd, tables), seen), seen, steps)
 
 
 def jump_slips(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
@@ -195,14 +195,14 @@ def jump_slips(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd
     return replace(crowd, slip_prior=prior)
 
 
-def jump(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes) -> Crowd:
+def jump(rng: np.random.Generator, crowd: Crowd, seen: SeenVotes, steps: int) -> Crowd:
     """Metropolis steps of s1 and of a and b, on their logarithms, then of r, s0 and m; c is summed out.
 
     Tables move a strength slowly where it is large against the counts, which is where the prior decides; a random walk
     whose width is itself drawn does not.
     """
     here = seen.log_evidence(*_strengths(crowd))
-    for _ in range(SHARED_STEPS):
+    for _ in range(steps):
         crowd, here = _jump_evenness(rng, crowd, seen, here)
         crowd, here = _jump_shift(rng, crowd, seen, here)
     return _jump_ability(rng, crowd, seen, here.sum(1))

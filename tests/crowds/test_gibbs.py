@@ -11,8 +11,8 @@ from scipy import stats
 from labelppl.crowds import VoteTable, nested
 from labelppl.crowds.flat import FlatCrowd
 from labelppl.crowds.gibbs import sample_labels
-from labelppl.crowds.gibbs_run import RHAT_MOST, RHAT_SHARED, ChainTrace, GibbsRun, gather
-from labelppl.crowds.nested import Crowd, SeenVotes, draw_ability, draw_rates, draw_tables
+from labelppl.crowds.gibbs_run import RHAT_MOST, RHAT_SHARED, ChainTrace, GibbsRun, Pace, gather
+from labelppl.crowds.nested import Crowd, draw_ability, draw_rates, draw_tables
 from labelppl.crowds.power import (
     LEAST_KNOWN,
     VoteParameters,
@@ -20,6 +20,7 @@ from labelppl.crowds.power import (
     design_effect,
     held_out_votes,
 )
+from labelppl.crowds.seen_votes import SeenVotes
 from labelppl.crowds.strengths import log_slips, tally
 from labelppl.crowds.tables import Guests, minus_log_beta
 
@@ -34,7 +35,7 @@ KNOWN_CROWD = VoteParameters(
 class FixedCrowd(Crowd):
     """The nested model with s1 = 20, a = b = 1, s0 = 8 and m = .75 held fixed: r_j ~ Beta(6, 2)."""
 
-    def draw(self, rng: np.random.Generator, counts: np.ndarray, times: int) -> Crowd:
+    def draw(self, rng: np.random.Generator, counts: np.ndarray, pace: Pace) -> Crowd:
         seen = SeenVotes.of(counts)
         return draw_rates(rng, draw_ability(rng, self, draw_tables(rng, self, seen)), counts)
 
@@ -74,7 +75,7 @@ def test_successive_draws_of_votes_and_parameters_keep_the_prior() -> None:
         counts = np.zeros((j, k, k))
         for r in range(j):
             np.add.at(counts[r], (y, votes[r]), 1)
-        state = state.draw(rng, counts, 1)
+        state = state.draw(rng, counts, Pace(1, 3))
         pi = rng.dirichlet(1 + np.bincount(y, minlength=k))
         # y given parameters and votes
         logits = np.log(pi) + sum(np.log(state.confusion[r][:, votes[r]]).T for r in range(j))
