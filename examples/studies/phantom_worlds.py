@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from labelppl import LabelModel, SoftLabels, fit, load_model, read_cases, soft_labels
 from labelppl.comparison import Comparison, compare
@@ -60,10 +61,18 @@ WORLD_SEED = 14
 class Data:
     """A simulated folder: its label model, its test cases, and the training cases of every seed."""
 
-    def __init__(self, world: World, folder: Path, form: Form, most: int | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        folder: Path,
+        form: Form,
+        most: int | None = None,
+        seed: int = WORLD_SEED,
+    ) -> None:
         self.count = form.of(most or world.cases)
         total = self.count * form.seeds + form.test
         name = f"{world.phantom}{'-misspecified' if world.misspecified else ''}-{total}-{form.size}"
+        name = name if seed == WORLD_SEED else f"{name}-{seed}"
         self.folder = folder / name
         if not self.folder.is_dir():
             simulate(
@@ -72,7 +81,7 @@ class Data:
                 cases=total,
                 test=form.test,
                 size=form.size,
-                seed=WORLD_SEED,
+                seed=seed,
                 misspecified=world.misspecified,
             )
         self.model: LabelModel = load_model(self.folder / f"{world.phantom}.py")
@@ -94,6 +103,41 @@ class Data:
     def label(self, cases: Cases) -> SoftLabels:
         """Soft labels of all `cases` by the label model fitted to their training cases."""
         return soft_labels(fit(self.model, cases.train, seed=0), cases)
+
+
+class Pair:
+    """Two classes of a table of images and votes. Each seed has training images of its own; all others of the two are tested."""
+
+    def __init__(
+        self, table: Path, pair: tuple[str, str], cases: int, folder: Path, form: Form, seed: int
+    ) -> None:
+        frame = pd.read_csv(table, dtype={"id": str}).rename(columns={"true_label": "label"})
+        frame = frame[frame["label"].isin(pair)].reset_index(drop=True)
+        frame["image"] = [str((table.parent / name).resolve()) for name in frame["image"]]
+        order = stream(seed, "pair").numpy().permutation(len(frame))
+        self.count = form.of(cases)
+        self._own = order[: self.count * form.seeds]
+        frame["split"] = "test"
+        frame.loc[self._own, "split"] = "train"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{'-'.join(pair)}-{seed}.csv"
+        kept = ["id", "image", "split", "label", *(f"votes_{name}" for name in pair)]
+        frame[kept].to_csv(path, index=False)
+        self.model: LabelModel = load_model("votes")
+        self._cases = read_cases(path, self.model)
+
+    @property
+    def test(self) -> Cases:
+        """The test cases, in the order of the table."""
+        return self._cases.test
+
+    def of_seed(self, seed: int, cases: int | None = None) -> Cases:
+        """As `Data.of_seed`."""
+        own = self._own[seed * self.count : (seed + 1) * self.count][: cases or self.count]
+        rows = np.sort(np.concatenate([own, np.flatnonzero(self._cases.split == "test")]))
+        return replace(self._cases.take(rows), split_given=True)
+
+    label = Data.label
 
 
 class Table:
@@ -122,7 +166,7 @@ class Table:
 
 
 def train_arms(
-    data: Data | Table,
+    data: Data | Pair | Table,
     arms: Sequence[str],
     folder: Path,
     form: Form,
@@ -160,7 +204,7 @@ def train_arms(
     return {arm: [read_predictions(place, arm, data.test.ids) for place in places] for arm in arms}
 
 
-def chosen_lambda(folder: Path, seeds: int) -> list[str]:
-    """What lambda `reg` had with every seed."""
+def chosen_lambda(folder: Path, seeds: int, arm: str = "reg") -> list[str]:
+    """What lambda an arm had with every seed."""
     runs = [Comparison.load(folder / f"seed-{seed}").runs for seed in range(seeds)]
-    return [str(run.set_index("method").loc["reg", "lam"]) for run in runs]
+    return [str(run.set_index("method").loc[arm, "lam"]) for run in runs]
