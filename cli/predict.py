@@ -57,10 +57,10 @@ def predict(
 ) -> None:
     """Classify images that the student has never seen: image files, folders of them, or one table with a column image.
 
-    Writes id (of the table, else the path as given) and p_CLASS. A student that was trained under a weight prior (0 < lam < inf) adds what
-    the Laplace posterior of its last layer says: laplace_CLASS, p(Y|X) averaged over the weights; lo_CLASS and hi_CLASS,
-    their 90 % interval over the last layer's weights alone, whose width follows lam: too narrow for the true probability; epistemic, the information in nats that knowing the weights would add.
-    A Dirichlet student writes epistemic alone. Where labelppl recalibrate chose some, a map is applied, and set (classes
+    Writes id (of the table, else the path as given) and p_CLASS. Where held-out cases with soft labels measured it (the folds
+    that chose lambda, or validation cases), lo_CLASS and hi_CLASS are a 90 % interval of p(Y|X). A student that was trained
+    under a weight prior (0 < lam < inf) adds what the Laplace posterior of its last layer says: laplace_CLASS, p(Y|X) averaged
+    over the weights; epistemic, the information in nats that knowing the weights would add. A Dirichlet student writes epistemic alone. Where labelppl recalibrate chose some, a map is applied, and set (classes
     joined by |) and answered are added.
     """
     from labelppl.jobs.predict import predict_job, predict_onnx_job

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from ..runs import write_json
 from ..seeds import stream
+from ..students.interval import LogitInterval
 from ..targets import make_target
 from ..targets.base import Target
 from ..targets.hard import Hard
@@ -27,6 +28,7 @@ from .few import EpochChoice, choose_epochs, has_folds
 from .fisher import fisher_weights
 from .folds import Folds
 from .function_prior import FunctionPrior, StepTwoPrior, goal_under
+from .interval import measure_interval, rows_of
 from .lam import Job, LamChoice, Refit, choose_by_folds, choose_by_validation
 from .lam_bound import choose_by_bound
 from .lam_evidence import log_evidence
@@ -35,6 +37,18 @@ from .prior_options import PriorOptions
 
 CHOICE, FOLDS_DONE = "checkpoint-lambda.json", "checkpoint-folds.json"
 EPOCHS = "checkpoint-epochs.json"
+
+
+class Strength(NamedTuple):
+    """lam: of step 2. choice: how it was chosen, None where it was not. notes: what to say of it.
+
+    interval: of p(Y|X), where folds measured it.
+    """
+
+    lam: float
+    choice: LamChoice | None = None
+    notes: tuple[str, ...] = ()
+    interval: LogitInterval | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,29 +163,23 @@ def strength_of(
     refit: Refit | None,
     say: Callable[[str], None],
     **resumed: Any,
-) -> tuple[float, LamChoice | None, list[str]]:
+) -> Strength:
     """lambda, how it was chosen, and what to say of it."""
     if not bool((evidence.hard >= 0).any()):
-        return (
-            math.inf,
-            None,
-            ["no training case has a hard label: step 2 was skipped, student = theta_p"],
-        )
+        note = "no training case has a hard label: step 2 was skipped, student = theta_p"
+        return Strength(math.inf, None, (note,))
     if isinstance(steps.goal, Hard):
-        return (
-            math.inf,
-            None,
-            ["step 1 learnt the hard labels: step 2 has nothing to add and was skipped"],
-        )
+        note = "step 1 learnt the hard labels: step 2 has nothing to add and was skipped"
+        return Strength(math.inf, None, (note,))
     if not isinstance(steps.prior.lam, str):
-        return float(steps.prior.lam), None, []
-    choice = choose(steps.job(evidence), network, steps, refit, say, **resumed)
-    notes = []
+        return Strength(float(steps.prior.lam))
+    choice, interval = choose(steps.job(evidence), network, steps, refit, say, **resumed)
+    notes: tuple[str, ...] = ()
     if choice.source == "cross-validation" and not choice.refitted:
-        notes.append(
-            "lambda was chosen with the soft labels at hand in every fold; the label model was not refitted"
+        notes = (
+            "lambda was chosen with the soft labels at hand in every fold; the label model was not refitted",
         )
-    return choice.lam, choice, notes
+    return Strength(choice.lam, choice, notes, interval)
 
 
 def choose(
@@ -184,17 +192,23 @@ def choose(
     folder: Path | None,
     resume: bool,
     writes: bool,
-) -> LamChoice:
+) -> tuple[LamChoice, LogitInterval | None]:
     """lambda by held-out NLL or by a bound of the evidence; beside it the Laplace evidence where that is exact.
 
     folder: keeps the choice and, before it is made, its finished folds; resume: continue from them.
-    writes: whether this process does so.
+    writes: whether this process does so. With folds, also the interval that they measured.
     """
     path = None if folder is None else folder / CHOICE
     prior, seed = steps.prior, steps.prepared.spec.seed
+    finished = Folds(
+        None if folder is None else folder / FOLDS_DONE,
+        {"prior": prior.record(), "seed": seed, "schedule": job.schedule.record()},
+        resume=resume,
+        writes=writes,
+    )
     known = LamChoice.load(path) if path is not None and resume else None
     if known is not None:
-        return known
+        return known, _interval(steps, known, finished)
     held = steps.prepared.held
     if prior.lam == "evidence":
         say("lambda: by the evidence")
@@ -202,12 +216,6 @@ def choose(
     elif held is not None and bool((held.hard >= 0).any()):
         choice = choose_by_validation(job, theta_p, held.source, held.hard, grid=prior.grid)
     else:
-        finished = Folds(
-            None if folder is None else folder / FOLDS_DONE,
-            {"prior": prior.record(), "seed": seed, "schedule": job.schedule.record()},
-            resume=resume,
-            writes=writes,
-        )
         choice = choose_by_folds(
             job, grid=prior.grid, folds=prior.folds, refit=refit, seed=seed, say=say,
             finished=finished,
@@ -215,7 +223,16 @@ def choose(
     choice = replace(choice, evidence=_evidence(job, theta_p, choice.grid))
     if path is not None and writes:
         choice.save(path)
-    return choice
+    return choice, _interval(steps, choice, finished)
+
+
+def _interval(steps: Steps, choice: LamChoice, finished: Folds) -> LogitInterval | None:
+    """What the students of the folds, at the chosen lambda, were from the soft labels of the cases held out from them."""
+    odds = steps.prepared.data.odds
+    if choice.source != "cross-validation" or odds is None:
+        return None
+    rows, said = finished.log_odds(choice.grid.index(choice.lam))
+    return measure_interval(rows_of(odds, rows), said, choice.source)
 
 
 def _evidence(job: Job, theta_p: nn.Module, grid: tuple[float, ...]) -> tuple[float, ...] | None:

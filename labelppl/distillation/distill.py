@@ -38,6 +38,7 @@ from .choose import CHOICE, EPOCHS, FOLDS_DONE, Steps, epochs_of, strength_of
 from .distilled import Distilled
 from .ensemble import check_ensemble, checkpoint_of
 from .few import with_few_validation
+from .interval import NO_INTERVAL, interval_by_validation
 from .lam import Refit
 from .last_layer import last_layer_posterior
 from .map_step import map_step
@@ -187,7 +188,7 @@ def distill(
         progress=progress, step="step 1", **train_options,
     )  # fmt: skip
     theta_p = copy.deepcopy(network)
-    value, choice, notes = fabric.broadcast(
+    value, choice, notes, interval = fabric.broadcast(
         strength_of(steps, network, evidence, by_rows, console.print, **resumed)
     )
     centred = replace(steps.centre(network, prepared.source, evidence), lam=value)
@@ -198,6 +199,7 @@ def distill(
             linear=options.student == "logistic", held=prepared.held,
             checkpoint=None if folder is None else folder / STEP2, progress=progress, **train_options,
         )  # fmt: skip
+    interval = interval or interval_by_validation(network, prepared)
     laplace = last_layer_posterior(
         network, spec.head, prepared.source, evidence.hard, centred, spec.pool
     )
@@ -218,16 +220,17 @@ def distill(
         "lam": choice.record() if choice else {"lam": value, "source": "given"},
         "optimum": None if optimum is None else optimum.record(),
         "laplace": laplace.note,
-        "notes": notes,
+        "interval": NO_INTERVAL if interval is None else f"of {interval.source}",
+        "notes": list(notes),
         "identity": identity,
     }
-    spec = replace(spec, training=training)
+    spec = replace(spec, training=training, interval=interval)
     done = Distilled(
         Student(network.cpu().eval(), spec, laplace.posterior),
-        Student(theta_p.cpu().eval(), spec),
+        Student(theta_p.cpu().eval(), replace(spec, interval=None)),
         one.history + two.history,
         choice,
-        tuple(notes),
+        notes,
     )
     if folder is not None and leads:
         done.save(folder)

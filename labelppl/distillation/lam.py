@@ -30,12 +30,13 @@ from ..arrays import Array
 from ..errors import InputError
 from ..runs import write_text
 from ..split import held_out_folds
+from ..students.logits import log_odds
 from ..targets.target_data import TargetData
 from ..training.held import Held, predict_logits
 from ..training.loop import Trained
 from ..training.schedule import Schedule
 from ..training.source import Source
-from .folds import Folds
+from .folds import Folds, Followed
 from .function_prior import StepTwoPrior
 from .prior_options import GRID, LAM_FOLDS, descending
 
@@ -140,22 +141,23 @@ def follow_path(
     grid: Sequence[float],
     held: Source,
     hard: torch.Tensor,
-) -> Array:
-    """-log q(y) of the held cases along the path, (candidates, held cases).
+) -> Followed:
+    """What the students along the path say of the held cases.
 
     network: after step 1, theta_p; it ends at the last candidate. hard: (held cases,) int64.
     """
     centre = job.prior(network, source, evidence)
     share = path_schedule(job.schedule, sum(not math.isinf(lam) for lam in grid))
     device = next(network.parameters()).device
-    scores = []
+    scores, odds = [], []
     for lam in grid:
         if not math.isinf(lam):
             job.step2(network, source, evidence, replace(centre, lam=lam), share)
-        probs = predict_logits(network, held, device).double().softmax(1).cpu()
-        picked = probs.gather(1, hard.cpu()[:, None]).squeeze(1)
+        logits = predict_logits(network, held, device).double().cpu()
+        picked = logits.softmax(1).gather(1, hard.cpu()[:, None]).squeeze(1)
         scores.append(-picked.clamp_min(1e-12).log().numpy())
-    return np.stack(scores)
+        odds.append(log_odds(logits).numpy())
+    return Followed(np.stack(scores), np.stack(odds))
 
 
 def folds_of(hard: Array, groups: Array | None, folds: int, seed: int) -> list[Array]:
@@ -209,8 +211,9 @@ def choose_by_folds(
         job.step1(network, images, evidence, None)
         held = job.source.take(torch.from_numpy(test))
         truth = torch.from_numpy(hard[test])
-        scores.append(follow_path(job, network, images, evidence, candidates, held, truth))
-        finished.add(test, scores[-1])
+        followed = follow_path(job, network, images, evidence, candidates, held, truth)
+        scores.append(followed.scores)
+        finished.add(test, followed)
     return _choice(candidates, scores, sizes, "cross-validation", refit is not None)
 
 
@@ -256,7 +259,7 @@ def choose_by_validation(
         candidates,
         held.take(labelled),
         hard[labelled],
-    )
+    ).scores
     return _choice(candidates, [scores], [len(labelled)], "validation", True)
 
 

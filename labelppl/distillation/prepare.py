@@ -29,6 +29,7 @@ from ..training.held import Held
 from ..training.optimiser import freeze
 from ..training.source import ByCase, ImageSource, Resident, Source
 from ..training.stream import Streamed
+from .interval import LabelOdds, label_odds
 from .measured import measured_matrix
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Data:
     """Training images with their evidence in one order; validation images with their labels.
 
     mean, std: per channel over the training images, on the [0, 1] scale. images: SHA-256 of all
-    image files, training ones first.
+    image files, training ones first. odds, val_odds: of the soft labels, where there are any.
     """
 
     train: Pictures
@@ -53,6 +54,8 @@ class Data:
     val: Pictures | None
     val_hard: Tensor | None
     images: str
+    odds: LabelOdds | None
+    val_odds: LabelOdds | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +169,8 @@ def read_training_data(
         val=images.take(slice(n, None)) if len(held) else None,
         val_hard=torch.from_numpy(np.asarray(cases.labels[held], np.int64)) if len(held) else None,
         images=digest_of_images(paths),
+        odds=None if labels is None else label_odds(labels, cases.ids[rows]),
+        val_odds=None if labels is None else label_odds(labels, cases.ids[held]),
     )
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import FailedWork, InputError
-from ..students.logits import class_logits
+from ..students.logits import class_logits, log_odds
 from ..students.pooling import split_score
 from ..students.student import Student, normalise
 from ..students.weight_posterior import last_linear, with_features
@@ -35,8 +35,8 @@ class StudentGraph(nn.Module):
     """`Student.predict` of stored values (batch, channels, any height, any width) in plain tensor operations.
 
     forward: pixels, prevalence (classes,) -> probs and study_probs (batch, classes), float64; then, where the student
-    has a posterior of its weights, laplace, low, high (batch, classes) and epistemic (batch,); for a Dirichlet head
-    epistemic alone.
+    has an interval, low and high (batch, classes); then, where it has a posterior of its weights, laplace (batch, classes)
+    and epistemic (batch,); for a Dirichlet head epistemic alone.
 
     Raises InputError for a map that no graph can hold.
     """
@@ -57,9 +57,10 @@ class StudentGraph(nn.Module):
     @property
     def outputs(self) -> list[str]:
         """The names of what forward returns."""
+        always = [PROBS, STUDY] + ([] if self.spec.interval is None else [LOW, HIGH])
         if self.layer is not None:
-            return [PROBS, STUDY, MEAN, LOW, HIGH, EPISTEMIC]
-        return [PROBS, STUDY] + ([EPISTEMIC] if self.spec.head == "dirichlet" else [])
+            return [*always, MEAN, EPISTEMIC]
+        return always + ([EPISTEMIC] if self.spec.head == "dirichlet" else [])
 
     def forward(self, pixels: Tensor, prevalence: Tensor | None = None) -> tuple[Tensor, ...]:
         """See the class."""
@@ -78,17 +79,22 @@ class StudentGraph(nn.Module):
         if prevalence is not None and self.study_log is not None:
             shift = prevalence.log() - self.study_log
         probs, study = self._carry(logits, shift), self._carry(logits, torch.zeros_like(shift))
+        always = (probs, study, *self._ends(logits, shift))
         if covariance is not None:
-            return probs, study, *self._spread(logits, covariance, shift)
+            return *always, *self._spread(logits, covariance, shift)
         if spec.head == "dirichlet":
-            return probs, study, _dirichlet_information(logits.exp())
-        return probs, study
+            return *always, _dirichlet_information(logits.exp())
+        return always
 
     def _carry(self, logits: Tensor, shift: Tensor) -> Tensor:
         """p at a prevalence, of logits at the study prevalence."""
         if self.map is None:
             return (logits + shift).softmax(1)
-        return self._shifted(self.map(logits.softmax(1)), shift)
+        return self._moved(logits.softmax(1), shift)
+
+    def _moved(self, probs: Tensor, shift: Tensor) -> Tensor:
+        """p at a prevalence, of p at the study prevalence."""
+        return self._shifted(probs if self.map is None else self.map(probs), shift)
 
     def _shifted(self, mapped: Tensor, shift: Tensor) -> Tensor:
         """A map may give exact zeros, whose logarithm is −inf; they stay zeros."""
@@ -96,25 +102,30 @@ class StudentGraph(nn.Module):
         return raised / raised.sum(1, keepdim=True)
 
     def _spread(self, logits: Tensor, covariance: Tensor, shift: Tensor) -> Widths:
-        """As `Student` does it: the end of a class is mapped with the others in the proportions of the mean."""
+        """As `Student` does it."""
         if self.map is None:
             return self.spread(logits + shift, covariance)
-        mean, low, high, epistemic = self.spread(logits, covariance)
+        mean, epistemic = self.spread(logits, covariance)
+        return self._moved(mean, shift), epistemic
+
+    def _ends(self, logits: Tensor, shift: Tensor) -> tuple[Tensor, ...]:
+        """As `Student` does it: the end of a class goes with the others in the proportions that they have."""
+        interval, classes = self.spec.interval, range(len(self.spec.classes))
+        if interval is None:
+            return ()
+        odds, probs = log_odds(logits), logits.softmax(1)
         ends = []
-        for end in (low, high):
+        for added in (interval.below, interval.above):
+            end = torch.sigmoid(odds + torch.tensor(added, dtype=torch.float64))
             columns = []
-            for k in range(len(self.spec.classes)):
-                others = 1 - mean[:, k]
+            for k in classes:
+                others = 1 - probs[:, k]
                 rest = (1 - end[:, k]) / torch.where(others > 0, others, torch.ones_like(others))
-                parts = [
-                    end[:, j] if j == k else mean[:, j] * rest
-                    for j in range(len(self.spec.classes))
-                ]
+                parts = [end[:, j] if j == k else probs[:, j] * rest for j in classes]
                 path = torch.stack(parts, 1)
-                mapped = self._shifted(self.map(path / path.sum(1, keepdim=True)), shift)
-                columns.append(mapped[:, k])
+                columns.append(self._moved(path / path.sum(1, keepdim=True), shift)[:, k])
             ends.append(torch.stack(columns, 1))
-        return self._shifted(self.map(mean), shift), ends[0], ends[1], epistemic
+        return tuple(ends)
 
 
 def write_graph(

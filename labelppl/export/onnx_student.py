@@ -20,6 +20,7 @@ from ..calibration.conformal import Conformal
 from ..errors import InputError
 from ..images.decode import decode, planes
 from ..prevalence import read_prevalence
+from ..students.interval import Ends
 from ..students.prediction import Prediction, Spread
 from .names import EPISTEMIC, HIGH, LOW, MEAN, NOTES, NOTES_FORMAT, PIXELS, PREVALENCE, PROBS, STUDY
 
@@ -171,10 +172,11 @@ class OnnxStudent:
         return dict(zip(names, self.session.run(names, feed), strict=True))
 
     def _prediction(self, ids: tuple[str, ...], outputs: Mapping[str, Array]) -> Prediction:
-        spread = None
-        if MEAN in outputs:
-            spread = Spread(outputs[MEAN], outputs[LOW], outputs[HIGH], outputs[EPISTEMIC])
-        return Prediction(ids, self.classes, outputs[PROBS], outputs.get(EPISTEMIC), spread)
+        spread = Spread(outputs[MEAN], outputs[EPISTEMIC]) if MEAN in outputs else None
+        interval = Ends(outputs[LOW], outputs[HIGH]) if LOW in outputs else None
+        return Prediction(
+            ids, self.classes, outputs[PROBS], outputs.get(EPISTEMIC), spread, interval
+        )
 
     def _batches(self, images: Sequence[Path]) -> Iterator[Array]:
         """Pixels (batch, channels, height, width); neighbours of one size go together."""

@@ -1,8 +1,7 @@
 """What the last layer's posterior adds to p(Y|X), in operations that an ONNX graph has.
 
 The numbers are those of `labelppl.students.weight_posterior.spread`; triangular systems are solved beforehand, the
-Cholesky root is written out column by column and quantiles are read from sorted draws, because ONNX has none of the
-three.
+Cholesky root is written out column by column, because ONNX has neither.
 """
 
 from __future__ import annotations
@@ -13,16 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from ..students.weight_posterior import (
-    LEVEL_POINTS,
-    STUDENT_INTERVAL,
     Full,
     WeightPosterior,
     standard_normal_levels,
     standard_normal_points,
 )
 
-Widths = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Mean, 5 % and 95 % quantiles (cases, classes) each, and epistemic (cases,)."""
+Widths = tuple[Tensor, Tensor]
+"""The mean (cases, classes), and epistemic (cases,)."""
 
 
 class Covariance(nn.Module):
@@ -66,13 +63,9 @@ class WeightSpread(nn.Module):
         super().__init__()
         levels = standard_normal_levels() if classes == 2 else standard_normal_points(classes)
         self.register_buffer("points", levels)
-        self.marks = [
-            float(torch.special.ndtri(torch.tensor(q, dtype=torch.float64)))
-            for q in STUDENT_INTERVAL
-        ]
 
     def forward(self, logits: Tensor, covariance: Tensor) -> Widths:
-        """Return the mean, both ends and what knowing the weights would add."""
+        """Return the mean, and what knowing the weights would add."""
         if logits.shape[1] > 2:
             return self._more(logits, covariance)
         v = covariance[:, -1, -1]
@@ -82,21 +75,14 @@ class WeightSpread(nn.Module):
 
     def _two(self, d: Tensor, v: Tensor) -> Widths:
         draws = torch.sigmoid(d + v.sqrt() * self.points[:, None])
-        low, high = (torch.sigmoid(d + v.sqrt() * mark) for mark in self.marks)
         mean = torch.sigmoid(d / (1 + math.pi * v / 8).sqrt())
-        return (
-            torch.stack([1 - mean, mean], 1),
-            torch.stack([1 - high, low], 1),
-            torch.stack([1 - low, high], 1),
-            _information(torch.stack([1 - draws, draws], 2)),
-        )
+        both = torch.stack([1 - draws, draws], 2)
+        return torch.stack([1 - mean, mean], 1), _information(both)
 
     def _more(self, logits: Tensor, covariance: Tensor) -> Widths:
         moved = self.points @ _cholesky(covariance).transpose(1, 2)
         draws = (logits[:, None, :] + moved).softmax(2).transpose(0, 1)
-        ordered = draws.sort(0).values
-        low, high = (_quantile(ordered, q) for q in STUDENT_INTERVAL)
-        return draws.mean(0), low, high, _information(draws)
+        return draws.mean(0), _information(draws)
 
 
 def _information(draws: Tensor) -> Tensor:
@@ -121,10 +107,3 @@ def _cholesky(matrix: Tensor) -> Tensor:
         columns.append(column)
         rest = rest - column[:, :, None] * column[:, None, :]
     return torch.stack(columns, 2)
-
-
-def _quantile(ordered: Tensor, level: float) -> Tensor:
-    """Linear between the neighbouring draws."""
-    place = level * (LEVEL_POINTS - 1)
-    below = math.floor(place)
-    return ordered[below] + (place - below) * (ordered[below + 1] - ordered[below])

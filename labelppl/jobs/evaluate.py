@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..prevalence import read_prevalence
 from ..runs import check_file, read_run_json, step, verify, write_json
 from ..softlabels import SoftLabels
 from ..students.options import StudentLike
-from ..students.student import Student
+from ..students.student import ImagesLike, Student
 from ..table import Cases, Delimiters, read_frame, typed_ids
 from .inputs import cases_without_model
 from .label_draws import label_draws
@@ -75,10 +75,14 @@ class EvaluateSettings:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A student that is asked by path about images that are decoded already."""
+    """A student that is asked by path, and remembers the interval that it gave to each.
+
+    images: those of all cases, where they are decoded already. ends: images of a case -> (2, classes), low and high.
+    """
 
     student: Student
-    images: Images
+    images: Images | None
+    ends: dict[CaseImages, Array] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -87,12 +91,27 @@ class Seen:
 
     def predict_proba(self, cases: Sequence[CaseImages]) -> Array:
         """p(Y|X), (cases, classes), as the student gives it for the files."""
+        said = replace(self.student, posterior=None).predict(self._images(cases))
+        if said.interval is not None:
+            both = np.stack(said.interval, axis=1)
+            self.ends.update(zip(cases, both, strict=True))
+        return said.probs
+
+    def _images(self, cases: Sequence[CaseImages]) -> ImagesLike:
+        if self.images is None:
+            return cases
         place = {Path(name).resolve(): row for row, name in enumerate(self.images.ids)}
         rows = np.array([place[path.resolve()] for path in paths_of_all(cases)], np.int64)
         images = self.images.take(rows)
-        if has_several(cases):
-            return self.student.predict_proba(ImagesByCase.of(images, image_counts(cases)))
-        return self.student.predict_proba(images)
+        return ImagesByCase.of(images, image_counts(cases)) if has_several(cases) else images
+
+    def columns(self, cases: Sequence[CaseImages]) -> dict[str, Array]:
+        """lo_CLASS and hi_CLASS, (cases,) each; empty where the student has no interval."""
+        if not self.ends:
+            return {}
+        both = np.stack([self.ends[case] for case in cases])
+        names = [f"{end}_{name}" for name in self.classes for end in ("lo", "hi")]
+        return dict(zip(names, both.transpose(2, 1, 0).reshape(len(names), -1), strict=True))
 
 
 def evaluate_job(
@@ -153,8 +172,9 @@ def measure(
     if settings.prevalence is not None:
         shares = read_prevalence(settings.prevalence, cases.classes)
         prevalence = dict(zip(cases.classes, map(float, shares), strict=True))
+    seen = Seen(student, decoded if isinstance(decoded, Images) else None)
     metrics = evaluate(
-        Seen(student, decoded) if isinstance(decoded, Images) else student,
+        seen,
         cases,
         labels=_labels(run, settings, say),
         metrics=settings.metrics,
@@ -170,7 +190,8 @@ def measure(
         metrics = replace(metrics, notes=(*metrics.notes, pooled))
     assert metrics.predictions is not None
     ids = typed_ids(cases.ids, cases.id_type)
-    metrics = metrics.with_tables(metrics.predictions.assign(id=ids), metrics.curves)
+    ends = seen.columns(cases.images or ())
+    metrics = metrics.with_tables(metrics.predictions.assign(id=ids, **ends), metrics.curves)
     if settings.out is None:
         metrics.save(run)
     else:

@@ -165,6 +165,8 @@ def _check(student: Student, exported: OnnxStudent, images: Sequence[Path], say:
     prediction = exported.predict(images) if pixels is None else exported.predict_pixels(pixels)
     pairs: list[tuple[Array, Array]] = [(prediction.probs, expected.probs)]
     jumps = len(steps_of(student.in_force.mapping)) > 0
+    if expected.interval is not None and prediction.interval is not None and not jumps:
+        pairs += list(zip(prediction.interval, expected.interval, strict=True))
     if expected.spread is not None and prediction.spread is not None and not jumps:
         pairs += list(zip(prediction.spread, expected.spread, strict=True))
     elif expected.epistemic is not None and prediction.epistemic is not None:

@@ -88,7 +88,10 @@ def student_section(
         else tuple(_row(metrics, key) for key in metrics.values if _has_row(key)),
         verdict=None if metrics is None else _verdict(metrics),
         parts=None if metrics is None else _parts(metrics),
-        notes=() if metrics is None else tuple(map(_in_names, metrics.notes)),
+        notes=(
+            *(() if metrics is None else map(_in_names, metrics.notes)),
+            *_interval(predictions, labels, classes),
+        ),
         picture=picture,
         picture_of=picture_of,
         outside=outside,
@@ -98,6 +101,25 @@ def student_section(
         error_count=wrong_count,
         labelled=labelled,
     )
+
+
+def _interval(
+    predictions: pd.DataFrame | None, labels: pd.DataFrame | None, classes: tuple[str, ...]
+) -> tuple[str, ...]:
+    """How often the interval of p(Y|X) holds the soft labels of the evaluation cases, which nothing learnt."""
+    if predictions is None or f"lo_{classes[0]}" not in predictions.columns:
+        return ()
+    ends = [predictions[[f"{end}_{name}" for name in classes]].to_numpy() for end in ("lo", "hi")]
+    text = f"The 90 % interval of a probability is {(ends[1] - ends[0]).mean():.2f} wide on average"
+    soft = np.full(ends[0].shape, np.nan)
+    if labels is not None:
+        frame = labels.set_index(labels["id"].astype(str))[[f"p_{name}" for name in classes]]
+        soft = frame.reindex(predictions["id"].astype(str)).to_numpy()
+    known = np.isfinite(soft).all(1)
+    if not known.any():
+        return (f"{text}.",)
+    inside = ((ends[0] <= soft) & (soft <= ends[1]))[known].mean()
+    return (f"{text}; it holds the soft label in {inside:.0%} of the cases.",)
 
 
 def _in_names(note: str) -> str:

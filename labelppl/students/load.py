@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -72,6 +73,7 @@ def load_student(
                 f"{path}: damaged, tensor '{key}' holds numbers that are not finite; distil again"
             )
     in_force = InForce() if raw or name != "student" else read_in_force(source)
+    spec = spec if name == "student" else replace(spec, interval=None)
     return Student(made.to(device).eval(), spec, posterior, in_force)
 
 

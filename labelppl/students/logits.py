@@ -27,6 +27,12 @@ def class_logits(output: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(output), output], dim=1)
 
 
+def log_odds(logits: Tensor) -> Tensor:
+    """log p_k / (1 - p_k) of class logits, (cases, classes)."""
+    own = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
+    return logits - logits[:, None, :].masked_fill(own, -torch.inf).logsumexp(2)
+
+
 def prevalence_shift(study: Sequence[float], deployment: Sequence[float]) -> Tensor:
     """What a change of prevalence adds to the class logits: log pi'_k - log pi_k, (classes,).
 

@@ -34,8 +34,8 @@ def write_predictions(
     """Classify cases by their ``images`` with the student in ``run`` and write ``out`` (CSV or Parquet).
 
     Columns: ``id`` (of `ids`, else the image's path as given), ``p_<class>``, and ``epistemic`` (nats) where the student has it. A
-    student with a posterior of its last layer's weights adds ``laplace_<class>``, p(Y|X) averaged over that posterior,
-    and ``lo_<class>``, ``hi_<class>``, its 90 % interval. What ``labelppl recalibrate`` put in force adds ``set`` (the
+    student with a posterior of its last layer's weights adds ``laplace_<class>``, p(Y|X) averaged over that posterior, and
+    one whose interval was measured on held-out cases ``lo_<class>``, ``hi_<class>``, a 90 % interval of p(Y|X). What ``labelppl recalibrate`` put in force adds ``set`` (the
     classes of the prediction set, joined by |) and ``answered``; both are at the study prevalence. prevalence: where it
     is used, class -> probability. network: of a student of the user's own. raw: nothing in force but its softmax. progress: told how many
     images are done, of how many. Raises

@@ -12,21 +12,19 @@ from ..calibration.confidence import Confidence
 from ..calibration.conformal import Conformal
 from ..errors import InputError
 from ..runs import write_atomically, write_csv
+from .interval import Ends
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 
 class Spread(NamedTuple):
-    """What the weights' posterior adds to a prediction, (cases, classes) float64 each.
+    """What the weights' posterior adds to a prediction.
 
-    probs: p(Y|X) averaged over the weights. low, high: 5 % and 95 % quantiles of p(Y|X, weights).
-    epistemic: (cases,) nats.
+    probs: p(Y|X) averaged over the weights, (cases, classes) float64. epistemic: (cases,) nats.
     """
 
     probs: Array
-    low: Array
-    high: Array
     epistemic: Array
 
 
@@ -34,7 +32,8 @@ class Prediction(NamedTuple):
     """ids: one per image. classes: names. probs: (cases, classes) float64, rows sum to 1.
 
     epistemic: (cases,) nats, or None where the student has neither a Dirichlet head nor a posterior
-    of its weights. spread: what that posterior adds, or None.
+    of its weights. spread: what that posterior adds, or None. interval: of p(Y|X), or None where no held-out case
+    measured it.
     """
 
     ids: tuple[str, ...]
@@ -42,6 +41,7 @@ class Prediction(NamedTuple):
     probs: Array
     epistemic: Array | None
     spread: Spread | None = None
+    interval: Ends | None = None
 
 
 PREDICTION_SUFFIXES = (".csv", ".parquet")
@@ -74,8 +74,10 @@ def prediction_frame(
     if prediction.spread is not None:
         for k, name in enumerate(prediction.classes):
             frame[f"laplace_{name}"] = prediction.spread.probs[:, k]
-            frame[f"lo_{name}"] = prediction.spread.low[:, k]
-            frame[f"hi_{name}"] = prediction.spread.high[:, k]
+    if prediction.interval is not None:
+        for k, name in enumerate(prediction.classes):
+            frame[f"lo_{name}"] = prediction.interval.low[:, k]
+            frame[f"hi_{name}"] = prediction.interval.high[:, k]
     if prediction.epistemic is not None:
         frame["epistemic"] = prediction.epistemic
     if sets is not None and study_probs is not None:

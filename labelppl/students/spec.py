@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ..errors import InputError
 from ..records import describe
+from .interval import LogitInterval
 from .network import Shape
 from .pooling import Pool, neurons
 from .spec_entries import check_entries
@@ -25,7 +26,7 @@ class Spec:
     float32). mean, std: per channel, of pixels on the [0, 1] scale. outputs: neurons of the last
     layer, but for the score of attention. pool: how several images of a case become one, see `pooling`. head: `softmax`, or `dirichlet` with concentrations exp(logit). seed: of its
     random weights. study_prevalence: p(Y) where it was trained; deployment_prevalence: p(Y) it is
-    used at, None = the same. versions: of the software. training: how it was trained.
+    used at, None = the same. interval: that of its p(Y|X), or None. versions: of the software. training: how it was trained.
     """
 
     architecture: str
@@ -43,6 +44,7 @@ class Spec:
     seed: int = 0
     study_prevalence: tuple[float, ...] | None = None
     deployment_prevalence: tuple[float, ...] | None = None
+    interval: LogitInterval | None = None
     versions: dict[str, str] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
 
@@ -79,4 +81,6 @@ class Spec:
         for name in ("classes", "mean", "std", "study_prevalence", "deployment_prevalence"):
             if record[name] is not None:
                 record[name] = tuple(record[name])
+        if record["interval"] is not None:
+            record["interval"] = LogitInterval.of_record(record["interval"])
         return cls(**record)

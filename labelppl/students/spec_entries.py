@@ -47,6 +47,9 @@ def check_entries(path: Path, record: Mapping[str, Any]) -> None:
     _check(path, record, "deployment_prevalence",
            deployment is None or _is_prevalence(deployment, k, zero=False),
            f"{k} numbers above 0 that sum to 1")  # fmt: skip
+    interval = record["interval"]
+    _check(path, record, "interval", interval is None or _is_interval(interval, k),
+           f"null, or 'below' and 'above' of {k} numbers each, 'cases' and 'source'")  # fmt: skip
     for name in ("versions", "training"):
         _check(path, record, name, isinstance(record[name], dict), "an object of names and values")
 
@@ -85,6 +88,17 @@ def _is_number(value: Any) -> bool:
 
 def _are_numbers(value: Any, count: int) -> bool:
     return isinstance(value, list) and len(value) == count and all(map(_is_number, value))
+
+
+def _is_interval(value: Any, classes: int) -> bool:
+    """Whether the ends are in order, and the words beside them are there."""
+    if not isinstance(value, dict) or set(value) != {"below", "above", "cases", "source"}:
+        return False
+    below, above = value["below"], value["above"]
+    if not _are_numbers(below, classes) or not _are_numbers(above, classes):
+        return False
+    ordered = all(low <= high for low, high in zip(below, above, strict=True))
+    return ordered and _is_whole(value["cases"], 1, None) and _is_text(value["source"])
 
 
 def _is_prevalence(value: Any, classes: int, zero: bool) -> bool:

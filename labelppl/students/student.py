@@ -5,7 +5,7 @@ trained at and pi' the one it is used at (no shift unless a deployment prevalenc
 recalibration is in force, it maps the probabilities at the study prevalence, before that shift. A
 Dirichlet head gives concentrations alpha = exp(logits), p = alpha / sum(alpha), and the
 mutual information between label and probabilities as its epistemic uncertainty. A student with a
-posterior of its last layer's weights gives what `laplace` says beside p.
+posterior of its last layer's weights gives what `laplace` says beside p, one whose interval was measured its ends.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from ..images.by_case import ImagesByCase
 from ..images.decode import FULL_SCALE
 from ..images.read import Images, from_array, read_images
 from ..runs import write_atomically, write_text
-from .logits import class_logits, prevalence_shift
+from .interval import Ends
+from .logits import class_logits, log_odds, prevalence_shift
 from .pooling import CaseBatch, CaseBatchLike, case_features, case_logits
 from .prediction import Prediction, Spread
 from .spec import Spec
@@ -104,7 +105,7 @@ class Student:
             epistemic = wide.epistemic
         elif self.spec.head == "dirichlet":
             epistemic = _mutual_information(logits.exp()).numpy()
-        return Prediction(tuple(ids), self.classes, probs, epistemic, wide)
+        return Prediction(tuple(ids), self.classes, probs, epistemic, wide, self._interval(logits))
 
     def features(self, images: ImagesLike, batch: int = 256) -> Array:
         """What enters the last layer, (cases, inputs) float32: the pooled features of most networks.
@@ -140,27 +141,35 @@ class Student:
 
     def _carry(self, probs: Array) -> Array:
         """Probabilities (cases, classes) at the study prevalence after the map and the shift."""
-        assert self.in_force.mapping is not None
-        mapped = torch.from_numpy(self.in_force.mapping.transform(probs))
+        mapping = self.in_force.mapping
+        mapped = torch.from_numpy(probs if mapping is None else mapping.transform(probs))
         return (mapped.log() + self._shift()).softmax(1).numpy()
 
     def _spread(self, logits: Tensor, covariance: Tensor) -> Spread:
-        """What the weights' posterior adds; its ends are mapped like probabilities.
-
-        The end of a class is mapped with the other classes in the proportions of the mean: exact for
-        two classes, whose maps keep the order.
-        """
+        """What the weights' posterior adds."""
         if self.in_force.mapping is None:
             return spread(logits + self._shift(), covariance)
         raw = spread(logits, covariance)
-        ends = [np.empty_like(raw.probs), np.empty_like(raw.probs)]
-        for end, mapped in zip((raw.low, raw.high), ends, strict=True):
-            for k in range(end.shape[1]):
-                rest = (1 - end[:, k]) / np.maximum(1 - raw.probs[:, k], 1e-300)
-                path = raw.probs * rest[:, None]
+        return Spread(self._carry(raw.probs), raw.epistemic)
+
+    def _interval(self, logits: Tensor) -> Ends | None:
+        """The ends of p(Y|X), which go through map and shift like probabilities.
+
+        The end of a class goes with the other classes in the proportions that they have: exact for two
+        classes, whose maps keep the order.
+        """
+        if self.spec.interval is None:
+            return None
+        raw = self.spec.interval.ends(log_odds(logits).numpy())
+        probs = logits.softmax(1).numpy()
+        ends = Ends(np.empty_like(probs), np.empty_like(probs))
+        for end, carried in zip(raw, ends, strict=True):
+            for k in range(len(self.classes)):
+                rest = (1 - end[:, k]) / np.maximum(1 - probs[:, k], 1e-300)
+                path = probs * rest[:, None]
                 path[:, k] = end[:, k]
-                mapped[:, k] = self._carry(path / path.sum(1, keepdims=True))[:, k]
-        return Spread(self._carry(raw.probs), ends[0], ends[1], raw.epistemic)
+                carried[:, k] = self._carry(path / path.sum(1, keepdims=True))[:, k]
+        return ends
 
     def _shift(self) -> Tensor:
         if self.spec.deployment_prevalence is not None and self.spec.study_prevalence is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -84,3 +87,38 @@ def test_progress_counts_the_images(run: Path) -> None:
     paths = sorted((run / "images").glob("*.png"))[:5]
     load_student(run / "r").predict(paths, batch=2, progress=lambda *n: told.append(n))
     assert told == [(2, 5), (4, 5), (5, 5)]
+
+
+def test_an_interval_reaches_predict_evaluate_report_and_export(
+    own_hips: Path, labelppl: Any
+) -> None:
+    """Folds that choose lambda measure it, also where lambda is infinite and the weights have no posterior."""
+    distil = [
+        "distill",
+        "--model",
+        "hip.py",
+        "--epochs",
+        1,
+        "--grid",
+        "inf",
+        "--run",
+        "r",
+        "--quiet",
+    ]
+    for words in (distil, ["export", "--run", "r", "--out", "s.onnx"]):
+        done = labelppl(*words, folder=own_hips)
+        assert done.exit_code == 0, done.output
+    interval = json.loads((own_hips / "r" / "student.json").read_text())["interval"]
+    assert interval["source"] == "cross-validation"
+    tested = pd.read_parquet(own_hips / "r" / "predictions.parquet").set_index("id")
+    ends = ["lo_normal", "hi_normal", "lo_dysplastic", "hi_dysplastic"]
+    assert (tested["lo_normal"] < tested["hi_normal"]).all()
+    page = (own_hips / "r" / "report.html").read_text()
+    assert re.search(
+        r"The 90 % interval of a probability is 0\.\d\d wide on average; it holds the soft label in \d+%",
+        page,
+    )
+    frame = _predict(labelppl, own_hips, "--run", "r", "hip.csv").set_index("id")
+    np.testing.assert_allclose(frame.loc[tested.index, ends], tested[ends], atol=1e-6)
+    ported = _predict(labelppl, own_hips, "--onnx", "s.onnx", "hip.csv").set_index("id")
+    np.testing.assert_allclose(ported[ends], frame[ends], atol=1e-4)

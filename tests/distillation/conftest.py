@@ -20,11 +20,11 @@ Array = np.ndarray[Any, Any]
 def soft_labels_of(
     ids: Array, probs: Array, classes: tuple[str, ...] = ("no", "yes"), draws: Array | None = None
 ) -> SoftLabels:
-    """Soft labels with these means and, for what the trainer does not read, any spread."""
+    """Soft labels with these means, known exactly; what training does not read is anything."""
     n = len(ids)
     flat, each = np.full_like(probs, 0.1), np.full(n, 0.1)
     return SoftLabels(
-        ids=ids, classes=classes, labels=np.full(n, -1), probs=probs, sd=flat, lo=flat, hi=flat,
+        ids=ids, classes=classes, labels=np.full(n, -1), probs=probs, sd=flat, lo=probs, hi=probs,
         entropy=each, aleatoric=each, epistemic=each, concentration=each,
         mean_log=np.log(np.clip(probs, 1e-12, 1)), source=np.full(n, "new"),
         khat=np.full(n, np.nan), draws=draws,

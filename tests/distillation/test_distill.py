@@ -137,6 +137,8 @@ def test_a_stopped_job_resumes_to_the_same_student(
     done = distill(labels, cases, out=out, resume=True, **options)
     assert len(folds) == 4
     assert done.choice == whole.choice
+    assert done.student.spec.interval == whole.student.spec.interval
+    assert done.student.spec.interval is not None
     assert torch.equal(_weights(done.student), _weights(whole.student))
     assert not any((out / name).exists() for name in module.CHECKPOINTS)
 

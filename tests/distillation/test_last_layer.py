@@ -146,9 +146,6 @@ def test_one_weight_against_quadrature() -> None:
     for i, value in enumerate(new[:, 0].numpy()):
         p = 1 / (1 + np.exp(-grid * value))
         assert wide.probs[i, 1] == pytest.approx(float(density @ p), abs=0.01)
-        order = np.argsort(p)
-        quantiles = p[order][np.searchsorted(density[order].cumsum(), [0.05, 0.95])]
-        np.testing.assert_allclose([wide.low[i, 1], wide.high[i, 1]], quantiles, atol=0.03)
 
 
 def test_where_there_is_no_posterior_it_says_why() -> None:
@@ -174,7 +171,7 @@ def test_the_whole_job_carries_it(study: Study, tmp_path: Path) -> None:
     labels, cases = study(40)
     quick = Schedule(epochs=3, batch_size=16, lr=1e-3)
     files = [p for p, s in zip(cases.images, cases.split, strict=True) if s == "test"]
-    widths = []
+    information = []
     for lam in (0.1, 100.0):
         out = tmp_path / str(lam)
         done = distill(labels, cases, lam=lam, schedule=quick, out=out)
@@ -185,9 +182,9 @@ def test_the_whole_job_carries_it(study: Study, tmp_path: Path) -> None:
         for one, two in zip(found.spread, again.spread, strict=True):
             np.testing.assert_array_equal(one, two)
         np.testing.assert_array_equal(found.probs, done.predict_proba(files))
-        widths.append((found.spread.high - found.spread.low).mean())
+        information.append(found.spread.epistemic.mean())
         assert done.theta_p.predict(files).spread is None
-    assert widths[0] > widths[1] > 0  # a stronger prior leaves less open
+    assert information[0] > information[1] > 0  # a stronger prior leaves less open
     plain = distill(labels, cases, lam=math.inf, schedule=quick)
     assert plain.student.predict(files).epistemic is None
     assert "the point theta_p" in plain.student.spec.training["laplace"]

@@ -14,6 +14,7 @@ from torch import nn
 
 from labelppl.calibration.base import Recalibration
 from labelppl.calibration.in_force import InForce
+from labelppl.students.interval import LogitInterval
 from labelppl.students.network import build_network
 from labelppl.students.spec import Spec
 from labelppl.students.student import Student
@@ -37,7 +38,8 @@ def make_student() -> Callable[..., Student]:
     ) -> Student:
         outputs = 1 if classes == 2 and entries.get("head") != "dirichlet" else classes
         prevalence = tuple(np.arange(1.0, classes + 1) / np.arange(1.0, classes + 1).sum())
-        facts = {"study_prevalence": prevalence} | entries
+        interval = LogitInterval((-0.7,) * classes, (0.9,) * classes, 50, "validation")
+        facts = {"study_prevalence": prevalence, "interval": interval} | entries
         spec = Spec(
             "logistic", tuple("abcdef"[:classes]), channels, SIZE, SIZE, outputs,
             mean=(0.4,) * channels, std=(0.3,) * channels, depth=depth, **facts,

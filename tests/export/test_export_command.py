@@ -96,6 +96,7 @@ def test_the_page_gives_the_numbers_of_torch(
     student = load_student(run)
     expected = student.predict(paths)
     assert expected.spread is not None
+    assert expected.interval is not None
     with chromium.served(run / "page") as address:
         page.open(f"{address}/index.html")
         page.wait("document.getElementById('status').textContent === 'The model is ready.'")
@@ -112,8 +113,8 @@ def test_the_page_gives_the_numbers_of_torch(
         assert page.errors == []
         assert all(url.startswith((address, f"blob:{address}")) for url in page.requests[1:])
     for key, values in (
-        ("probs", expected.probs), ("laplace", expected.spread.probs), ("low", expected.spread.low),
-        ("high", expected.spread.high),
+        ("probs", expected.probs), ("laplace", expected.spread.probs), ("low", expected.interval.low),
+        ("high", expected.interval.high),
     ):  # fmt: skip
         got = np.array([result[key] for result in results])
         assert np.abs(got - values).max() < 1e-4
@@ -178,8 +179,8 @@ def test_a_file_with_other_numbers_is_not_kept(
         def forward(
             self, pixels: torch.Tensor, prevalence: torch.Tensor | None = None
         ) -> tuple[torch.Tensor, ...]:
-            probs, study = super().forward(pixels, prevalence)
-            return probs * 0.999 + 0.0005, study
+            probs, *others = super().forward(pixels, prevalence)
+            return probs * 0.999 + 0.0005, *others
 
     monkeypatch.setattr(job, "StudentGraph", Wrong)
     result = _run("export", "--run", tmp_path)

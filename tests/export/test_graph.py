@@ -126,8 +126,10 @@ def test_the_graph_gives_what_the_student_gives(
     if expected.epistemic is not None:
         np.testing.assert_allclose(outputs["epistemic"], expected.epistemic, atol=1e-6)
     if expected.spread is not None:
-        for key, values in zip(("laplace", "low", "high"), expected.spread, strict=False):
-            np.testing.assert_allclose(outputs[key], values, atol=1e-6)
+        np.testing.assert_allclose(outputs["laplace"], expected.spread.probs, atol=1e-6)
+    assert expected.interval is not None
+    for key, values in zip(("low", "high"), expected.interval, strict=True):
+        np.testing.assert_allclose(outputs[key], values, atol=1e-6)
 
 
 def test_digamma_is_scipys() -> None:

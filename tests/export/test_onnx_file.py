@@ -69,8 +69,11 @@ def test_two_hundred_real_images_get_the_numbers_of_torch(mapped: Student, file:
     assert np.abs(prediction.probs - expected.probs).max() < 1e-4
     assert prediction.spread is not None
     assert expected.spread is not None
-    for got, wanted in zip(prediction.spread, expected.spread, strict=True):
-        assert np.abs(got - wanted).max() < 1e-4
+    assert prediction.interval is not None
+    assert expected.interval is not None
+    got, wanted = ((*said.spread, *said.interval) for said in (prediction, expected))
+    for one, other in zip(got, wanted, strict=True):
+        assert np.abs(one - other).max() < 1e-4
 
 
 def test_pictures_of_every_size_and_another_prevalence(
@@ -84,9 +87,9 @@ def test_pictures_of_every_size_and_another_prevalence(
     rare = exported.at({"b": 0.03}).predict(paths)
     expected = mapped.at((0.97, 0.03)).predict(paths)
     np.testing.assert_allclose(rare.probs, expected.probs, atol=1e-6)
-    assert rare.spread is not None
-    assert expected.spread is not None
-    np.testing.assert_allclose(rare.spread.low, expected.spread.low, atol=1e-6)
+    assert rare.interval is not None
+    assert expected.interval is not None
+    np.testing.assert_allclose(rare.interval.low, expected.interval.low, atol=1e-6)
     assert exported.predict(paths).ids == tuple(map(str, paths))
 
 
@@ -167,7 +170,7 @@ def test_predict_onnx_needs_no_torch(
     assert (done.returncode, done.stderr) in ((0, ""), (1, "0\n")), done.stderr
     frame = pd.read_csv(out)
     assert list(frame.columns) == [
-        "id", "p_a", "p_b", "laplace_a", "lo_a", "hi_a", "laplace_b", "lo_b", "hi_b", "epistemic", "set",
+        "id", "p_a", "p_b", "laplace_a", "laplace_b", "lo_a", "hi_a", "lo_b", "hi_b", "epistemic", "set",
     ]  # fmt: skip
     expected = load_onnx(file).at({"b": 0.1}).predict(paths)
     np.testing.assert_allclose(frame["p_b"], expected.probs[:, 1])

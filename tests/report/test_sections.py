@@ -100,6 +100,23 @@ def test_confusion_and_disagreements_equal_naive_counts(make_run: MakeRun) -> No
     assert section.labelled == len(known)
 
 
+def test_the_interval_is_held_against_soft_labels_by_their_ids(make_run: MakeRun) -> None:
+    files = read_run(make_run())
+    table = files.predictions
+    assert table is not None
+    assert student_section(None, table, files.classes, 0).notes == ()
+    labels = table[["id", *(f"p_{name}" for name in files.classes)]].sample(frac=1, random_state=0)
+    for name in files.classes:
+        table = table.assign(**{f"lo_{name}": 0.0, f"hi_{name}": table[f"p_{name}"] - 1e-6})
+    first = table.index[: len(table) // 4]
+    table.loc[first, [f"hi_{name}" for name in files.classes]] = 1.0
+    section = student_section(None, table, files.classes, 0, labels=labels)
+    share = len(first) / len(table)
+    assert section.notes[-1].endswith(f"it holds the soft label in {share:.0%} of the cases.")
+    (alone,) = student_section(None, table, files.classes, 0).notes
+    assert alone.endswith("wide on average.")
+
+
 def test_many_classes_are_shown_by_the_weakest(make_run: MakeRun) -> None:
     from labelppl.report.write import render_report
 
