@@ -37,7 +37,7 @@ FEWEST_HELD = 19
 """Of fewer cases no order statistic leaves 5 % outside: floor(.05 (n + 1)) is 0."""
 NO_INTERVAL = f"fewer than {FEWEST_HELD} held-out cases with a soft label: choose lambda by folds, or add validation cases"
 LEVELS = 99
-SMALLEST = 1e-9
+ALMOST_NEVER = 1e-9
 """A soft label of exactly 0 or 1 is taken as this, or 1 less this."""
 
 
@@ -51,7 +51,9 @@ class LabelOdds(NamedTuple):
 def label_odds(labels: SoftLabels, ids: Array) -> LabelOdds:
     """From the ends of the soft labels' 90 % intervals, in the order of `ids`."""
     at = match_ids(ids, labels.ids)
-    low, high = (logit(np.clip(end[at], SMALLEST, 1 - SMALLEST)) for end in (labels.lo, labels.hi))
+    low, high = (
+        logit(np.clip(end[at], ALMOST_NEVER, 1 - ALMOST_NEVER)) for end in (labels.lo, labels.hi)
+    )
     centre, sd = (low + high) / 2, (high - low) / (2 * ndtri(1 - OUTSIDE))
     centre[at < 0] = np.nan
     return LabelOdds(centre, sd)

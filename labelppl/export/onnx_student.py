@@ -20,7 +20,7 @@ from ..calibration.conformal import Conformal
 from ..errors import InputError
 from ..images.decode import decode, planes
 from ..prevalence import read_prevalence
-from ..students.interval import Ends
+from ..students.interval import StudentEnds
 from ..students.prediction import Prediction, Spread
 from .names import EPISTEMIC, HIGH, LOW, MEAN, NOTES, NOTES_FORMAT, PIXELS, PREVALENCE, PROBS, STUDY
 
@@ -173,7 +173,7 @@ class OnnxStudent:
 
     def _prediction(self, ids: tuple[str, ...], outputs: Mapping[str, Array]) -> Prediction:
         spread = Spread(outputs[MEAN], outputs[EPISTEMIC]) if MEAN in outputs else None
-        interval = Ends(outputs[LOW], outputs[HIGH]) if LOW in outputs else None
+        interval = StudentEnds(outputs[LOW], outputs[HIGH]) if LOW in outputs else None
         return Prediction(
             ids, self.classes, outputs[PROBS], outputs.get(EPISTEMIC), spread, interval
         )

@@ -18,7 +18,7 @@ import numpy as np
 from ..arrays import Array
 
 
-class Ends(NamedTuple):
+class StudentEnds(NamedTuple):
     """low, high: (cases, classes), the ends of an interval of p(Y|X)."""
 
     low: Array
@@ -43,9 +43,9 @@ class LogitInterval:
         below, above = (tuple(map(float, record[name])) for name in ("below", "above"))
         return cls(below, above, int(record["cases"]), str(record["source"]))
 
-    def ends(self, log_odds: Array) -> Ends:
+    def ends(self, log_odds: Array) -> StudentEnds:
         """The interval around log-odds (cases, classes)."""
-        return Ends(_sigmoid(log_odds + self.below), _sigmoid(log_odds + self.above))
+        return StudentEnds(_sigmoid(log_odds + self.below), _sigmoid(log_odds + self.above))
 
 
 def _sigmoid(x: Array) -> Array:

@@ -12,7 +12,7 @@ from ..calibration.confidence import Confidence
 from ..calibration.conformal import Conformal
 from ..errors import InputError
 from ..runs import write_atomically, write_csv
-from .interval import Ends
+from .interval import StudentEnds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,7 +41,7 @@ class Prediction(NamedTuple):
     probs: Array
     epistemic: Array | None
     spread: Spread | None = None
-    interval: Ends | None = None
+    interval: StudentEnds | None = None
 
 
 PREDICTION_SUFFIXES = (".csv", ".parquet")

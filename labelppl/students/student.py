@@ -29,7 +29,7 @@ from ..images.by_case import ImagesByCase
 from ..images.decode import FULL_SCALE
 from ..images.read import Images, from_array, read_images
 from ..runs import write_atomically, write_text
-from .interval import Ends
+from .interval import StudentEnds
 from .logits import class_logits, log_odds, prevalence_shift
 from .pooling import CaseBatch, CaseBatchLike, case_features, case_logits
 from .prediction import Prediction, Spread
@@ -152,7 +152,7 @@ class Student:
         raw = spread(logits, covariance)
         return Spread(self._carry(raw.probs), raw.epistemic)
 
-    def _interval(self, logits: Tensor) -> Ends | None:
+    def _interval(self, logits: Tensor) -> StudentEnds | None:
         """The ends of p(Y|X), which go through map and shift like probabilities.
 
         The end of a class goes with the other classes in the proportions that they have: exact for two
@@ -162,7 +162,7 @@ class Student:
             return None
         raw = self.spec.interval.ends(log_odds(logits).numpy())
         probs = logits.softmax(1).numpy()
-        ends = Ends(np.empty_like(probs), np.empty_like(probs))
+        ends = StudentEnds(np.empty_like(probs), np.empty_like(probs))
         for end, carried in zip(raw, ends, strict=True):
             for k in range(len(self.classes)):
                 rest = (1 - end[:, k]) / np.maximum(1 - probs[:, k], 1e-300)
