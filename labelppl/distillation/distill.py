@@ -135,8 +135,9 @@ def distill(
     limit = memory_limit(fabric.device, options.stream)
     data = read_training_data(labels, cases, votes, options, limit, images)
     spec = spec_of(data, options, goal, seed)
-    workers = default_workers() if options.workers is None else options.workers
-    prepared = Prepared(data, options, spec, workers)
+    prepared = Prepared(
+        data, options, spec, default_workers() if options.workers is None else options.workers
+    )
     identity: dict[str, Any] = describe(
         {
             "student": options,
