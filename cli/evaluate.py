@@ -32,7 +32,7 @@ from .shared import teller
     "--by",
     multiple=True,
     metavar="COLUMN",
-    help="Also measure the subgroups of this column of the table; may be repeated.",
+    help="Also measure the subgroups of this column of the table, or of how many images a case has (images); may be repeated.",
 )
 @click.option(
     "--operating-point",

@@ -41,7 +41,7 @@ from .few import with_few_validation
 from .interval import NO_INTERVAL, interval_by_validation
 from .lam import Refit
 from .last_layer import last_layer_posterior
-from .map_step import map_step
+from .map_step import map_step, refuse_moving_optimum
 from .prepare import Prepared, describe_images, read_training_data, refuse_mixing, spec_of
 from .prior_options import PriorOptions
 from .teacher import with_teacher
@@ -123,7 +123,7 @@ def distill(
     prior = prior or PriorOptions()
     prior = prior if lam is None else replace(prior, lam=lam)
     goal = make_target(target or _default_target(labels, votes))
-    check_goal(goal, options, cases)
+    check_goal(goal, options, prior, cases)
     few = with_few_validation(cases) if not goal.needs_validation else cases
     pooled, cases = few is not cases, few
     first = schedule or default_schedule(int((cases.split == "train").sum()))
@@ -239,9 +239,10 @@ def distill(
     return done
 
 
-def check_goal(goal: Target, options: StudentOptions, cases: Cases) -> None:
-    """Raise InputError for a target that these cases or these options leave no sense."""
+def check_goal(goal: Target, options: StudentOptions, prior: PriorOptions, cases: Cases) -> None:
+    """Raise InputError where target, student, prior and cases do not go together."""
     refuse_mixing(goal, cases)
+    refuse_moving_optimum(prior, None if options.augment == "none" else options.augment)
     check_ensemble(options, goal)
 
 

@@ -184,7 +184,7 @@ class Rows:
             raise InputError(
                 f"{self.where}column '{name}': differs between the rows of one id "
                 f"({str(every_row.ids[differ[0]])!r}); expected one value per case for '{feature}'; write the same value "
-                "in all rows of the id"
+                "in all rows of the id, or another name into column 'id' where it is another case"
             )
         return cells.take(pa.array(self._first))
 

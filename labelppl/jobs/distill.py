@@ -29,6 +29,7 @@ from ..table import Cases, match_ids
 from ..targets import make_target
 from ..training.device import check_device
 from ..training.group import Group, join_group
+from ..training.optimum import optimum_in_words
 from ..training.schedule import default_schedule
 from ..training.stream import memory_limit
 from .distill_settings import DistillSettings, check_settings, run_identity
@@ -218,6 +219,9 @@ def _trained(
         student = _students(inputs, labels, images, folder, settings, group)
     for note in student.spec.training["notes"]:
         say(f"note: {note}")
+    optimum = student.spec.training["optimum"]
+    if optimum is not None:
+        say(optimum_in_words(optimum))
     if settings.prevalence is not None:
         student.at(read_prevalence(settings.prevalence, inputs.cases.classes)).save(folder)
         record(folder, deployment_prevalence=dict(settings.prevalence))

@@ -66,7 +66,7 @@ class DistillSettings:
 def check_settings(settings: DistillSettings, cases: Cases) -> None:
     if settings.prevalence is not None:
         read_prevalence(settings.prevalence, cases.classes)
-    check_goal(make_target(settings.target or "prob"), settings.student, cases)
+    check_goal(make_target(settings.target or "prob"), settings.student, settings.prior, cases)
     for split in ("train", "test"):
         if not (cases.split == split).any():
             raise InputError(

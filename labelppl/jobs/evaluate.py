@@ -38,6 +38,10 @@ PRINTED = (
 """The metrics that the command prints, beside those that were asked for; all are in metrics.json."""
 
 
+IMAGES = "images"
+"""What ``--by`` takes beside columns: how many images a case has."""
+
+
 @dataclass(frozen=True)
 class EvaluateSettings:
     """The options of ``labelppl evaluate``; see there."""
@@ -233,19 +237,23 @@ def _columns(settings: EvaluateSettings, everyone: Cases, rows: Array) -> dict[s
         return None
     assert everyone.path is not None
     frame = read_frame(everyone.path, everyone.delimiters)
-    for name in settings.by:
+    counted = {}
+    if IMAGES in settings.by and IMAGES not in frame.columns and everyone.images is not None:
+        counted[IMAGES] = image_counts(everyone.images)[rows]
+    by = [name for name in settings.by if name not in counted]
+    for name in by:
         if name not in frame.columns:
             raise InputError(
                 f"{everyone.path}: no column '{name}', expected one of {', '.join(map(str, frame.columns))}; "
                 "give --by one of them"
             )
     if len(frame) != len(rows):
-        frame = _one_row_each(frame, settings.by)
+        frame = _one_row_each(frame, by)
     if len(frame) != len(rows):
         raise InputError(
             f"{everyone.path}: subgroups need a table with one row per case; --by cannot be used"
         )
-    return {name: frame[name].to_numpy()[rows] for name in settings.by}
+    return counted | {name: frame[name].to_numpy()[rows] for name in by}
 
 
 def _one_row_each(frame: DataFrame, columns: Sequence[str]) -> DataFrame:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from ..plots.style import house_style
 from ..plots.training import lambda_path, learning_curve
+from ..training.optimum import optimum_in_words
 from .svg import svg_of, to_svg
 
 WIDE = 9.4
@@ -31,6 +32,15 @@ def learning_curves(curve: pd.DataFrame) -> Markup | None:
             learning_curve(axes, curve, step)
         figure.axes[0].set_ylabel("nats per case")
         return to_svg(figure, "Learning curves of each training step")
+
+
+def optimum_sentence(student: Mapping[str, Any]) -> str | None:
+    """Return where step 2 ended, None where it did not run or its prior is not on weights."""
+    optimum = (student.get("training") or {}).get("optimum")
+    if not isinstance(optimum, Mapping) or not {"objective", "gradient", "gap"} <= set(optimum):
+        return None
+    words = optimum_in_words(optimum)
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def lambda_curve(student: Mapping[str, Any]) -> Markup | None:

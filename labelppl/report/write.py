@@ -25,7 +25,7 @@ from .check_section import check_section
 from .checklist import checklist
 from .cohort_section import audit_section, cohort_section
 from .comparison_section import comparison_section
-from .curve_section import lambda_curve, learning_curves
+from .curve_section import lambda_curve, learning_curves, optimum_sentence
 from .headline import headline
 from .label_section import LabelSection, label_section
 from .operating_section import operating_section
@@ -124,6 +124,7 @@ def render_report(folder: Path, images: Mapping[str, Path] | None = None) -> str
         "checked": check_section(folder, files.run),
         "curves": None if files.curve is None else learning_curves(files.curve),
         "lam": lambda_curve(files.student),
+        "optimum": optimum_sentence(files.student),
         "compared": comparison_section(files.comparison),
         "table": case_table(files.labels, files.predictions, files.classes),
         "compared_alone": files.comparison is not None and not files.student and labels is None,

@@ -13,6 +13,7 @@ until the bound is below the tolerance. Images are not augmented here: an augmen
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -45,6 +46,17 @@ class Optimum:
     def record(self) -> dict[str, Any]:
         """What student.json says about it."""
         return asdict(self)
+
+
+def optimum_in_words(record: Mapping[str, Any]) -> str:
+    """Where step 2 ended, one sentence; record: of an `Optimum`."""
+    value, norm, gap = (float(record[name]) for name in ("objective", "gradient", "gap"))
+    ended = f"step 2 ended at {value:.4g} nats, with a gradient of norm {norm:.2g}"
+    if math.isinf(gap):
+        return (
+            f"{ended}; its prior leaves weights free, so that nothing bounds how far the optimum is"
+        )
+    return f"{ended}: at most {gap:.2g} nats above its optimum where the loss is convex"
 
 
 class Objective:

@@ -133,7 +133,11 @@ def test_evaluate_audit_report_and_resume_go_by_case(
     )
     assert again.exit_code == 0, again.output
     assert _weights(several) == before
-    assert labelppl("evaluate", "--run", several, "--by", "split").exit_code == 0
+    by = labelppl("evaluate", "--run", several, "--by", "split", "--by", "images")
+    assert by.exit_code == 0, by.output
+    said = json.loads((several / "metrics.json").read_text())
+    each = [said[f"by/images/{count}/n"] for count in (1, 2, 3)]
+    assert sum(each) == said["n"]
     assert labelppl("audit", "--run", several, "--images").exit_code == 0
     pairs = pd.read_csv(several / "duplicates.csv", dtype=str)
     assert not (pairs["id"] == pairs["other"]).any()

@@ -75,6 +75,12 @@ def test_pooled_logits_are_those_of_a_naive_loop(outputs: int, pool: Pool) -> No
     torch.testing.assert_close(got, _naive(network, pixels, pool), rtol=1e-5, atol=1e-6)
 
 
+def test_the_mean_logit_of_three_views() -> None:
+    """sigmoid((2 - 1 + .5) / 3), which is neither the mean of the probabilities, .59073, nor a noisy-or, .96710."""
+    batch = CaseBatch(torch.tensor([[2.0], [-1.0], [0.5]]), torch.zeros(3, dtype=torch.int64), 1, "mean")  # fmt: skip
+    assert float(case_logits(nn.Identity(), batch).softmax(1)[0, 1]) == pytest.approx(0.62246, abs=5e-6)  # fmt: skip
+
+
 @pytest.mark.parametrize("pool", ["mean", "attention"])
 def test_the_order_of_images_says_nothing(pool: Pool) -> None:
     network, pixels = _network(3 + (pool == "attention")), _images()
