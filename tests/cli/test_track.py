@@ -103,5 +103,7 @@ def test_it_is_not_imported_where_it_is_not_asked_for(hips: Path) -> None:
         " '--quiet', '--run', 'plain'], standalone_mode=False)\n"
         "assert not any(name.split('.')[0] in ('mlflow', 'sqlalchemy', 'alembic') for name in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=hips, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=hips, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,21 @@ def test_images_that_are_open_already_give_the_same_student(study: Study) -> Non
     assert _same(
         distill(labels, cases, images=opened, **options), distill(labels, cases, **options)
     )
+
+
+def test_cases_with_several_images_stream_to_the_same_weights(study: Study) -> None:
+    """Folds and lambda included: decoded when needed, by workers, or kept in memory."""
+    labels, cases = study(36, test=6)
+    images = cases.images
+    several = tuple((images[i], images[(i + 7) % 30]) if i < 30 and i % 2 else images[i] for i in range(36))  # fmt: skip
+    options: dict[str, Any] = {
+        "schedule": Schedule(epochs=2, batch_size=8), "prior": PriorOptions(grid=(np.inf, 1.0), folds=2),
+    }  # fmt: skip
+    made = [
+        distill(labels, replace(cases, images=several), student=StudentOptions(stream=stream, workers=workers), **options)
+        for stream, workers in ((False, 0), (True, 0), (True, 2))
+    ]  # fmt: skip
+    assert _same(made[0], made[1])
+    assert _same(made[0], made[2])
+    assert made[1].student.spec.training["images"] == "streamed"
+    assert made[0].student.spec.training["images_per_case"] == {"least": 1, "most": 2, "images": 45}
