@@ -23,8 +23,9 @@ from ..features.rows import NO_ID
 from .cases import Cases
 from .classes import distinct_names
 from .files import Delimiters, TableFile, open_table
-from .ids import TEXT_IDS, id_type_of, read_ids
+from .ids import TEXT_IDS, id_type_of, read_ids, read_image_rows
 from .read import read_rows
+from .roles import BETWEEN_IMAGES, IMAGE
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,11 @@ class CaseBatches:
         """The id of every row of the file, and their type."""
         if "id" not in self._file.names:
             return np.arange(len(self)).astype(str), TEXT_IDS
-        frame = self._file.frame(["id"])
+        frame = self._file.frame(["id", IMAGE])
         rows = Rows(frame, np.full(len(frame), NO_ID))
+        if read_image_rows(rows) is not None:
+            raise InputError(
+                f"{self.path}: has a row for each image, which cannot be labelled batch by batch; write one row for each "
+                f"case, with '{BETWEEN_IMAGES}' between the paths of its images"
+            )
         return read_ids(rows, named=True), id_type_of(rows, self._file.guesses_types)

@@ -56,6 +56,8 @@ def optimum_in_words(record: Mapping[str, Any]) -> str:
         return (
             f"{ended}; its prior leaves weights free, so that nothing bounds how far the optimum is"
         )
+    if gap >= value:  # no objective of ours is below 0
+        return f"{ended}, too large to bound how far the optimum is"
     return f"{ended}: at most {gap:.2g} nats above its optimum where the loss is convex"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ from labelppl import (
 from labelppl.features import Feature, Rows
 from labelppl.features.cells import as_text, clean_text, numbers_of
 from labelppl.model import LabelModel
-from labelppl.table import Cases, cases_from_frame
+from labelppl.table import CaseBatches, Cases, cases_from_frame, open_table
 
 QUICK = settings(max_examples=60, deadline=None)
 #: What people and programs put into cells, and what should never be there.
@@ -226,3 +227,28 @@ def test_numbers_are_read_to_the_last_bit(number: float) -> None:
     comma, unread = numbers_of(pa.array([repr(number).replace(".", ",")], pa.large_string()), ",")
     assert comma[0] == number
     assert not unread[0]
+
+
+def test_a_row_for_each_image_is_a_case_and_batches_say_what_to_write_instead(
+    tmp_path: Path,
+) -> None:
+    """In the order of the first rows, in a table of any kind; a long table asks for one row a case."""
+    frame = pd.DataFrame(
+        {"id": ["b", "a", "b", "c"], "y": ["x", "z", "x", "x"], "size": [1.5, 2.5, 1.5, 2.0],
+         "image": ["b1.png", "a.png", "b2.png", "c1.png | c2.png"]}
+    )  # fmt: skip
+    features = {"size": Positive()}
+    for name in ("t.csv", "t.parquet"):
+        path = tmp_path / name
+        frame.to_csv(path, index=False) if name == "t.csv" else frame.to_parquet(path, index=False)
+        cases = cases_from_frame(
+            open_table(path).frame(), "y", Label("x", "z"), features, path=path
+        )
+        assert cases.ids.tolist() == ["b", "a", "c"]
+        assert cases.labels.tolist() == [0, 1, 0]
+        b, a, c = (tmp_path / f"{stem}.png" for stem in ("b1", "a", "c1"))
+        assert cases.images == ((b, tmp_path / "b2.png"), a, (c, tmp_path / "c2.png"))
+        assert "5 images of 3 cases (1 to 2 each)" in repr(cases)
+        assert cases.take([2]).images == ((c, tmp_path / "c2.png"),)
+        with pytest.raises(InputError, match=r"write one row for each case, with '\|'"):
+            list(CaseBatches(path, "y", Label("x", "z"), features))
