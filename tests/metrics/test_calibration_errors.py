@@ -6,11 +6,14 @@ from scipy.stats import norm
 
 from labelppl.errors import InputError
 from labelppl.metrics.bins import bin_index
+from labelppl.metrics.bootstrap import percentile_interval, reflected_interval
 from labelppl.metrics.debiased_ece import debiased_ece, debiased_replicates
 from labelppl.metrics.ece import ece, ece_replicates
+from labelppl.metrics.intervals import Estimate, error_of
 from labelppl.metrics.mix_ece import mix_ece_replica
 from labelppl.metrics.null_band import draw_labels, null_band
-from labelppl.metrics.smece import smece, smece_replicates
+from labelppl.metrics.scored import Scored
+from labelppl.metrics.smece import SMECE, smece, smece_replicates
 from labelppl.metrics.smoothing import MESH, STEPS, fixed_point, kernel_smooth, residual_mass
 from labelppl.seeds import stream
 
@@ -220,3 +223,37 @@ def test_mix_ece_of_saturated_forecasts_by_hand(binary) -> None:
     p = np.repeat([1.0, 1.0, 0.0, 0.0], [3, 1, 4, 2])
     # |1 - 3/4| of 4 cases, |0 - 4/6| of 6.
     assert mix_ece_replica(binary(p), labels) == pytest.approx(0.4 * 0.25 + 0.6 * 4 / 6)
+
+
+def test_mix_ece_has_ten_bins_unless_told(calibrated) -> None:
+    probs, labels = calibrated(100)
+    assert mix_ece_replica(probs, labels) == mix_ece_replica(probs, labels, bins=10)
+    assert mix_ece_replica(probs, labels) != mix_ece_replica(probs, labels, bins=9)
+
+
+@pytest.mark.parametrize(("union", "joined"), [(False, False), (True, True)])
+def test_a_union_joins_the_percentile_interval(calibrated, union: bool, joined: bool) -> None:
+    """Reflected about the error the replicates end elsewhere than their own quantiles; for a difference too."""
+    scored = Scored(*calibrated(40), np.arange(40), ("a", "b"))
+    replicates = np.random.default_rng(0).gamma(4.0, 0.02, 500)
+    point = 0.03
+    reflected, own = reflected_interval(point, replicates), percentile_interval(replicates)
+    assert own[1] > reflected[1]
+    rule = error_of(lambda _: 0.0, union=union)
+    got = rule.ends(Estimate(point, replicates), [scored])
+    assert got[1] == pytest.approx(own[1] if joined else reflected[1])
+    low, high = rule.of_difference(point, replicates)
+    assert low == pytest.approx(min(reflected[0], own[0]) if joined else reflected[0])
+    assert high == pytest.approx(own[1] if joined else reflected[1])
+
+
+def test_the_smooth_error_joins_both_intervals(calibrated) -> None:
+    scored = Scored(*calibrated(60), np.arange(60), ("a", "b"))
+    weights = np.random.default_rng(1).multinomial(60, np.full(60, 1 / 60), 200).astype(float)
+    replicates = SMECE.replicate(scored, weights)
+    assert SMECE.interval is not None
+    estimate = Estimate(float(SMECE.value(scored) or 0), replicates)
+    ends = SMECE.interval.ends(estimate, [scored])
+    own, reflected = percentile_interval(replicates), reflected_interval(estimate.value, replicates)
+    assert own[1] != reflected[1]
+    assert ends[1] == pytest.approx(max(own[1], reflected[1]))

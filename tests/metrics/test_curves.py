@@ -124,3 +124,8 @@ def test_negatives_that_share_one_score_have_a_curve_too(binary) -> None:
     scored = Scored(binary([0.9, 0.8, 0.2, 0.2]), np.array([1, 1, 0, 0]), np.arange(4), ("a", "b"))
     assert curve(scored, "roc")["y"].tolist() == [1.0] * (POINTS + 1)
     assert curve(scored, "precision_recall")["y"].tolist() == [1.0] * POINTS
+
+
+def test_positives_that_share_the_lowest_score_have_a_curve_too(binary) -> None:
+    scored = Scored(binary([0.9, 0.8, 0.2, 0.2]), np.array([0, 0, 1, 1]), np.arange(4), ("a", "b"))
+    assert curve(scored, "precision_recall")["y"].tolist() == [0.5] * POINTS

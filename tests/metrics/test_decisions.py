@@ -85,3 +85,9 @@ def test_class_conditional_coverage_holds_for_the_rare_class(binary) -> None:
 def test_bad_alpha_is_refused(binary) -> None:
     with pytest.raises(InputError, match="alpha: got 1"):
         fit_conformal(binary([0.5]), [1], alpha=1.0)
+
+
+@pytest.mark.parametrize("prevalence", [-0.5, 1.5])
+def test_a_prevalence_is_a_share(binary, prevalence: float) -> None:
+    with pytest.raises(InputError, match="prevalence"):
+        net_benefit(binary([0.2, 0.7]), [0, 1], 0.5, prevalence=prevalence)

@@ -4,6 +4,8 @@ import time
 import numpy as np
 import pytest
 
+from labelppl.errors import InputError
+from labelppl.metrics import OperatingPoint
 from labelppl.metrics.accuracy import accuracy
 from labelppl.metrics.auc import auc
 from labelppl.metrics.brier import brier
@@ -190,3 +192,36 @@ def test_what_was_calibrated_is_recorded(calibrated, classes: int) -> None:
     assert settings["calibration_of"] == {2: "positive", 3: "top"}[classes]
     assert settings["brier_of"].startswith({2: "positive class", 3: "sum"}[classes])
     assert (settings["n_boot"], settings["seed"]) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"n_boot": -1}, {"bins": 0}, {"eps": 0.0}, {"eps": 1.0}], ids=str
+)
+def test_each_number_has_its_range(calibrated, wrong: dict) -> None:
+    probs, labels = calibrated(20)
+    with pytest.raises(InputError, match="n_boot, bins, eps"):
+        evaluate_probs(probs, labels, classes=["a", "b"], **wrong)
+
+
+def test_the_k_of_top_k_is_the_one_asked_for(calibrated) -> None:
+    probs, labels = calibrated(50, classes=4)
+    found = evaluate_probs(probs, labels, classes=list("abcd"), top=3, n_boot=0)
+    rank = (probs > probs[np.arange(50), labels][:, None]).sum(1)
+    assert found.values["top3"] == pytest.approx((rank < 3).mean())
+
+
+def test_an_operating_point_that_promises_nothing_is_said(calibrated) -> None:
+    probs, labels = calibrated(20)
+    for promised in (True, False):
+        point = OperatingPoint(1, 0.0, "sensitivity=0.9", None, promised)
+        notes = evaluate_probs(probs, labels, classes=["a", "b"], point=point, n_boot=0).notes
+        assert any("too few positive validation cases" in note for note in notes) is not promised
+
+
+@pytest.mark.parametrize("shape", [(20, 2), (0, 20, 2), (3, 19, 2), (1, 3, 20, 2)])
+def test_draws_have_three_axes(calibrated, shape: tuple[int, ...]) -> None:
+    probs, labels = calibrated(20)
+    with pytest.raises(InputError, match="draws: got shape"):
+        evaluate_probs(
+            probs, labels, classes=["a", "b"], soft=probs, draws=np.full(shape, 0.5), n_boot=0
+        )

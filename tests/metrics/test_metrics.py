@@ -67,3 +67,13 @@ def test_unreadable_metrics_are_refused_in_one_line(tmp_path: Path) -> None:
 def test_unknown_attributes_are_refused(metrics: Metrics) -> None:
     with pytest.raises(AttributeError, match="no 'f1'"):
         _ = metrics.f1
+
+
+def test_facts_show_the_interval_where_there_is_one() -> None:
+    probs, labels = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]], [0, 1, 1, 0]
+    with_ends = evaluate_probs(probs, labels, classes=["a", "b"], n_boot=50)
+    lo, hi = with_ends.intervals["accuracy"]
+    assert with_ends.facts()["Accuracy"] == f"0.500 [{lo:.3f}, {hi:.3f}]"
+    alone = evaluate_probs(probs, labels, classes=["a", "b"], n_boot=0)
+    assert "accuracy" not in alone.intervals
+    assert alone.facts()["Accuracy"] == "0.500"
