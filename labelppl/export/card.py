@@ -90,9 +90,10 @@ def _percent(share: float) -> str:
 def _use(facts: CardFacts) -> list[str]:
     said = []
     if facts.classes:
+        several = (facts.student.get("training") or {}).get("images_per_case")
         said.append(
-            f"Estimates the probabilities of {sentence_list(facts.classes)} from one image, without the "
-            "measurements that the label model needed."
+            f"Estimates the probabilities of {sentence_list(facts.classes)} from {'the images of a case' if several else 'one image'}, "
+            "without the measurements that the label model needed."
         )
     if facts.student:
         channels = facts.student.get("channels")

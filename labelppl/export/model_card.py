@@ -106,6 +106,11 @@ def _made(facts: CardFacts, notes: Notes, made: Mapping[str, Any]) -> list[str]:
             f"Trained on {training['cases']} cases, {training.get('labelled', 0)} of them with a hard label; network "
             f"{facts.student.get('architecture')}, target {training.get('target')}."
         )
+    ensemble = training.get("ensemble")
+    if isinstance(ensemble, Mapping):
+        said.append(
+            f"Step 1 also learned the mean of {ensemble.get('members')} students with other seeds."
+        )
     said += _several(training, facts.student.get("pool"))
     for what in ("model", "data"):
         source = made.get(what)

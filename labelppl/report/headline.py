@@ -62,12 +62,16 @@ def _trained(files: RunFiles) -> str | None:
     said = f"An image classifier ({files.student.get('architecture')}, images of {size} pixels)"
     if "cases" not in training:
         return f"{said} was trained."
-    said += f" was trained on {training['cases']} cases, {training.get('labelled', 0)} of them with a hard label"
+    images = (training.get("images_per_case") or {}).get("images")
+    shown = "" if images is None else f" ({images} images)"
+    said += f" was trained on {training['cases']} cases{shown}, {training.get('labelled', 0)} of them with a hard label"
     lam = (training.get("lam") or {}).get("lam")
     if training.get("step2") is None:
         return f"{said}: on the target “{training.get('target')}” alone, without a second step."
+    ensemble = training.get("ensemble")
+    beside = f" and the mean of {ensemble['members']} students with other seeds" if ensemble else ""
     return (
-        f"{said}: first on the target “{training.get('target')}”, then on the hard labels with the "
+        f"{said}: first on the target “{training.get('target')}”{beside}, then on the hard labels with the "
         f"weights held near the first step's (λ = {_number(lam)})."
     )
 

@@ -77,7 +77,10 @@ def test_a_row_for_each_image_and_a_cell_with_all_paths_are_the_same(
         said = json.loads((run / "metrics.json").read_text())
         assert said["n"] == len(pd.read_parquet(run / "predictions.parquet"))
         assert any("the mean of its images" in note for note in said["notes"])
-        assert "the mean of its images" in (run / "report.html").read_text()
+        page = (run / "report.html").read_text()
+        assert "the mean of its images" in page
+        shown = _columns(scans)["split"].eq("train").sum()
+        assert f"({shown} images), " in page
     training = json.loads((several / "student.json").read_text())["training"]
     assert training["images_per_case"]["most"] == 3
 
