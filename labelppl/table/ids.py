@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,8 +44,12 @@ class ImageRows(NamedTuple):
     row: Ints
 
 
-def read_image_rows(rows: Rows) -> ImageRows | None:
-    """The cases of a table that has one row per image: an id again, each time with another image. None where it has not."""
+def read_image_rows(rows: Rows, about: Sequence[str] = ()) -> ImageRows | None:
+    """The cases of a table that has one row per image: an id again, each time with another image. None where it has not.
+
+    about: columns that say something of a case. Where the rows of an id differ in one, two cases have one name, which is
+    refused.
+    """
     if "id" not in rows.frame.columns or "image" not in rows.frame.columns:
         return None
     names = required_names(rows, "id")
@@ -55,11 +59,17 @@ def read_image_rows(rows: Rows) -> ImageRows | None:
     images = rows.names("image", "image").to_pylist()
     if pd.DataFrame({"case": row, "image": images}).duplicated().any():
         return None
+    for name in about:
+        if (rows.frame[name].astype(str).groupby(row).nunique() > 1).any():
+            read_ids(rows, named=True, differs=name)
     return ImageRows(np.asarray(ids).astype(str), row.astype(np.int64))
 
 
-def read_ids(rows: Rows, named: bool) -> Array:
-    """The ids (rows,) of the column ``id``, all different; the row's number from 0 where the table has none."""
+def read_ids(rows: Rows, named: bool, differs: str = "") -> Array:
+    """The ids (rows,) of the column ``id``, all different; the row's number from 0 where the table has none.
+
+    differs: the column that says that rows of one id are not images of one case.
+    """
     if not named:
         return np.arange(rows.before, rows.before + len(rows.frame)).astype(str)
     ids = as_strings(required_names(rows, "id"))
@@ -70,7 +80,7 @@ def read_ids(rows: Rows, named: bool) -> Array:
         raise InputError(
             f"column 'id', row {again[0] + 1}: got '{got[0]}', which row {first[got[0]] + 1} has too, "
             "expected ids that differ; remove or rename one (repeated patients belong in 'group'; several images of one case "
-            f"are rows that differ in 'image' alone){_others(again, got)}"
+            f"are rows that differ in 'image' alone{differs and f', these in {differs!r} too'}){_others(again, got)}"
         )
     return ids
 

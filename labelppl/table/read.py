@@ -96,7 +96,9 @@ def cases_from_frame(
         }
     _refuse_other_spelling(columns, label_name, features, group)
     delimiters = delimiters or Delimiters()
-    rows = _rows(frame, features, beside or {}, delimiters.decimal)
+    about = [column for name, kind in features.items() for column in kind.columns(name, ())]
+    about = [name for name in (label_name, group, "split", *about) if name in columns]
+    rows = _rows(frame, features, beside or {}, delimiters.decimal, about)
     names = tuple(classes or label.classes or open_classes(rows, label_name, features))
     id_type = id_type_of(rows, guess_ids) if "id" in rows.about_cases else TEXT_IDS
     return read_rows(
@@ -246,8 +248,9 @@ def _rows(
     features: Mapping[str, Feature],
     beside: Mapping[str, pd.DataFrame],
     decimal: str,
+    about: Sequence[str],
 ) -> Rows:
-    """The frame with the id of each case, and the long tables of what raters said."""
+    """The frame with the id of each case, and the long tables of what raters said. about: columns that say something of a case."""
     asked = {name: kind for name, kind in features.items() if isinstance(kind, ReaderFeature)}
     tables = {
         name: (f"{name} table, ", _with_clean_header(table, None)) for name, table in beside.items()
@@ -255,7 +258,7 @@ def _rows(
     columns = list(map(str, frame.columns))
     nameless = Rows(frame, np.full(len(frame), NO_ID), decimal=decimal)
     if not asked or not is_long(columns):
-        by_image = read_image_rows(nameless)
+        by_image = read_image_rows(nameless, about)
         if by_image is not None:
             return replace(
                 nameless,

@@ -206,8 +206,8 @@ def test_rows_of_one_case_that_differ_elsewhere_are_refused(scans: Path, labelpp
     table = _columns(scans)
     row = int(table.index[table["id"].duplicated()][0])
     for column, value, words in (
-        ("alpha", "33.3", "column 'alpha': differs between the rows of one id"),
-        ("split", "val", "column 'split': differs between the rows of one id"),
+        ("alpha", "33.3", "rows that differ in 'image' alone, these in 'alpha' too"),
+        ("split", "val", "rows that differ in 'image' alone, these in 'split' too"),
         ("image", table.loc[row - 1, "image"], "several images of one case"),
         ("image", "", "a path relative to the table"),
     ):
