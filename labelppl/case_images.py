@@ -41,6 +41,8 @@ def has_several(cases: Iterable[CaseImages | str | Sequence[Path | str]]) -> boo
 def images_in_words(cases: Sequence[CaseImages]) -> str:
     """How many images the cases have, such as `150 images of 60 cases (1 to 4 each)`."""
     counts = image_counts(cases)
-    least, most = int(counts.min(initial=1)), int(counts.max(initial=1))
-    each = str(least) if least == most else f"{least} to {most}"
+    each = "none"
+    if len(counts):
+        least, most = int(counts.min()), int(counts.max())
+        each = str(least) if least == most else f"{least} to {most}"
     return f"{int(counts.sum())} images of {len(counts)} cases ({each} each)"

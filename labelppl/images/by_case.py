@@ -63,6 +63,13 @@ class ImagesByCase:
         return self.of(self.images.take(rows_of_cases(self.starts, cases)), self.counts[cases])
 
 
+def by_case(images: Images | ImagesByCase) -> ImagesByCase:
+    """The same images, with one for each case where nothing else is said."""
+    if isinstance(images, ImagesByCase):
+        return images
+    return ImagesByCase.of(images, np.ones(len(images), np.int64))
+
+
 Pictures = Images | Files | ImagesByCase
 """Images with one for each case, or several."""
 

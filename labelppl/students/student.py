@@ -25,7 +25,7 @@ from ..arrays import Array, Ints
 from ..calibration.in_force import CALIBRATION, CONFORMAL, InForce
 from ..case_images import CaseImages, has_several, image_counts, paths_of_all
 from ..errors import InputError
-from ..images.by_case import ImagesByCase
+from ..images.by_case import ImagesByCase, by_case
 from ..images.decode import FULL_SCALE
 from ..images.read import Images, from_array, read_images
 from ..runs import write_atomically, write_text
@@ -207,13 +207,13 @@ class Student:
         device = next(self.network.parameters()).device
         pool = self.spec.pool
         for some in self._read(images, batch):
-            flat = some.images if isinstance(some, ImagesByCase) else some
+            cases = by_case(some)
+            flat = cases.images
             assert isinstance(flat, Images)
             pixels = normalise(torch.from_numpy(flat.pixels).to(device), self.spec)
             if isinstance(some, Images) and pool == "mean":
                 yield list(flat.ids), pixels
                 continue
-            cases = some if isinstance(some, ImagesByCase) else ImagesByCase.of(some, np.ones(len(some), np.int64))  # fmt: skip
             case = torch.from_numpy(np.repeat(np.arange(len(cases)), cases.counts)).to(device)
             names = [flat.ids[row] for row in cases.starts[:-1]]
             yield names, CaseBatch(pixels, case, len(cases), pool)
@@ -224,17 +224,15 @@ class Student:
             images = from_array(images)
         if isinstance(images, Images | ImagesByCase):
             self._check(images)
-            counts = (
-                images.counts if isinstance(images, ImagesByCase) else np.ones(len(images), int)
-            )
-            yield from (images.take(part) for part in _parts(counts, batch))
+            yield from (images.take(part) for part in _parts(by_case(images).counts, batch))
             return
-        parts = _parts(image_counts(images), batch) or [slice(0, 0)]
+        cases = list(images)
+        parts = _parts(image_counts(cases), batch) or [slice(0, 0)]
         with ThreadPoolExecutor(1) as ahead:
-            coming = [ahead.submit(self._read_cases, images[parts[0]])]
+            coming = [ahead.submit(self._read_cases, cases[parts[0]])]
             for number in range(1, len(parts) + 1):
                 if number < len(parts):
-                    coming.append(ahead.submit(self._read_cases, images[parts[number]]))
+                    coming.append(ahead.submit(self._read_cases, cases[parts[number]]))
                 yield coming.pop(0).result()
 
     def _read_cases(self, cases: Sequence[Path | str | CaseImages]) -> Images | ImagesByCase:

@@ -215,3 +215,31 @@ def test_symmetries_of_the_model_file_reach_the_augmentation(own_hips: Path, lab
     choice = trained["auto"]["augment_choice"]
     assert "natural+hflip" in choice["nll"]
     assert trained["auto"]["augment"] == choice["name"]
+
+
+def test_an_ensemble_is_recorded_counted_and_refused_where_its_members_would_be_the_same(
+    own_hips: Path, labelppl: Callable[..., Result]
+) -> None:
+    refused = labelppl(
+        "distill", "--model", "hip.py", "--student", "logistic", "--ensemble", 3, "--run", "same",
+        folder=own_hips,
+    )  # fmt: skip
+    assert refused.exit_code == 2
+    assert "leave --ensemble out" in refused.output
+    assert not (own_hips / "same" / "posterior.nc").exists()
+    done = labelppl(
+        "distill", "--model", "hip.py", "--epochs", 1, "--lam", 1, "--ensemble", 2, "--quiet",
+        "--run", "two", folder=own_hips,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    run = own_hips / "two"
+    assert json.loads((run / "run.json").read_text())["arguments"]["student"]["ensemble"] == 2
+    assert json.loads((run / "student.json").read_text())["training"]["ensemble"]["members"] == 2
+    assert "the mean of 2 students with other seeds" in (run / "report.html").read_text()
+    compared = labelppl(
+        "compare", "--label", "diagnosis", "--data", "hip.csv", "--methods", "hard", "--repeats", 1,
+        "--epochs", 1, "--ensemble", 2, "--quiet", "--run", "compared", folder=own_hips,
+    )  # fmt: skip
+    assert compared.exit_code == 0, compared.output
+    part = json.loads((own_hips / "compared" / "parts" / "hard-0.json").read_text())
+    assert part["epochs"] == 3 * 2

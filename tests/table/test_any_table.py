@@ -249,6 +249,7 @@ def test_a_row_for_each_image_is_a_case_and_batches_say_what_to_write_instead(
         b, a, c = (tmp_path / f"{stem}.png" for stem in ("b1", "a", "c1"))
         assert cases.images == ((b, tmp_path / "b2.png"), a, (c, tmp_path / "c2.png"))
         assert "5 images of 3 cases (1 to 2 each)" in repr(cases)
+        assert "4 images of 2 cases (2 each)" in repr(cases.take([0, 2]))
         assert cases.take([2]).images == ((c, tmp_path / "c2.png"),)
         with pytest.raises(InputError, match=r"write one row for each case, with '\|'"):
             list(CaseBatches(path, "y", Label("x", "z"), features))
