@@ -38,7 +38,7 @@ PRINTED = (
 """The metrics that the command prints, beside those that were asked for; all are in metrics.json."""
 
 
-IMAGES = "images"
+BY_IMAGES = "images"
 """What ``--by`` takes beside columns: how many images a case has."""
 
 
@@ -238,8 +238,8 @@ def _columns(settings: EvaluateSettings, everyone: Cases, rows: Array) -> dict[s
     assert everyone.path is not None
     frame = read_frame(everyone.path, everyone.delimiters)
     counted = {}
-    if IMAGES in settings.by and IMAGES not in frame.columns and everyone.images is not None:
-        counted[IMAGES] = image_counts(everyone.images)[rows]
+    if BY_IMAGES in settings.by and BY_IMAGES not in frame.columns and everyone.images is not None:
+        counted[BY_IMAGES] = image_counts(everyone.images)[rows]
     by = [name for name in settings.by if name not in counted]
     for name in by:
         if name not in frame.columns:
