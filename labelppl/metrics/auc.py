@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from ..arrays import Floats, Ints
 from ..probabilities import hard_pair
 from .metric import Metric
+from .pairs import one_against_rest
 
 
 def auc(probs: ArrayLike, labels: ArrayLike) -> float | None:
@@ -28,9 +29,8 @@ def auc(probs: ArrayLike, labels: ArrayLike) -> float | None:
     present = np.unique(y)
     if present.size < 2:
         return None
-    if p.shape[1] == 2:
-        return float(roc_auc_score(y, p[:, 1]))
-    return float(np.mean([roc_auc_score(y == k, p[:, k]) for k in present]))
+    scored = np.intersect1d(one_against_rest(p.shape[1]), present)
+    return float(np.mean([roc_auc_score(y == k, p[:, k]) for k in scored]))
 
 
 def auc_replicates(probs: Floats, labels: Ints, weights: Floats) -> Floats:
@@ -38,7 +38,7 @@ def auc_replicates(probs: Floats, labels: Ints, weights: Floats) -> Floats:
 
     NaN marks a replicate that holds a single class.
     """
-    columns = [1] if probs.shape[1] == 2 else list(range(probs.shape[1]))
+    columns = one_against_rest(probs.shape[1])
     per_class = np.stack([_one_class(probs[:, k], labels == k, weights) for k in columns], axis=1)
     known = np.isfinite(per_class)
     total = np.where(known, per_class, 0.0).sum(axis=1)

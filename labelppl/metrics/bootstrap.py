@@ -40,6 +40,11 @@ WEIGHT_NUMBERS = 1_000_000
 Interval = tuple[float, float]
 
 
+def each_once(cases: int) -> Floats:
+    """Return the weights (1, cases) that count every case once."""
+    return np.ones((1, cases))
+
+
 def group_weights(groups: Ints, replicates: int, seed: int) -> Iterator[Floats]:
     """Yield weights (at most `replicates` in all, cases): how often each case was drawn.
 

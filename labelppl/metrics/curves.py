@@ -21,7 +21,7 @@ from scipy.special import expit, logit
 from ..arrays import Floats
 from ..probabilities import FLOOR
 from .accuracy import correct_per_case
-from .bootstrap import LEVEL, group_weights
+from .bootstrap import LEVEL, each_once, group_weights
 from .net_benefit import net_benefit, net_benefit_replicates
 from .scored import Scored
 
@@ -127,7 +127,7 @@ def _risk_coverage(scored: Scored) -> pd.DataFrame:
 
 def _frame(scored: Scored, curve: str, name: str, x: Floats, drawn: Drawn) -> pd.DataFrame:
     """One curve with its band; no band where all cases are of one group."""
-    y = drawn(np.ones((1, len(scored))))[0]
+    y = drawn(each_once(len(scored)))[0]
     lo = hi = np.full(len(x), np.nan)
     codes = np.unique(scored.groups, return_inverse=True)[1]
     if codes.max() > 0:

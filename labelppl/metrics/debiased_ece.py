@@ -23,6 +23,7 @@ from scipy.stats import foldnorm
 from ..arrays import Floats
 from ..errors import InputError
 from .bins import Binning, bin_index, bin_sums
+from .bootstrap import each_once
 from .ece import plug_in
 from .intervals import error_of
 from .metric import Metric
@@ -51,10 +52,9 @@ def debiased_ece(
             "soft labels have no 0/1 noise to remove, use ece"
         )
     forecast, outcome, _ = calibration_pairs(probs, labels, quantity)
-    weights = np.ones((1, len(forecast)))
-    return float(
-        debiased_replicates(forecast, outcome, weights, bins=bins, binning=binning, norm=norm)[0]
-    )
+    weights = each_once(len(forecast))
+    error = debiased_replicates(forecast, outcome, weights, bins=bins, binning=binning, norm=norm)
+    return float(error.item())
 
 
 def debiased_replicates(
@@ -109,7 +109,7 @@ ECE_DEBIASED = Metric(
     "calibration error in bins with the upward bias of its own sampling noise removed",
     "down",
     needs=("labels",),
-    value=lambda scored: float(_replicates(scored, np.ones((1, len(scored))))[0]),
+    value=lambda scored: float(_replicates(scored, each_once(len(scored))).item()),
     replicates=_replicates,
     interval=error_of(lambda scored: scored.once(null_of).ece_upper, plug_in=plug_in),
 )

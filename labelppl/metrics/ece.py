@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from ..arrays import Floats
 from ..errors import InputError
 from .bins import Binning, bin_index, bin_sums
+from .bootstrap import each_once
 from .intervals import error_of
 from .metric import Metric
 from .null_band import null_of
@@ -46,10 +47,9 @@ def ece(
     classes. Raises InputError for invalid rows or an unknown option.
     """
     forecast, outcome, _ = calibration_pairs(probs, reference, quantity)
-    weights = np.ones((1, len(forecast)))
-    return float(
-        ece_replicates(forecast, outcome, weights, bins=bins, binning=binning, norm=norm)[0]
-    )
+    weights = each_once(len(forecast))
+    error = ece_replicates(forecast, outcome, weights, bins=bins, binning=binning, norm=norm)
+    return float(error.item())
 
 
 def ece_replicates(
@@ -96,7 +96,7 @@ def _replicates(scored: Scored, weights: Floats) -> Floats:
 
 def plug_in(scored: Scored) -> float:
     """Return the binned error of `scored`, bias and all."""
-    return float(_replicates(scored, np.ones((1, len(scored))))[0])
+    return float(_replicates(scored, each_once(len(scored))).item())
 
 
 ECE = Metric(

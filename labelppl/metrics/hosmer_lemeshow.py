@@ -29,6 +29,7 @@ from ..arrays import Floats, Ints
 from ..errors import InputError
 from ..probabilities import FLOOR, hard_pair
 from ..seeds import stream
+from .bootstrap import each_once
 from .intervals import STATISTIC
 from .metric import Metric
 from .null_band import draw_labels
@@ -76,7 +77,7 @@ def hosmer_lemeshow(
     """
     p, y = hard_pair(probs, labels)
     index = group_index(p, groups)
-    one = np.ones((1, len(p)))
+    one = each_once(len(p))
     observed, expected = _table(p, y, one, index)
     formed, classes = observed.shape[1:]
     covariance = _covariance(p, one, index)[0]
@@ -88,7 +89,7 @@ def hosmer_lemeshow(
                 f"groups: {formed} groups form from these forecasts, expected at least 3 on fitting "
                 "data; ask for more groups or test on other cases"
             )
-    statistic = float(_statistic(observed - expected, covariance[None])[0])
+    statistic = float(_statistic(observed - expected, covariance[None]).item())
     by_table = float(chi2.sf(statistic, dof)) if dof else float(statistic < 1)
     return HosmerLemeshow(
         statistic,
@@ -161,7 +162,7 @@ def _statistic(gap: Floats, covariance: Floats) -> Floats:
     size = free.shape[-1]
     spread = np.trace(covariance, axis1=-2, axis2=-1)[..., None, None]
     held = covariance + FLOOR * np.maximum(spread, 1.0) * np.eye(size)
-    if len(held) == 1 and len(free) > 1:
+    if len(held) == 1:
         solved = np.einsum("gkl,rgl->rgk", np.linalg.inv(held[0]), free)
     else:
         solved = np.linalg.solve(held, free[..., None])[..., 0]
@@ -176,7 +177,7 @@ def _simulated_p(
     groups, classes = len(covariance), probs.shape[1]
     cell = (index * classes + drawn) + groups * classes * np.arange(draws)[:, None]
     observed = np.bincount(cell.ravel(), minlength=draws * groups * classes)
-    expected = _table(probs, drawn[0], np.ones((1, len(probs))), index)[1]
+    expected = _table(probs, drawn[0], each_once(len(probs)), index)[1]
     gap = observed.reshape(draws, groups, classes) - expected
     as_large = _statistic(gap, covariance[None]) >= statistic * (1 - 1e-9) - 1e-9
     return float((1 + as_large.sum()) / (draws + 1))

@@ -65,8 +65,8 @@ class Metrics(Facts):
     settings: Mapping[str, Any] = field(default_factory=dict)
     meanings: Mapping[str, str] = field(default_factory=dict)
     verdict: str | None = None
-    predictions: pd.DataFrame | None = field(default=None, compare=False, repr=False)
-    curves: pd.DataFrame | None = field(default=None, compare=False, repr=False)
+    predictions: pd.DataFrame | None = field(default=None, compare=False)
+    curves: pd.DataFrame | None = field(default=None, compare=False)
 
     def facts(self) -> dict[str, str]:
         """The cases, the numbers to look at first, and the verdict."""

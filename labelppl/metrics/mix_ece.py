@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from ..probabilities import hard_pair
+from .bootstrap import each_once
 from .ece import ece_replicates
 from .metric import Metric
 
@@ -31,7 +32,7 @@ def mix_ece_replica(probs: ArrayLike, labels: ArrayLike, *, bins: int = 10) -> f
             f"probs: got {p.shape[1]} classes, expected 2; the replica is defined for one sigmoid"
         )
     right = np.asarray((p[:, 1] > 0.5) == (y == 1), dtype=np.float64)
-    return float(ece_replicates(p[:, 1:], right[:, None], np.ones((1, len(p))), bins=bins)[0])
+    return float(ece_replicates(p[:, 1:], right[:, None], each_once(len(p)), bins=bins).item())
 
 
 MIX_ECE = Metric(

@@ -20,6 +20,7 @@ from ..arrays import Floats
 from ..calibration.two_classes import positive
 from ..errors import InputError
 from ..probabilities import hard_pair
+from .bootstrap import each_once
 
 
 class NetBenefit(NamedTuple):
@@ -57,7 +58,7 @@ def net_benefit(
                 "a number in [0, 1] and cases of both classes"
             )
         share = prevalence
-    model = net_benefit_replicates(p, y == 1, np.ones((1, len(p))), t, prevalence)[0]
+    model = net_benefit_replicates(p, y == 1, each_once(len(p)), t, prevalence)[0]
     return NetBenefit(t, model, share - (1 - share) * t / (1 - t), share)
 
 

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..probabilities import checked_probs
 from ..seeds import stream
 from .bins import bin_index, bin_sums
+from .bootstrap import each_once
 from .metric import detail_metric
 from .pairs import Quantity, default_quantity
 from .scored import Scored
@@ -131,7 +132,7 @@ def _errors(probs: Floats, labels: Ints, quantity: Quantity, bins: int) -> tuple
         columns = [(np.take_along_axis(probs, predicted[:, None], axis=1)[:, 0], predicted)]
     else:
         columns = [(probs[:, k], np.full(len(probs), k)) for k in range(probs.shape[1])]
-    ones = np.ones((1, len(probs)))
+    ones = each_once(len(probs))
     binned, smoothed = [], []
     for forecast, target in columns:
         outcome = np.asarray(labels == target, dtype=np.float64)

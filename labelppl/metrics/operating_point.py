@@ -21,7 +21,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from ..arrays import Floats
-from .bootstrap import LEVEL, Interval, exact_interval
+from .bootstrap import LEVEL, Interval, each_once, exact_interval
 from .intervals import Estimate, Rule, percentile, share_of
 from .metric import Metric
 from .scored import Member, Need, Scored
@@ -107,7 +107,7 @@ def _counts(scored: Scored, weights: Floats) -> Counts:
 
 
 def _plain(scored: Scored) -> Counts:
-    return Counts(*(np.asarray(cell[0]) for cell in _counts(scored, np.ones((1, len(scored))))))
+    return Counts(*(cell.squeeze() for cell in _counts(scored, each_once(len(scored)))))
 
 
 def _prevalence(scored: Scored, weights: Floats) -> Floats | float:
@@ -149,7 +149,7 @@ def _mapped_rule(side: str) -> Rule:
                 return exact_interval(trials if point else 0, trials)
             return percentile(estimate, scored)
         lo, hi = _likelihood_ends(cells, ratio, side)
-        odds = logit(_prevalence(one, np.ones((1, len(one)))))
+        odds = logit(_prevalence(one, each_once(len(one))))
         low, high = (float(np.squeeze(expit(odds + np.log(end)))) for end in (lo, hi))
         return (low, high) if side == "pos" else (1 - high, 1 - low)
 
@@ -193,7 +193,7 @@ def _listed(
         return of(_counts(scored, weights), scored, weights)
 
     def value(scored: Scored) -> float | None:
-        number = float(replicates(scored, np.ones((1, len(scored))))[0])
+        number = float(replicates(scored, each_once(len(scored))).item())
         return number if np.isfinite(number) else None
 
     return Metric(

@@ -36,6 +36,11 @@ def default_quantity(classes: int) -> Quantity:
     return "positive" if classes == 2 else "top"
 
 
+def one_against_rest(classes: int) -> range:
+    """Return the classes that are scored against the rest: the second of two, each of more."""
+    return range(1 if classes == 2 else 0, classes)
+
+
 def calibration_pairs(
     probs: ArrayLike, reference: ArrayLike, quantity: Quantity | None = None
 ) -> ForecastPairs:

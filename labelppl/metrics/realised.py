@@ -17,7 +17,7 @@ from ..arrays import Floats, Ints
 from ..seeds import stream
 from .accuracy import correct_per_case
 from .auc import auc_replicates
-from .bootstrap import Interval, percentile_interval
+from .bootstrap import Interval, each_once, percentile_interval
 from .intervals import Estimate, Rule
 from .metric import Metric
 from .null_band import draw_labels
@@ -66,6 +66,6 @@ REALISED = (
         "AUC on these cases",
         "posterior of the AUC on these very cases, their labels drawn from the label model",
         # The definition of `auc`, without scikit-learn's checks of every one of the drawn labellings.
-        lambda probs, labels: float(auc_replicates(probs, labels, np.ones((1, len(probs))))[0]),
+        lambda probs, labels: float(auc_replicates(probs, labels, each_once(len(probs))).item()),
     ),
 )

@@ -21,6 +21,7 @@ from ..arrays import Floats, Ints
 from ..errors import InputError
 from ..seeds import stream
 from .bins import bin_index, bin_sums
+from .bootstrap import each_once
 from .pairs import Quantity, calibration_pairs
 from .smoothing import MESH, fixed_point, kernel_smooth, residual_mass
 
@@ -114,11 +115,11 @@ def reliability(
     pairs = calibration_pairs(probs, labels, quantity)
     forecast, outcome = pairs.forecast[:, 0], pairs.outcome[:, 0]
     index = bin_index(forecast, bins)
-    ones = np.ones((1, len(forecast)))
+    ones = each_once(len(forecast))
     count, predicted, observed = (s[0] for s in bin_sums(forecast, outcome, ones, index))
     filled = count > 0
     mass = residual_mass(forecast, forecast - outcome, ones)
-    width = min(float(fixed_point(mass)[1][0]), WIDEST)
+    width = min(float(fixed_point(mass)[1].item()), WIDEST)
     centre = (np.arange(MESH) + 0.5) / MESH
     density = _density(forecast, ones, width)[0]
     first, last = np.clip(np.array([forecast.min(), forecast.max()]) * MESH, 0, MESH - 1).astype(

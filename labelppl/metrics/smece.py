@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import Floats
+from .bootstrap import each_once
 from .intervals import error_of
 from .metric import Metric
 from .null_band import null_of
@@ -33,7 +34,7 @@ def smece(probs: ArrayLike, reference: ArrayLike, *, quantity: Quantity | None =
     classes. Raises InputError for invalid rows.
     """
     forecast, outcome, _ = calibration_pairs(probs, reference, quantity)
-    return float(smece_replicates(forecast, outcome, np.ones((1, len(forecast))))[0])
+    return float(smece_replicates(forecast, outcome, each_once(len(forecast))).item())
 
 
 def smece_replicates(forecast: Floats, outcome: Floats, weights: Floats) -> Floats:
@@ -61,7 +62,7 @@ SMECE = Metric(
     "smooth calibration error, free of bins; compare with its null band",
     "down",
     needs=("labels",),
-    value=lambda scored: float(_replicates(scored, np.ones((1, len(scored))))[0]),
+    value=lambda scored: float(_replicates(scored, each_once(len(scored))).item()),
     replicates=_replicates,
     interval=error_of(lambda scored: scored.once(null_of).smece_upper, union=True),
 )

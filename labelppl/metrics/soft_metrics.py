@@ -24,7 +24,9 @@ from numpy.typing import ArrayLike
 from ..arrays import Floats
 from ..errors import InputError
 from ..probabilities import checked_probs
+from .bootstrap import each_once
 from .metric import Metric, mean_of_drawn
+from .pairs import one_against_rest
 from .scored import Scored
 
 Measure = Callable[[Floats, Floats, Floats], Floats]
@@ -50,17 +52,18 @@ def _alone(measure: Measure, probs: ArrayLike, soft: ArrayLike) -> float:
     p, reference = checked_probs(probs), checked_probs(soft, "soft")
     if p.shape != reference.shape:
         raise InputError(f"soft: got shape {reference.shape}, expected {p.shape} like probs")
-    return float(measure(p, reference, np.ones((1, len(p))))[0])
+    return float(measure(p, reference, each_once(len(p))).item())
 
 
 def _accuracy(probs: Floats, soft: Floats, weights: Floats) -> Floats:
-    of_predicted = np.take_along_axis(soft, probs.argmax(axis=1)[:, None], axis=1)[:, 0]
+    of_predicted = soft[np.arange(len(soft)), probs.argmax(axis=1)]
     return mean_of_drawn(of_predicted, weights)
 
 
 def _over_classes(one: Measure, probs: Floats, soft: Floats, weights: Floats) -> Floats:
-    columns = [1] if probs.shape[1] == 2 else range(probs.shape[1])
-    table = np.stack([one(probs[:, k], soft[:, k], weights) for k in columns], axis=1)
+    table = np.stack(
+        [one(probs[:, k], soft[:, k], weights) for k in one_against_rest(probs.shape[1])], axis=1
+    )
     known = np.isfinite(table)
     total, count = np.where(known, table, 0.0).sum(axis=1), known.sum(axis=1)
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
@@ -108,10 +111,10 @@ def _listed(key: str, name: str, meaning: str, measure: Measure) -> Metric:
             return measure(scored.probs, soft, weights)
         draws = scored.draws[np.arange(len(weights)) % len(scored.draws)]
         rows = zip(draws, weights, strict=True)
-        return np.array([measure(scored.probs, p, row[None, :])[0] for p, row in rows])
+        return np.array([measure(scored.probs, p, row[None, :]).item() for p, row in rows])
 
     def value(scored: Scored) -> float | None:
-        one = measure(scored.probs, scored.require("soft"), np.ones((1, len(scored))))[0]
+        one = measure(scored.probs, scored.require("soft"), each_once(len(scored))).item()
         return float(one) if np.isfinite(one) else None
 
     return Metric(key, name, meaning, "up", needs=("soft",), value=value, replicates=replicates)

@@ -257,3 +257,16 @@ def test_the_smooth_error_joins_both_intervals(calibrated) -> None:
     own, reflected = percentile_interval(replicates), reflected_interval(estimate.value, replicates)
     assert own[1] != reflected[1]
     assert ends[1] == pytest.approx(max(own[1], reflected[1]))
+
+
+def test_a_bin_of_one_case_has_no_noise_to_remove(binary) -> None:
+    assert debiased_ece(binary([0.3, 0.8]), [1, 0]) == pytest.approx((0.7 + 0.8) / 2)
+
+
+@pytest.mark.parametrize(("limit", "excluded"), [(0.079, True), (0.08, False), (0.081, False)])
+def test_a_debiased_error_excludes_0_where_the_biased_one_leaves_its_band(
+    limit: float, excluded: bool
+) -> None:
+    replicates = np.random.default_rng(0).normal(0.08, 0.01, 500)
+    rule = error_of(lambda _: limit, plug_in=lambda _: 0.08)
+    assert (rule.ends(Estimate(0.05, replicates), [None])[0] > 0) is excluded

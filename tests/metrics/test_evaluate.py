@@ -141,3 +141,11 @@ def test_a_sensitivity_is_promised_on_the_validation_cases(setting) -> None:
     rule = ThresholdRule.read("sensitivity=0.8").choose(0, probs, cases.labels)
     assert found.settings["operating_point"]["threshold"] == rule.threshold
     assert found.settings["operating_point"]["positive"] == "well"
+
+
+def test_validation_images_are_read_only_where_the_rule_needs_them(setting) -> None:
+    student, cases, _ = setting
+    evaluate(student, cases, operating_point="threshold=0.3", validation=cases, n_boot=0)
+    assert len(student.seen) == 40
+    evaluate(student, cases, operating_point="sensitivity=0.8", validation=cases, n_boot=0)
+    assert len(student.seen) == 3 * 40

@@ -77,3 +77,11 @@ def test_facts_show_the_interval_where_there_is_one() -> None:
     alone = evaluate_probs(probs, labels, classes=["a", "b"], n_boot=0)
     assert "accuracy" not in alone.intervals
     assert alone.facts()["Accuracy"] == "0.500"
+
+
+def test_a_repr_is_short_and_shows_no_tables(metrics: Metrics) -> None:
+    full = metrics.with_tables(pd.DataFrame({"id": ["a"]}), pd.DataFrame({"x": [0.5]}))
+    for text in (repr(metrics), repr(full)):
+        assert text.startswith("Metrics(cases")
+        assert "curves" not in text
+        assert "predictions" not in text
