@@ -11,7 +11,7 @@ from .shared_scale_rows import ClassRows, Sampled
 from .shared_scale_sampler import BURN_IN, THIN, SharedScaleSampler
 
 #: The sampler is run again with twice the sweeps, so many times, until its own gate is passed.
-DOUBLINGS = 2
+DOUBLINGS = 4
 
 
 def by_gibbs(
