@@ -338,7 +338,7 @@ def test_a_sampler_that_does_not_settle_is_run_again_with_twice_the_sweeps(
     rng = np.random.default_rng(0)
     z, y = rng.normal(size=(20, 2)), np.arange(20) % 2
     assert shared_scale_gibbs.by_gibbs(z, y, 2, 0.3, rng).problems
-    assert runs == [(60, 2), (120, 4), (240, 8)]
+    assert runs == [(60, 2), (120, 4), (240, 8), (480, 16), (960, 32)]
     monkeypatch.undo()
     monkeypatch.setattr(shared_scale_sampler.SharedScaleSampler, "run", watched)
     monkeypatch.setattr(shared_scale_rows, "MOST_RHAT", math.inf)
