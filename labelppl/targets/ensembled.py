@@ -3,9 +3,9 @@
     loss = (1 - share) loss of the target + share CE(qbar, q),   qbar = (1/M) sum_m q_m(x)
 
 (Hinton, Vinyals and Dean 2015, arXiv 1503.02531, for the ensemble in one network; Lakshminarayanan, Pritzel and Blundell
-2017, arXiv 1612.01474, for the mean of probabilities.) Two students with other random weights err differently where
-images are few; the mean errs less, and one student that learns it costs one at prediction. Target rows are those of the
-target, then qbar.
+2017, arXiv 1612.01474, for the mean of probabilities.) The log loss of the mean is at most the mean of the
+members' log losses (Jensen), and a student that learns it costs one at prediction. Target rows are those of the target, then
+qbar.
 """
 
 from __future__ import annotations
