@@ -105,14 +105,14 @@ class Data:
         return soft_labels(fit(self.model, cases.train, seed=0), cases)
 
 
-class Pair:
-    """Two classes of a table of images and votes. Each seed has training images of its own; all others of the two are tested."""
+class VotedImages:
+    """Some classes of a table of images and votes. Each seed has training images of its own; all others of these classes are tested."""
 
     def __init__(
-        self, table: Path, pair: tuple[str, str], cases: int, folder: Path, form: Form, seed: int
+        self, table: Path, classes: tuple[str, ...], cases: int, folder: Path, form: Form, seed: int
     ) -> None:
         frame = pd.read_csv(table, dtype={"id": str}).rename(columns={"true_label": "label"})
-        frame = frame[frame["label"].isin(pair)].reset_index(drop=True)
+        frame = frame[frame["label"].isin(classes)].reset_index(drop=True)
         frame["image"] = [str((table.parent / name).resolve()) for name in frame["image"]]
         order = stream(seed, "pair").numpy().permutation(len(frame))
         self.count = form.of(cases)
@@ -120,8 +120,8 @@ class Pair:
         frame["split"] = "test"
         frame.loc[self._own, "split"] = "train"
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{'-'.join(pair)}-{seed}.csv"
-        kept = ["id", "image", "split", "label", *(f"votes_{name}" for name in pair)]
+        path = folder / f"{'-'.join(classes)}-{self.count}-{seed}.csv"
+        kept = ["id", "image", "split", "label", *(f"votes_{name}" for name in classes)]
         frame[kept].to_csv(path, index=False)
         self.model: LabelModel = load_model("votes")
         self._cases = read_cases(path, self.model)
@@ -166,7 +166,7 @@ class Table:
 
 
 def train_arms(
-    data: Data | Pair | Table,
+    data: Data | VotedImages | Table,
     arms: Sequence[str],
     folder: Path,
     form: Form,

@@ -13,7 +13,7 @@ import numpy as np
 
 from .form import Form
 from .paired import Array, difference, interval, score
-from .phantom_worlds import Data, Pair, World, chosen_lambda, train_arms
+from .phantom_worlds import Data, VotedImages, World, chosen_lambda, train_arms
 from .writing import table, with_interval
 
 CASES, FEW = 429, 100
@@ -84,11 +84,11 @@ def few_images(
     table_file: Path, pair: tuple[str, str], folder: Path, form: Form, seed: int
 ) -> tuple[dict[str, Any], list[str]]:
     """Log-loss of each run with a hundred images of two classes, and their votes."""
-    data = Pair(table_file, pair, FEW, folder / "data", form, seed)
+    data = VotedImages(table_file, pair, FEW, folder / "data", form, seed)
     return _few(data, folder / f"few-{'-'.join(pair)}-{seed}", form)
 
 
-def _few(data: Data | Pair, folder: Path, form: Form) -> tuple[dict[str, Any], list[str]]:
+def _few(data: Data | VotedImages, folder: Path, form: Form) -> tuple[dict[str, Any], list[str]]:
     said = train_arms(data, SHORT_ARMS, folder, form, validation=FEW_VALIDATION)
     losses = {arm: score(runs, data.test)["nll"].mean(1) for arm, runs in said.items()}
     best = np.minimum(losses["hard"], losses["prob"])
@@ -97,7 +97,7 @@ def _few(data: Data | Pair, folder: Path, form: Form) -> tuple[dict[str, Any], l
         "training cases": data.count,
         "test cases": len(data.test),
         "log-loss": {arm: runs.tolist() for arm, runs in losses.items()},
-        "spread": {arm: float(runs.std(ddof=1)) for arm, runs in losses.items()},
+        "spread": {arm: _spread(runs) for arm, runs in losses.items()},
         "reg above the better mean": float(losses["reg"].mean() - better),
         "reg above the better of its seed": (losses["reg"] - best).tolist(),
         "lambda": chosen_lambda(folder, form.seeds),
