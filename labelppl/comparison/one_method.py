@@ -46,18 +46,23 @@ def train_method(
     soft = None if labels is None else method.soft(labels, cases, seed)
     record: dict[str, Any] = {"method": method.record()}
     began = time.perf_counter()
+    common: dict[str, Any] = {
+        "target": method.target,
+        "refit": None if label is None else _within_folds(label, method, cases, seed),
+        "map_schedule": second,
+        "seed": seed,
+        **options,
+    }
+    options_of_prior, schedule_of_first = _prior(method, prior), first
+    notes: tuple[str, ...] = ()
     try:
-        done = distill(
-            soft,
-            cases,
-            target=method.target,
-            prior=_prior(method, prior),
-            refit=None if label is None else _within_folds(label, method, cases, seed),
-            schedule=first if method.prior else both,
-            map_schedule=second,
-            seed=seed,
-            **options,
-        )
+        if options_of_prior.lam != math.inf:
+            done = distill(soft, cases, prior=options_of_prior, schedule=first, **common)
+            notes = done.notes
+        if options_of_prior.lam == math.inf or math.isinf(_lam_of(done)):
+            # Nothing is left for step 2, so that step 1 has the whole budget.
+            alone, schedule_of_first = replace(options_of_prior, lam=math.inf), both
+            done = distill(soft, cases, prior=alone, schedule=both, **common)
     except FailedWork as failure:
         return record | {"failed": str(failure)}, None
     members = done.student.spec.training.get("ensemble", {}).get("members", 0)
@@ -68,9 +73,9 @@ def train_method(
     predicted = done.predict_proba(test.images)  # type: ignore[arg-type]
     return record | {
         "seconds": round(time.perf_counter() - began, 2),
-        "epochs": len(done.history) + (taught + members) * (first if method.prior else both).epochs,
+        "epochs": len(done.history) + (taught + members) * schedule_of_first.epochs,
         "lam": str(_lam_of(done)) if method.prior else None,
-        "notes": [note for note in done.notes if method.prior],
+        "notes": [note for note in dict.fromkeys((*notes, *done.notes)) if method.prior],
     }, predicted
 
 

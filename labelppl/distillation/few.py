@@ -1,12 +1,15 @@
 """Few validation cases choose nothing by themselves: they join the training cases, and folds of all of them choose.
 
 Below a hundred labelled validation cases the standard error of a held-out NLL is as large as what is to be told apart, so
-that lambda and the number of epochs would hang on a handful of cases. Then step 1 is trained in each fold, the number of
-epochs is the one with the smallest held-out NLL over all folds, and the path of lambda starts from there.
+that lambda and the number of epochs would hang on a handful of cases. Then step 1 is trained in each fold, and the path of
+lambda starts after the number of epochs that the folds choose: the largest whose held-out NLL is not a standard error worse than
+the smallest. A curve of so few cases is mostly flat and its minimum mostly noise; a training that stops there, in the middle of
+its schedule, may not have found what the others find.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..arrays import Floats
 from ..runs import read_json
 from ..table import Cases
 from ..targets.target_data import TargetData
@@ -57,16 +61,27 @@ def choose_epochs(
     """The number of epochs of step 1 by grouped cross-validation over the training cases of `job`."""
     hard = job.evidence.hard.cpu().numpy()
     parts = folds_of(hard, job.groups, folds, seed)
-    total = np.zeros(0)
+    curves = []
     for number, test in enumerate(parts):
         say(f"epochs: fold {number + 1} of {len(parts)}")
         rows, evidence = fold_evidence(job, test, refit)
         held = Held(job.source.take(torch.from_numpy(test)), torch.from_numpy(hard[test]))
         done = job.step1(job.network(), job.source.take(torch.from_numpy(rows)), evidence, held)
-        curve = np.array([epoch.val_nll for epoch in done.history]) * len(test)
-        total = curve if number == 0 else total + curve
-    mean = total / sum(map(len, parts))
-    return EpochChoice(int(np.argmin(mean)) + 1, tuple(map(float, mean)))
+        curves.append([epoch.val_nll for epoch in done.history])
+    shares = np.array([len(test) for test in parts]) / sum(map(len, parts))
+    return longest_of(np.array(curves), shares)
+
+
+def longest_of(curves: Floats, shares: Floats) -> EpochChoice:
+    """The last epoch that is not a standard error worse than the best; the error is that of the difference, over folds.
+
+    curves: (folds, epochs), held-out NLL. shares: (folds,), of the held-out cases.
+    """
+    mean = shares @ curves
+    worse = curves - curves[:, [int(np.argmin(mean))]]
+    error = worse.std(0, ddof=1) / math.sqrt(len(curves))
+    last = int(np.flatnonzero(shares @ worse <= error)[-1])
+    return EpochChoice(last + 1, tuple(map(float, mean)))
 
 
 def has_folds(evidence: TargetData, groups: Any) -> bool:

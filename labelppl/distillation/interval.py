@@ -64,16 +64,16 @@ def measure_interval(odds: LabelOdds, student: Array, source: str) -> LogitInter
 
     student: log-odds (cases, classes) of the same held-out cases.
     """
-    told = np.isfinite(odds.centre).all(1)
-    n = int(told.sum())
+    known = np.isfinite(odds.centre).all(1)
+    n = int(known.sum())
     if n < FEWEST_HELD:
         return None
     normal = ndtri((np.arange(LEVELS) + 0.5) / LEVELS)[:, None]
     share = np.floor(OUTSIDE * (n + 1)) / (n + 1)
-    away = odds.centre[told] - student[told]
+    away = odds.centre[known] - student[known]
     ends = [
         np.quantile(centre + normal * sd, (share, 1 - share), method="inverted_cdf").tolist()
-        for centre, sd in zip(away.T, odds.sd[told].T, strict=True)
+        for centre, sd in zip(away.T, odds.sd[known].T, strict=True)
     ]
     below, above = zip(*ends, strict=True)
     return LogitInterval(below, above, n, source)
