@@ -238,3 +238,19 @@ def test_kept_students_predict_what_the_comparison_says(cases, label, tmp_path):
     assert np.allclose(probs, written.drop(columns="id").to_numpy(), atol=1e-6)
     with pytest.raises(InputError, match="students need a folder"):
         compare(label, cases, keep_students=True, **options)
+
+
+def test_where_lambda_is_infinite_reg_is_prob_with_its_epochs(cases, label, tmp_path):
+    """Whether it was chosen or stated."""
+    some = {**QUICK, "n_boot": 0}
+    for name, lam in (("chosen", "auto"), ("stated", float("inf"))):
+        prior = PriorOptions(lam=lam, grid=(float("inf"),), folds=2)
+        out = tmp_path / name
+        result = compare(
+            label, cases, methods=["prob", "reg"], repeats=1, out=out, **some | {"prior": prior}
+        )
+        runs = result.runs.set_index("method")
+        assert runs.loc["reg", "lam"] == "inf"
+        assert runs.loc["reg", "epochs"] == runs.loc["prob", "epochs"] == 4
+        said = [pd.read_parquet(out / "parts" / f"{arm}-0.parquet") for arm in ("prob", "reg")]
+        pd.testing.assert_frame_equal(*said)

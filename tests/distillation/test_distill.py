@@ -197,7 +197,7 @@ def test_a_handful_of_validation_cases_joins_the_training_cases_and_folds_choose
     training = done.student.spec.training
     assert training["cases"] == 50
     chosen = training["epochs_step1"]
-    assert chosen["epochs"] == int(np.argmin(chosen["nll"])) + 1
+    assert int(np.argmin(chosen["nll"])) < chosen["epochs"] <= QUICK.epochs
     assert len([e for e in done.history if e.step == "step 1"]) == chosen["epochs"]
     assert few.with_few_validation(replace(cases, labels=np.full(70, -1))).split is not None
     again = distill(labels, cases, out=tmp_path / "run", resume=True, **options)
