@@ -13,6 +13,7 @@ a whole curve some place will not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -99,6 +100,15 @@ def _of_class(scored: Scored, k: int) -> Iterator[pd.DataFrame]:
         },
         columns=COLUMNS,
     )
+
+
+def read_curves(path: Path) -> pd.DataFrame:
+    """Return the table of `curves.csv`; a class may be called `1` or `NA`. Raises ValueError for another file."""
+    names = dict.fromkeys(COLUMNS[:2], str)
+    blank = {key: [""] for key in COLUMNS[2:]}
+    return pd.read_csv(path, usecols=COLUMNS, dtype=names, keep_default_na=False, na_values=blank)[
+        COLUMNS
+    ]
 
 
 def _moved(score: Floats, study: float, prevalence: float) -> Floats:

@@ -22,6 +22,7 @@ from ..errors import InputError
 from ..facts import Facts
 from ..runs import write_atomically, write_text
 from .bootstrap import Interval
+from .curves import read_curves
 from .listed import metric_of
 
 NO_METRICS = ("n", "n_labelled", "n_groups", "classes", "notes", "settings", "meanings", "verdict")
@@ -171,7 +172,7 @@ class Metrics(Facts):
         drawn: pd.DataFrame | None = None
         if source.is_dir():
             if (source / "curves.csv").exists():
-                drawn = pd.read_csv(source / "curves.csv", keep_default_na=True)
+                drawn = read_curves(source / "curves.csv")
             if (source / "predictions.parquet").exists():
                 table = pd.read_parquet(source / "predictions.parquet")
             source = source / "metrics.json"

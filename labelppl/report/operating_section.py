@@ -75,11 +75,10 @@ def _sentence(point: dict[str, Any]) -> str:
 
 def _known(curves: pd.DataFrame, point: Any) -> pd.DataFrame | None:
     """The curves of one class: the positive one, or of more than two the first."""
-    names = [name for name in dict.fromkeys(curves["class"].fillna("")) if name]
+    names = [name for name in dict.fromkeys(curves["class"]) if name]
     positive = point["positive"] if isinstance(point, dict) and point["positive"] in names else None
     chosen = positive or (names[0] if len(names) == 1 else None)
-    rows = curves.assign(**{"class": curves["class"].fillna("")})
-    kept = rows[(rows["class"] == chosen) | (rows["class"] == "")]
+    kept = curves[(curves["class"] == chosen) | (curves["class"] == "")]
     return None if kept.empty else kept
 
 

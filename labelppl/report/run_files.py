@@ -8,6 +8,7 @@ be read is an error, since a report that left it out would hide it.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pandas as pd
 
 from ..comparison import Comparison
 from ..errors import InputError
+from ..metrics.curves import read_curves
 from ..metrics.metrics import Metrics
 from ..softlabels.explanations import Explanations
 
@@ -112,7 +114,7 @@ def read_run(folder: Path) -> RunFiles:
         labels=labels,
         predictions=predictions,
         curve=_csv(folder / "curve.csv"),
-        curves=_csv(folder / "curves.csv"),
+        curves=_csv(folder / "curves.csv", read_curves),
         posterior=None if "posterior.nc" in missing else folder / "posterior.nc",
         explanations=Explanations.load(folder / "explain.parquet")
         if (folder / "explain.parquet").is_file()
@@ -177,10 +179,10 @@ def _parquet(path: Path) -> pd.DataFrame | None:
     return frame
 
 
-def _csv(path: Path) -> pd.DataFrame | None:
+def _csv(path: Path, read: Callable[[Path], pd.DataFrame] = pd.read_csv) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     try:
-        return pd.read_csv(path)
+        return read(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a CSV table ({error}); run the job again") from None

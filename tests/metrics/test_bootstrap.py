@@ -15,6 +15,8 @@ from labelppl.metrics.bootstrap import (
     statistic_interval,
 )
 from labelppl.metrics.evaluate_probs import evaluate_probs
+from labelppl.metrics.intervals import Estimate, percentile
+from labelppl.metrics.scored import Scored
 
 
 def test_cases_of_a_group_are_drawn_together_and_groups_keep_their_number() -> None:
@@ -165,3 +167,14 @@ def test_both_tails_of_a_skewed_mean_are_missed_alike() -> None:
     assert abs(above[1] - below[1]) < abs(above[0] - below[0])
     # Three standard errors of so many sets.
     assert (above[1] + below[1]) / sets == pytest.approx(0.05, abs=3 * np.sqrt(0.05 / sets))
+
+
+def test_the_rule_of_means_minds_groups_and_skewness(calibrated) -> None:
+    """Without a skewness the replicates' quantiles for so few groups, else those moved by it."""
+    scored = Scored(*calibrated(40), np.arange(40) // 4, ("a", "b"))
+    replicates = np.random.default_rng(0).gamma(4.0, 0.1, 400)
+    plain = percentile(Estimate(0.4, replicates), [scored])
+    assert plain == pytest.approx(percentile_interval(replicates, expanded_level(10)))
+    skewed = percentile(Estimate(0.4, replicates, lambda: 0.8), [scored])
+    assert skewed == pytest.approx(skewed_interval(replicates, 0.8, 10))
+    assert skewed != pytest.approx(plain)

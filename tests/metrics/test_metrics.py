@@ -6,9 +6,11 @@ import pandas as pd
 import pytest
 
 from labelppl.errors import InputError
+from labelppl.metrics.curves import curves
 from labelppl.metrics.evaluate import predictions_frame
 from labelppl.metrics.evaluate_probs import evaluate_probs
 from labelppl.metrics.metrics import Metrics
+from labelppl.metrics.scored import Scored
 
 
 @pytest.fixture
@@ -85,3 +87,19 @@ def test_a_repr_is_short_and_shows_no_tables(metrics: Metrics) -> None:
         assert text.startswith("Metrics(cases")
         assert "curves" not in text
         assert "predictions" not in text
+
+
+@pytest.mark.parametrize("names", [("0", "1"), ("no", "NA"), ("well", "ill")])
+def test_curves_come_back_whatever_the_classes_are_called(
+    calibrated, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    probs, labels = calibrated(30)
+    drawn = curves(Scored(probs, labels, np.arange(30), names))
+    assert set(drawn["class"]) == {"", names[1]}
+    found = evaluate_probs(probs, labels, classes=names, n_boot=0)
+    found.with_tables(predictions_frame(range(30), probs, labels, names), drawn).save(tmp_path)
+    again = Metrics.load(tmp_path)
+    assert again.curves is not None
+    assert again.predictions is not None
+    pd.testing.assert_frame_equal(again.curves, drawn, check_dtype=False)
+    assert list(again.predictions.columns) == ["id", *(f"p_{name}" for name in names), "label"]
