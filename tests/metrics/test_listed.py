@@ -48,3 +48,8 @@ def test_what_is_computed_only_where_it_is_asked_for() -> None:
     assert "kl_dcic" in {metric.key for metric in choose_metrics(["kl_dcic"], classes=2)}
     assert "top2" in {metric.key for metric in choose_metrics(classes=4)}
     assert "top5" in {metric.key for metric in choose_metrics(classes=6)}
+
+
+def test_top_k_stands_behind_both_accuracies() -> None:
+    keys = [metric.key for metric in choose_metrics(classes=4)]
+    assert keys[:3] == ["accuracy", "macro_accuracy", "top2"]

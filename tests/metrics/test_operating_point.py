@@ -6,6 +6,8 @@ import pytest
 from labelppl.errors import InputError
 from labelppl.metrics import OperatingPoint, ThresholdRule, curves, evaluate_probs
 from labelppl.metrics.bootstrap import exact_interval, wilson_interval
+from labelppl.metrics.intervals import Estimate, percentile
+from labelppl.metrics.listed import metric_named
 from labelppl.metrics.net_benefit import net_benefit
 from labelppl.metrics.operating_point import log_ratio_interval
 from labelppl.metrics.scored import Scored, Settings
@@ -167,3 +169,28 @@ def test_a_decision_curve_is_read_where_the_student_is_used(calibrated) -> None:
     assert benefit["y"].to_numpy() == pytest.approx(expected.model)
     everyone = table.loc[table["curve"] == "treat_all", "y"].to_numpy()
     assert everyone == pytest.approx(expected.treat_all)
+
+
+def test_a_ratio_without_hits_or_without_spared_cases_says_that_a_cell_is_empty(binary) -> None:
+    """Only no false alarm, or no missed case, leaves a bound."""
+    nobody_hit = measured(binary, p=np.where(LABELS == 1, 0.05, CALLED))
+    everybody_called = measured(binary, p=np.where(LABELS == 0, 0.9, CALLED))
+    for found, key in ((nobody_hit, "lr_pos"), (everybody_called, "lr_neg")):
+        assert found.values[key] is None
+        (note,) = [note for note in found.notes if note.startswith(f"{key} is null")]
+        assert "a cell of the table" in note
+
+
+def test_predictive_values_of_several_repeats_are_resampled(binary) -> None:
+    """The mapped interval is for one set of independent cases; of two sets the replicates decide."""
+    point = OperatingPoint(1, 0.5, "threshold=0.5", 0.03)
+    one = Scored(
+        binary(CALLED), LABELS, np.arange(150), ("well", "ill"), settings=Settings(point=point)
+    )
+    replicates = np.random.default_rng(0).normal(0.122, 0.01, 300)
+    rule = metric_named("ppv").interval
+    assert rule is not None
+    alone = rule.ends(Estimate(0.12217, replicates), [one])
+    assert alone == pytest.approx((0.08512, 0.17232), abs=5e-6)
+    both = rule.ends(Estimate(0.12217, replicates), [one, one])
+    assert both == pytest.approx(percentile(Estimate(0.12217, replicates), [one, one]))
