@@ -96,7 +96,6 @@ PARTICIPLES = {
     "shared": "the votes' shared errors: a property",
     "held": "the validation cases: a property, as in `training.held`",
     "put": "the present tense too",
-    "split": "the present tense too",
 }
 IRREGULAR = {
     "bought", "chosen", "cut", "done", "drawn", "found", "given", "held", "kept", "known", "left", "made", "met", "put",

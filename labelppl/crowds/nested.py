@@ -24,7 +24,7 @@ import numpy as np
 
 from ..arrays import Floats, Ints
 from .gibbs_run import Pace
-from .seen_votes import SeenVotes, split
+from .seen_votes import SeenVotes, right_and_wrong
 from .strengths import gamma_from, log_gamma, log_slips, tally
 from .tables import Guests, minus_log_beta
 
@@ -105,7 +105,7 @@ class Crowd:
 
 def draw_rates(rng: np.random.Generator, crowd: Crowd, counts: Floats) -> Crowd:
     """c and D given everything else, the votes' counts (raters, classes, answers) too: Beta and Dirichlet."""
-    right, wrong = split(counts)
+    right, wrong = right_and_wrong(counts)
     a, b = _strengths(crowd)
     c = rng.beta(a + right, b + wrong.sum(2))
     slips = crowd.slips

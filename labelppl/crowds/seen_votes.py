@@ -26,7 +26,7 @@ class SeenVotes:
     @classmethod
     def of(cls, counts: Floats) -> SeenVotes:
         """From counts (raters, classes, answers)."""
-        right, wrong = split(counts)
+        right, wrong = right_and_wrong(counts)
         cells = np.flatnonzero(counts.sum(2))
         return cls(Guests(right), Guests(wrong.sum(2)), Guests(wrong), cells)
 
@@ -39,7 +39,7 @@ class SeenVotes:
         return total
 
 
-def split(counts: Floats) -> tuple[Floats, Floats]:
+def right_and_wrong(counts: Floats) -> tuple[Floats, Floats]:
     """Right (raters, classes) and wrong (raters, classes, classes - 1) answers."""
     j, k, _ = counts.shape
     at = np.arange(k)
