@@ -1,6 +1,7 @@
 """Lambda by the evidence beside cross-validation, 0 and infinity: what it costs and what is lost.
 
-All four start from the same step 1. Cross-validation is that of the comparison in the same folder, which is trained first. The cost
+All four start from the same step 1. The choice by cross-validation is that of `reg` of the comparison in the same folder, which is
+trained first; where it is infinity, what `distill` gives is step 1 alone. The cost
 counts passes over the training cases, step 1 and step 2 with a stated lambda together being one training; beside it stand the CPU
 seconds of the same process.
 """
@@ -61,6 +62,10 @@ def _beside(
             said.setdefault(name, []).append(probs)
             lams.setdefault(name, []).append(f"{lam:.3g}")
             seconds.setdefault(name, []).append(spent)
+    said[BY_FOLDS] = [
+        step_one if lam == INFINITE else reg
+        for reg, step_one, lam in zip(said[BY_FOLDS], said[INFINITE], lams[BY_FOLDS], strict=True)
+    ]
     scores = {name: score(runs, data.test) for name, runs in said.items()}
     gap = difference(scores, BY_EVIDENCE, BY_FOLDS, "nll")
     costs = _costs(form, data.count)

@@ -2,8 +2,8 @@
 
 Below a hundred labelled validation cases the standard error of a held-out NLL is as large as what is to be told apart, so
 that lambda and the number of epochs would hang on a handful of cases. Then step 1 is trained in each fold, and the path of
-lambda starts after the number of epochs that the folds choose: the largest whose held-out NLL is not a standard error worse than
-the smallest. A curve of so few cases is mostly flat and its minimum mostly noise; a training that stops there, in the middle of
+lambda starts after the number of epochs that the folds choose: the largest whose held-out NLL is neither a standard error nor .02
+nats worse than the smallest. A curve of so few cases is mostly flat and its minimum mostly noise; a training that stops there, in the middle of
 its schedule, may not have found what the others find.
 """
 
@@ -26,6 +26,8 @@ from ..training.held import Held
 from .lam import Job, Refit, fold_evidence, folds_of
 
 FEWEST_VALIDATION = 100
+FLAT = 0.02
+"""Nats that a curve of a hundred cases moves up and down by, when nothing is learned or lost (docs/measured.md)."""
 
 
 def with_few_validation(cases: Cases) -> Cases:
@@ -73,14 +75,15 @@ def choose_epochs(
 
 
 def longest_of(curves: Floats, shares: Floats) -> EpochChoice:
-    """The last epoch that is not a standard error worse than the best; the error is that of the difference, over folds.
+    """The last epoch that is neither a standard error nor `FLAT` worse than the best.
 
+    The error is that of the difference, over folds: so few that it can be large by chance, hence the other limit.
     curves: (folds, epochs), held-out NLL. shares: (folds,), of the held-out cases.
     """
     mean = shares @ curves
     worse = curves - curves[:, [int(np.argmin(mean))]]
     error = worse.std(0, ddof=1) / math.sqrt(len(curves))
-    last = int(np.flatnonzero(shares @ worse <= error)[-1])
+    last = int(np.flatnonzero(shares @ worse <= np.minimum(error, FLAT))[-1])
     return EpochChoice(last + 1, tuple(map(float, mean)))
 
 

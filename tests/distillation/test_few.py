@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelppl.distillation.few import longest_of
+from labelppl.distillation.few import FLAT, longest_of
 
 THIRDS = np.full(3, 1 / 3)
 
 
 def test_a_flat_curve_is_followed_to_its_end() -> None:
     rng = np.random.default_rng(0)
-    curves = 0.65 + rng.normal(0, 0.01, (3, 40))
+    curves = 0.65 + rng.normal(0, 0.005, (3, 40))
     curves[:, 12] -= 0.004
     curves[:, -1] = curves[:, 12] + [-0.02, 0.01, 0.02]
     assert longest_of(curves, THIRDS).epochs == 40
@@ -27,10 +27,16 @@ def test_a_curve_that_rises_in_every_fold_is_cut() -> None:
 
 
 def test_one_standard_error_is_the_limit() -> None:
-    """Differences .1 - d, .1, .1 + d have the mean .1 and the standard error d / sqrt(3)."""
+    """Differences .01 - d, .01, .01 + d have the mean .01 and the standard error d / sqrt(3)."""
     for factor, epochs in ((1.01, 2), (0.99, 1)):
-        d = 0.1 * np.sqrt(3) * factor
-        curves = np.array([[0.5, 0.6 - d], [0.5, 0.6], [0.5, 0.6 + d]])
+        d = 0.01 * np.sqrt(3) * factor
+        curves = np.array([[0.5, 0.51 - d], [0.5, 0.51], [0.5, 0.51 + d]])
+        assert longest_of(curves, THIRDS).epochs == epochs
+
+
+def test_a_loss_that_shows_is_not_taken_for_noise() -> None:
+    for loss, epochs in ((FLAT * 0.99, 2), (FLAT * 1.01, 1)):
+        curves = np.array([[0.5, 0.5 + loss - 1], [0.5, 0.5 + loss], [0.5, 0.5 + loss + 1]])
         assert longest_of(curves, THIRDS).epochs == epochs
 
 
