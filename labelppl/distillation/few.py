@@ -26,7 +26,7 @@ from ..training.held import Held
 from .lam import Job, Refit, fold_evidence, folds_of
 
 FEWEST_VALIDATION = 100
-FLAT = 0.02
+FLAT_CURVE = 0.02
 """Nats that a curve of a hundred cases moves up and down by, when nothing is learned or lost (docs/measured.md)."""
 
 
@@ -75,7 +75,7 @@ def choose_epochs(
 
 
 def longest_of(curves: Floats, shares: Floats) -> EpochChoice:
-    """The last epoch that is neither a standard error nor `FLAT` worse than the best.
+    """The last epoch that is neither a standard error nor `FLAT_CURVE` worse than the best.
 
     The error is that of the difference, over folds: so few that it can be large by chance, hence the other limit.
     curves: (folds, epochs), held-out NLL. shares: (folds,), of the held-out cases.
@@ -83,7 +83,7 @@ def longest_of(curves: Floats, shares: Floats) -> EpochChoice:
     mean = shares @ curves
     worse = curves - curves[:, [int(np.argmin(mean))]]
     error = worse.std(0, ddof=1) / math.sqrt(len(curves))
-    last = int(np.flatnonzero(shares @ worse <= np.minimum(error, FLAT))[-1])
+    last = int(np.flatnonzero(shares @ worse <= np.minimum(error, FLAT_CURVE))[-1])
     return EpochChoice(last + 1, tuple(map(float, mean)))
 
 

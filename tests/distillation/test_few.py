@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelppl.distillation.few import FLAT, longest_of
+from labelppl.distillation.few import FLAT_CURVE, longest_of
 
 THIRDS = np.full(3, 1 / 3)
 
@@ -35,7 +35,7 @@ def test_one_standard_error_is_the_limit() -> None:
 
 
 def test_a_loss_that_shows_is_not_taken_for_noise() -> None:
-    for loss, epochs in ((FLAT * 0.99, 2), (FLAT * 1.01, 1)):
+    for loss, epochs in ((FLAT_CURVE * 0.99, 2), (FLAT_CURVE * 1.01, 1)):
         curves = np.array([[0.5, 0.5 + loss - 1], [0.5, 0.5 + loss], [0.5, 0.5 + loss + 1]])
         assert longest_of(curves, THIRDS).epochs == epochs
 
