@@ -270,3 +270,13 @@ def test_a_debiased_error_excludes_0_where_the_biased_one_leaves_its_band(
     replicates = np.random.default_rng(0).normal(0.08, 0.01, 500)
     rule = error_of(lambda _: limit, plug_in=lambda _: 0.08)
     assert (rule.ends(Estimate(0.05, replicates), [None])[0] > 0) is excluded
+
+
+def test_bins_of_two_cases_have_noise_to_remove_and_of_one_none_to_measure(binary) -> None:
+    """l2: gap² less p(1 − p)/(n − 1) where n is at least 2; a bin of one adds nothing."""
+    p, y = np.array([0.21, 0.25, 0.85]), np.array([0, 1, 0])
+    gap = 0.5 - 0.23
+    expected = np.sqrt(max(2 / 3 * (gap**2 - 0.25), 0.0))
+    assert debiased_ece(binary(p), y, norm="l2") == pytest.approx(expected)
+    certain = debiased_ece(binary([0.21, 0.25, 0.85]), [1, 1, 0], norm="l2")
+    assert certain == pytest.approx(np.sqrt(2 / 3) * 0.77)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from labelppl.metrics.bootstrap import group_weights
-from labelppl.metrics.curves import COLUMNS, POINTS, REPLICATES, _moved, curves
+from labelppl.metrics.curves import COLUMNS, POINTS, _moved, curves
 from labelppl.metrics.scored import Scored
 
 
@@ -56,7 +56,7 @@ def test_the_band_is_that_of_the_resampled_groups(scored: Scored) -> None:
     got = curve(scored, "roc")
     groups = np.arange(70) // 2
     rows = []
-    for weights in np.concatenate(list(group_weights(groups, REPLICATES, 0))):
+    for weights in np.concatenate(list(group_weights(groups, 200, 0))):
         again = np.repeat(np.arange(70), weights.astype(int))
         fpr, tpr, _ = roc_curve(
             scored.labels[again], scored.probs[again, 1], drop_intermediate=False

@@ -149,3 +149,9 @@ def test_validation_images_are_read_only_where_the_rule_needs_them(setting) -> N
     assert len(student.seen) == 40
     evaluate(student, cases, operating_point="sensitivity=0.8", validation=cases, n_boot=0)
     assert len(student.seen) == 3 * 40
+
+
+def test_soft_labels_have_two_axes(setting) -> None:
+    student, cases, _ = setting
+    with pytest.raises(InputError, match="got probabilities of shape"):
+        evaluate(student, cases, labels=Soft(cases.ids, np.ones(40)), n_boot=0)

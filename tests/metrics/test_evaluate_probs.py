@@ -225,3 +225,19 @@ def test_draws_have_three_axes(calibrated, shape: tuple[int, ...]) -> None:
         evaluate_probs(
             probs, labels, classes=["a", "b"], soft=probs, draws=np.full(shape, 0.5), n_boot=0
         )
+
+
+def test_one_bin_and_no_bootstrap_are_enough(calibrated) -> None:
+    probs, labels = calibrated(20)
+    found = evaluate_probs(probs, labels, classes=["a", "b"], bins=1, n_boot=0)
+    assert found.ece == pytest.approx(abs(probs[:, 1].mean() - labels.mean()))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"), [([0, 1, 1, 0], "accuracy is 1"), ([1, 0, 0, 1], "accuracy is 0"), ([0, 1, 0, 0], None)]
+)  # fmt: skip
+def test_all_right_and_all_wrong_are_said(labels: list[int], said: str | None) -> None:
+    probs = [[0.8, 0.2], [0.3, 0.7], [0.4, 0.6], [0.9, 0.1]]
+    notes = evaluate_probs(probs, labels, classes=["a", "b"], n_boot=20).notes
+    about = [note for note in notes if note.startswith("accuracy is")]
+    assert [note[: len(said)] for note in about] == [said] if said else about == []

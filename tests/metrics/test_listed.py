@@ -53,3 +53,7 @@ def test_what_is_computed_only_where_it_is_asked_for() -> None:
 def test_top_k_stands_behind_both_accuracies() -> None:
     keys = [metric.key for metric in choose_metrics(classes=4)]
     assert keys[:3] == ["accuracy", "macro_accuracy", "top2"]
+
+
+def test_two_classes_have_no_top_k() -> None:
+    assert "top2" not in [metric.key for metric in choose_metrics(classes=2, top=2)]

@@ -194,3 +194,11 @@ def test_predictive_values_of_several_repeats_are_resampled(binary) -> None:
     assert alone == pytest.approx((0.08512, 0.17232), abs=5e-6)
     both = rule.ends(Estimate(0.12217, replicates), [one, one])
     assert both == pytest.approx(percentile(Estimate(0.12217, replicates), [one, one]))
+
+
+def test_no_hit_among_grouped_calls_gets_the_exact_interval(binary) -> None:
+    """A predictive value of exactly 0, where every replicate agrees: binomial over the groups that are called."""
+    p, y = np.repeat([0.9, 0.1], [6, 14]), np.repeat([0, 1, 0], [6, 4, 10])
+    found = measured(binary, p=p, y=y, groups=np.arange(20) // 2)
+    assert found.ppv == 0.0
+    assert found.intervals["ppv"] == pytest.approx(exact_interval(0, 3))

@@ -1,11 +1,23 @@
 """The graded words on calibration."""
 
+import math
+
 import numpy as np
 import pytest
 
 from labelppl.metrics import evaluate_probs
+from labelppl.metrics.null_band import null_of
+from labelppl.metrics.reliability import Reliability
 from labelppl.metrics.scored import Scored
-from labelppl.metrics.verdict import FEW_TO_TELL, GRADES, SMECE_P, grade, verdict
+from labelppl.metrics.verdict import (
+    FEW_TO_TELL,
+    GRADES,
+    SMECE_P,
+    _p_in_words,
+    grade,
+    outside,
+    verdict,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,3 +78,38 @@ def test_the_sentence_names_the_error_and_both_ends(calibrated) -> None:
     assert "[0.012, 0.046]" in said
     assert "errors up to 0.046 cannot be excluded with 300 cases" in said
     assert "[" not in verdict(scored, None).split(".")[0]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_bins_outside_their_band_are_as_unlikely_as_binomial_tails_say(count: int) -> None:
+    """Of ten bins, each outside its 90 % band with probability .1; ends of the band are inside."""
+    forecast = np.linspace(0.05, 0.95, 10)
+    frequency = forecast.copy()
+    frequency[:count] = forecast[:count] + 0.3
+    bands = {"lo": forecast.copy(), "hi": forecast.copy()}
+    nothing = np.zeros(0)
+    curve = Reliability(
+        "positive", forecast, frequency, np.full(10, 20.0), **bands, at=nothing, smooth=nothing,
+        smooth_lo=nothing, smooth_hi=nothing, width=0.1, level=0.9,
+    )  # fmt: skip
+    places, p = outside(curve)
+    assert places == pytest.approx(forecast[:count])
+    tail = sum(math.comb(10, k) * 0.1**k * 0.9 ** (10 - k) for k in range(count, 11))
+    assert p == pytest.approx(tail)
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [(0.05, "p = 0.05"), (0.0123, "p = 0.012"), (0.001, "p = 0.001"), (0.00099, "p below 0.001")],
+)
+def test_a_p_value_in_words(p: float, words: str) -> None:
+    assert _p_in_words(p) == words
+
+
+def test_the_p_of_the_smooth_error_counts_the_cases_themselves(calibrated) -> None:
+    """(1 + as large ones) / (1 + draws), so never 0."""
+    probs, labels = calibrated(400)
+    sharp = probs**4 / (probs**4).sum(axis=1, keepdims=True)
+    scored = Scored(sharp, labels, np.arange(400), ("a", "b"))
+    draws = null_of(scored).smece_draws
+    assert SMECE_P.value(scored) == pytest.approx(1 / (len(draws) + 1))
