@@ -66,7 +66,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 
 $(VENV)/.development: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,timm,dicom,export]'
+	$(PIP) install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,timm,dicom,export,track]'
 	touch $@ $(VENV)/.runtime
 
 clean:
