@@ -1,7 +1,8 @@
 """`compare`: every method on the same cases, splits, seeds, student, schedule and budget.
 
 Budget: single-step methods train for as many epochs as `reg` does in both its steps, on one
-schedule; where lambda comes out infinite, `reg` has no step 2 and is `prob` with its epochs, to the byte; a teacher, where a method needs one, trains for as long again, and the number of epochs is
+schedule; where lambda comes out infinite, `reg` has no step 2 and is `prob` with its epochs, to the
+byte; a teacher, where a method needs one, trains for as long again, and the number of epochs is
 reported. Each method keeps the weights of the epoch with the best validation NLL, and `reg`
 chooses lambda by validation NLL too; below a hundred labelled validation cases both are chosen by
 cross-validation over training and validation cases together. Test cases are only predicted.

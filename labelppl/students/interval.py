@@ -5,7 +5,7 @@ With l_k(p) = log p_k / (1 - p_k), the ends of class k are the probabilities who
     l_k(p(Y|x)) + below_k    and    l_k(p(Y|x)) + above_k,
 
 the same distances for every image. `labelppl.distillation.interval` measures them on held-out cases; two classes have
-below_0 = -above_1. NumPy alone.
+below_0 = -above_1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
+from scipy.special import expit
 
 from ..arrays import Array
 
@@ -45,10 +45,4 @@ class LogitInterval:
 
     def ends(self, log_odds: Array) -> StudentEnds:
         """The interval around log-odds (cases, classes)."""
-        return StudentEnds(_sigmoid(log_odds + self.below), _sigmoid(log_odds + self.above))
-
-
-def _sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), without overflow."""
-    small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, small) / (1 + small)
+        return StudentEnds(expit(log_odds + self.below), expit(log_odds + self.above))

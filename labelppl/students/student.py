@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..arrays import Array, Ints
@@ -28,12 +27,13 @@ from ..errors import InputError
 from ..images.by_case import ImagesByCase, by_case
 from ..images.decode import FULL_SCALE
 from ..images.read import Images, from_array, read_images
-from ..runs import write_atomically, write_text
+from ..runs import write_text
 from .interval import StudentEnds
 from .logits import class_logits, log_odds, prevalence_shift
 from .pooling import CaseBatch, CaseBatchLike, case_features, case_logits
 from .prediction import Prediction, Spread
 from .spec import Spec
+from .tensor_files import write_tensors
 from .weight_posterior import (
     WeightPosterior,
     last_linear,
@@ -85,8 +85,9 @@ class Student:
     ) -> Prediction:
         """Classify images, arrays (images[, channels], height, width) or image files.
 
-        A case with several images is a tuple of their paths; its logits are pooled (`labelppl.students.pooling`). Of files, two batches are in memory at a time. progress: told after each how many are done, of how many. Raises InputError for images of another size,
-        depth or number of channels than it was trained on; files are resized as in training.
+        A case with several images is a tuple of their paths; its logits are pooled (`labelppl.students.pooling`). Of files,
+        two batches are in memory at a time. progress: told after each how many are done, of how many. Raises InputError for
+        images of another size, depth or number of channels than it was trained on; files are resized as in training.
         """
         ids: list[str] = []
         outputs, spreads = [torch.empty(0, len(self.classes), dtype=torch.float64)], []
@@ -277,20 +278,6 @@ def normalise(pixels: Tensor, spec: Spec) -> Tensor:
     return (
         floats.mul_(scale).sub_(mean / std) if floats is not pixels else floats * scale - mean / std
     )
-
-
-def write_tensors(
-    path: Path, tensors: dict[str, Tensor], note: dict[str, str] | None = None
-) -> None:
-    """A safetensors file that is either whole or absent, with the mode of any new file."""
-
-    def write(part: Path) -> None:
-        part.touch()
-        mode = part.stat().st_mode
-        save_file(tensors, part, metadata=note)
-        part.chmod(mode)  # safetensors writes through a private temporary file of its own
-
-    write_atomically(path, write)
 
 
 def _mutual_information(alpha: Tensor) -> Tensor:

@@ -15,13 +15,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..students.pooling import CaseBatchLike
-from .base import Target, Validation, check
+from .around import Around
+from .base import Target, check
 from .dirichlet import dirichlet_concentration
 from .target_data import TargetData, require
 
 
-class CertaintyWeighted(Target):
+class CertaintyWeighted(Around):
     """Any target, its losses weighted by how certain the soft label is; the weights have mean 1.
 
         w_i = 1 - H(p_i) / ln K ("entropy"),   w_i = a0_i / (a0_i + c) ("concentration")
@@ -52,17 +52,9 @@ class CertaintyWeighted(Target):
     ) -> None:
         check(kind in ("entropy", "concentration"), self.name, "kind", kind, "one of the two kinds")
         check(scale > 0, self.name, "scale", scale, "a number > 0")
-        self.target = target
+        super().__init__(target)
         self.kind = kind
         self.scale = scale
-        self.needs_teacher = target.needs_teacher
-        self.needs_full_head = target.needs_full_head
-        self.needs_observe = target.needs_observe
-        self.needs_validation = target.needs_validation
-        self.head = target.head
-
-    def usable(self, evidence: TargetData) -> Tensor:
-        return self.target.usable(evidence)
 
     def start(self, evidence: TargetData) -> Tensor:
         if self.kind == "entropy":
@@ -80,30 +72,3 @@ class CertaintyWeighted(Target):
     def loss(self, logits: Tensor, target: Tensor, rows: Tensor) -> Tensor:
         loss = self.target.loss(logits, target, rows)
         return loss * self.weights[rows].to(loss)
-
-    def observe(self, logits: Tensor, rows: Tensor) -> None:
-        self.target.observe(logits, rows)
-
-    def end_epoch(self, epoch: int, epochs: int, validation: Validation | None) -> Tensor | None:
-        return self.target.end_epoch(epoch, epochs, validation)
-
-    def mix(
-        self, images: Tensor, targets: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        return self.target.mix(images, targets, generator)
-
-    @property
-    def needs_one_image(self) -> bool:
-        return self.target.needs_one_image
-
-    def complete(self, seen: CaseBatchLike, targets: Tensor) -> Tensor:
-        return self.target.complete(seen, targets)
-
-    def probabilities(self, logits: Tensor) -> Tensor:
-        return self.target.probabilities(logits)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.target.state_dict()
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> Tensor | None:
-        return self.target.load_state_dict(state)

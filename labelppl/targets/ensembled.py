@@ -18,6 +18,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..records import digest
 from ..students.pooling import CaseBatchLike
+from .around import Around
 from .base import Target, Validation, check, soft_cross_entropy
 from .target_data import TargetData
 
@@ -25,7 +26,7 @@ from .target_data import TargetData
 MEMBERS_SHARE = 0.5
 
 
-class Ensembled(Target):
+class Ensembled(Around):
     """target: what is learned beside the ensemble. mean: qbar (cases, classes) of the cases that `target` can use.
 
     Raises InputError for a Dirichlet head, whose concentrations no mean of probabilities says, and a share outside (0, 1).
@@ -36,11 +37,8 @@ class Ensembled(Target):
     def __init__(self, target: Target, mean: Tensor, share: float = MEMBERS_SHARE) -> None:
         check(0 < share < 1, self.name, "share", share, "a number between 0 and 1")
         refuse_head(target)
-        self.target, self.mean, self.share = target, mean, share
-        self.needs_teacher = target.needs_teacher
-        self.needs_full_head = target.needs_full_head
-        self.needs_observe = target.needs_observe
-        self.needs_validation = target.needs_validation
+        super().__init__(target)
+        self.mean, self.share = mean, share
 
     def record(self) -> dict[str, Any]:
         return {
@@ -49,9 +47,6 @@ class Ensembled(Target):
             "share": self.share,
             "mean": digest(self.mean.cpu().numpy()),
         }
-
-    def usable(self, evidence: TargetData) -> Tensor:
-        return self.target.usable(evidence)
 
     def start(self, evidence: TargetData) -> Tensor:
         return self._beside(self.target.start(evidence))
@@ -62,35 +57,17 @@ class Ensembled(Target):
         losses = self.target.loss(logits, own, rows)
         return (1 - self.share) * losses + self.share * soft_cross_entropy(logits, mean)
 
-    def observe(self, logits: Tensor, rows: Tensor) -> None:
-        self.target.observe(logits, rows)
-
     def end_epoch(self, epoch: int, epochs: int, validation: Validation | None) -> Tensor | None:
-        renewed = self.target.end_epoch(epoch, epochs, validation)
+        renewed = super().end_epoch(epoch, epochs, validation)
         return None if renewed is None else self._beside(renewed)
-
-    def mix(
-        self, images: Tensor, targets: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        return self.target.mix(images, targets, generator)
-
-    @property
-    def needs_one_image(self) -> bool:
-        return self.target.needs_one_image
 
     def complete(self, seen: CaseBatchLike, targets: Tensor) -> Tensor:
         columns = targets.shape[1] - self.mean.shape[1]
-        own = self.target.complete(seen, targets[:, :columns])
+        own = super().complete(seen, targets[:, :columns])
         return torch.cat([own, targets[:, columns:]], 1)
 
-    def probabilities(self, logits: Tensor) -> Tensor:
-        return self.target.probabilities(logits)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.target.state_dict()
-
     def load_state_dict(self, state: dict[str, Tensor]) -> Tensor | None:
-        renewed = self.target.load_state_dict(state)
+        renewed = super().load_state_dict(state)
         return None if renewed is None else self._beside(renewed)
 
     def _beside(self, own: Tensor) -> Tensor:

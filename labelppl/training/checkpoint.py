@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..students.student import write_tensors
+from ..students.tensor_files import write_tensors
 
 
 class Checkpoint(NamedTuple):
